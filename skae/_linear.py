@@ -1,0 +1,174 @@
+"""The linear path: PCA of the training rows, and the scales that the nets work in.
+
+NumPy and scikit-learn only. A ``LinearPath`` holds arrays, never functions: compiled
+programs take it as data.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+ERROR_FLOOR = 1e-12
+PILE_SHARE = 0.05  # of a column's cells at one end of its range
+
+
+class Axes(NamedTuple):
+    """Principal axes of some rows: mean (d,), basis (d, n_axes), variances (n_axes,)."""
+
+    mean: np.ndarray
+    basis: np.ndarray
+    variances: np.ndarray
+
+    def errors(self, X, n_components):
+        """Return PCA's squared error of each row at 0..n_components: (n, n_components + 1)."""
+        centred = X - self.mean
+        total = np.square(centred).sum(axis=1, keepdims=True)
+        captured = np.zeros((len(X), n_components + 1))
+        k = min(n_components, self.basis.shape[1])
+        captured[:, 1 : k + 1] = np.square(centred @ self.basis[:, :k])
+        return np.maximum(total - captured.cumsum(axis=1), 0.0)
+
+
+class LinearPath(NamedTuple):
+    """What the learned corrections are added to, as float32 arrays.
+
+    The nets' inputs are ``(x - mean) @ basis``, d columns to n_inputs axes (no rotation where
+    ``basis`` is None). ``gain`` (k,) is 1 where a code takes PCA's projection; ``loadings``
+    (k, n_outputs) and ``offset`` (n_outputs,) are PCA's way back, in the space of the outputs.
+    ``code_scale`` (k,), ``output_scale`` (n_outputs,) and ``noise_scale`` (n_inputs,) are the
+    sizes of the codes, of the decoder's correction and of the input noise; ``lower`` and
+    ``upper`` (d,) the range of the columns, ``floor`` and ``ceiling`` (d,) where outputs are
+    clipped; ``cut_error`` (k + 1,) PCA's mean squared error per row with the first m components.
+    """
+
+    mean: np.ndarray
+    basis: np.ndarray | None
+    gain: np.ndarray
+    loadings: np.ndarray
+    offset: np.ndarray
+    code_scale: np.ndarray
+    output_scale: np.ndarray
+    noise_scale: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    floor: np.ndarray
+    ceiling: np.ndarray
+    cut_error: np.ndarray
+
+
+def principal_axes(X, n_axes):
+    """Return the Axes of ``X`` (n, d) in float64, padded with zeros to ``n_axes``."""
+    n, d = X.shape
+    rank = min(n, d, n_axes)
+    with np.errstate(all="ignore"):  # constant rows: PCA divides zero by zero
+        pca = PCA(rank, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
+    basis = np.zeros((d, n_axes))
+    basis[:, :rank] = pca.components_.T
+    variances = np.zeros(n_axes)
+    variances[:rank] = pca.singular_values_**2 / n
+    return Axes(pca.mean_, basis, variances)
+
+
+def pca_path(X, axes, n_components, *, link, clip):
+    """Return the LinearPath that begins at PCA of the rows ``X`` (n, d)."""
+    n_axes = axes.basis.shape[1]
+    k = min(n_components, n_axes)
+    cut_error = _cut_error(axes, n_components)
+    deviations = np.sqrt(axes.variances)
+    left = np.sqrt(cut_error[n_components] / max(1, n_axes - k))
+    residual = np.where(np.arange(n_axes) < k, left, deviations)
+    loadings, offset, output_scale = np.eye(n_axes), np.zeros(n_axes), residual
+    if link == "logistic":
+        loadings, offset = axes.basis.T, axes.mean
+        output_scale = _logit_residual(X, axes, k)
+    return _float32(
+        mean=axes.mean,
+        basis=axes.basis,
+        gain=np.ones(n_components),
+        loadings=_with_rows(loadings[:k], n_components),
+        offset=offset,
+        code_scale=_code_scale(deviations[:k], n_components),
+        output_scale=output_scale,
+        noise_scale=residual,
+        cut_error=cut_error,
+        **_ranges(X, clip),
+    )
+
+
+def plain_path(X, axes, n_components, *, clip):
+    """Return the LinearPath of a plain autoencoder: no rotation, nothing but the nets."""
+    d = X.shape[1]
+    return _float32(
+        mean=np.zeros(d),
+        basis=None,
+        gain=np.zeros(n_components),
+        loadings=np.zeros((n_components, d)),
+        offset=np.zeros(d),
+        code_scale=np.ones(n_components),
+        output_scale=np.ones(d),
+        noise_scale=np.ones(d),
+        cut_error=_cut_error(axes, n_components),
+        **_ranges(X, clip),
+    )
+
+
+def piles(X):
+    """Return the shares (d,), (d,) of cells at the least and at the greatest of each column.
+
+    A column of one value has no range, and no pile.
+    """
+    lower, upper = X.min(axis=0), X.max(axis=0)
+    varies = upper > lower
+    return varies * (X == lower).mean(axis=0), varies * (X == upper).mean(axis=0)
+
+
+def _ranges(X, clip):
+    """Return the columns' range, and the bounds that ``clip`` (True, False, "auto") sets.
+
+    An end of the range in training is a bound of the quantity where cells pile up at it;
+    elsewhere it is the accident of a sample, and clipping there costs where data are rare.
+    """
+    lower, upper = X.min(axis=0), X.max(axis=0)
+    at_lower, at_upper = piles(X) if clip == "auto" else (np.full(len(lower), clip),) * 2
+    return {
+        "lower": lower,
+        "upper": upper,
+        "floor": np.where(at_lower >= PILE_SHARE, lower, -np.inf),
+        "ceiling": np.where(at_upper >= PILE_SHARE, upper, np.inf),
+    }
+
+
+def _cut_error(axes, n_components):
+    """PCA's mean squared error per row at 0..n_components, kept above zero."""
+    total = axes.variances.sum()
+    explained = np.concatenate([[0.0], axes.variances.cumsum()])
+    explained = _with_rows(explained[: n_components + 1], n_components + 1, total)
+    floor = ERROR_FLOOR * total if total > 0 else 1.0
+    return np.maximum(total - explained, floor)
+
+
+def _code_scale(deviations, n_components):
+    """Standard deviations of the codes; components beyond the rank get a small one."""
+    largest = deviations.max(initial=0.0) or 1.0
+    return np.maximum(_with_rows(deviations, n_components), 1e-6 * largest)
+
+
+def _logit_residual(X, axes, k):
+    """PCA's residual of each column on the logit scale: four times its share of the range."""
+    centred = X - axes.mean
+    basis = axes.basis[:, :k]
+    residual = np.sqrt(np.square(centred - centred @ basis @ basis.T).mean(axis=0))
+    width = np.ptp(X, axis=0)
+    return 4.0 * np.divide(residual, width, out=np.zeros_like(width), where=width > 0)
+
+
+def _with_rows(array, n_rows, fill=0.0):
+    """Append rows of ``fill`` up to ``n_rows``."""
+    missing = (n_rows - len(array), *array.shape[1:])
+    return np.concatenate([array, np.full(missing, fill)])
+
+
+def _float32(**arrays):
+    cast = {k: None if v is None else v.astype(np.float32) for k, v in arrays.items()}
+    return LinearPath(**cast)

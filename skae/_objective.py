@@ -1,0 +1,93 @@
+"""The model and its objective, on one sample and on one batch.
+
+    z  = gain * PCA's projection + s * f(x)
+    x^ = link^-1(link(offset + loadings' z) + r * g(z / s, mask))
+
+where f and g are the network's two halves, and s and r the scales of a ``LinearPath``.
+JAX only: nothing here knows estimators, optimizers or the number of rows.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from skae.corruptions import CORRUPTIONS
+
+LOGISTIC_MARGIN = 0.02  # how far from the ends of its range PCA's reconstruction is kept
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is trained: static, hashable choices; the numbers come with each call."""
+
+    network: object
+    link: str = "identity"
+    ordered: bool = True
+    corruption: object = None
+
+    def loss(self, params, path, batch, key, corruption_level):
+        """Return the weighted mean of a batch's squared errors over PCA's at the same cut."""
+        x, target, weight = batch
+        target = x if target is None else target
+        noise_key, cut_key = jax.random.split(key)
+        n_kept = self._cuts(cut_key, len(x))
+        noisy = self._corrupted(noise_key, x, corruption_level, path.noise_scale)
+        error = jax.vmap(self._error, (None, None, 0, 0, 0))(
+            params, path, noisy, target, n_kept
+        )
+        return jnp.sum(weight * error / path.cut_error[n_kept]) / jnp.sum(weight)
+
+    def _error(self, params, path, x, target, n_kept):
+        z = encode(self.network, path, params, x)
+        out = decode(self.network, self.link, path, params, z, n_kept)
+        return jnp.sum(jnp.square(target - out))
+
+    def _cuts(self, key, n_rows):
+        """How many leading components each row keeps: all, or a uniform number for half."""
+        k = self.network.n_components
+        full = jnp.full(n_rows, k, jnp.int32)
+        if not self.ordered or k == 1:
+            return full
+        return full.at[: n_rows // 2].set(
+            jax.random.randint(key, (n_rows // 2,), 1, k, jnp.int32)
+        )
+
+    def _corrupted(self, key, x, level, unit):
+        if self.corruption is None:
+            return x
+        corrupt = CORRUPTIONS.get(self.corruption, self.corruption)
+        keys = jax.random.split(key, len(x))
+        return jax.vmap(corrupt, (0, 0, None, None))(keys, x, level, unit)
+
+
+def encode(network, path, params, x):
+    """Return the code (k,) of one sample ``x`` (n_inputs,)."""
+    k = network.n_components
+    lead = jnp.pad(x, (0, max(0, k - len(x))))[:k]
+    return path.gain * lead + path.code_scale * network.encode(params, x)
+
+
+def decode(network, link, path, params, z, n_kept):
+    """Return the outputs (n_outputs,) of one code of which the first ``n_kept`` count."""
+    mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
+    z = z * mask
+    linear = path.offset + z @ path.loadings
+    correction = path.output_scale * network.decode(params, z / path.code_scale, mask)
+    return LINKS[link](path, linear, correction)
+
+
+def _identity(path, linear, correction):
+    return linear + correction
+
+
+def _logistic(path, linear, correction):
+    """Add the correction to the logit of the linear output's place in each column's range."""
+    width = path.upper - path.lower
+    share = (linear - path.lower) / jnp.where(width > 0, width, jnp.ones_like(width))
+    share = jnp.clip(share, LOGISTIC_MARGIN, 1 - LOGISTIC_MARGIN)
+    logit = jnp.log(share) - jnp.log1p(-share)
+    return path.lower + width * jax.nn.sigmoid(logit + correction)
+
+
+LINKS = {"identity": _identity, "logistic": _logistic}

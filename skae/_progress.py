@@ -1,0 +1,64 @@
+"""What a fit tells while it runs: lines on stdout and scikit-learn's callbacks (from 1.9)."""
+
+import numpy as np
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn below 1.9
+
+    class CallbackSupportMixin:
+        """Stands where scikit-learn has no callbacks yet."""
+
+    def with_callbacks(method):
+        """Return ``method`` itself."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
+
+
+class Progress:
+    """Called after every checkpoint with the Trial and the criterion; True asks to stop."""
+
+    def __init__(self, estimator, X, reconstruction_attributes):
+        self.estimator, self.X = estimator, X
+        self.reconstruction_attributes = reconstruction_attributes
+        self.context = None
+        if hasattr(estimator, "_init_callback_context"):
+            self.context = estimator._init_callback_context(max_subtasks=None)
+            self.context.call_on_fit_task_begin(estimator=estimator, X=X)
+
+    def __call__(self, trial, criterion):
+        """Report the epochs that ended with this checkpoint."""
+        if self.estimator.verbose:
+            self._print(trial, criterion)
+        if self.context is None:
+            return False
+        task = self.context.subcontext(task_name="checkpoint")
+        task.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+        return task.call_on_fit_task_end(
+            estimator=self.estimator,
+            X=self.X,
+            reconstruction_attributes=lambda: self.reconstruction_attributes(trial),
+        )
+
+    def end(self):
+        """Tell the callbacks that the fit has ended."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+
+    def _print(self, trial, criterion):
+        epochs = epoch_means(trial.all_losses(), trial.recipe.plan.epoch_steps)
+        before = trial.run.step - len(trial.losses[-1])
+        first = before // trial.recipe.plan.epoch_steps
+        for epoch in range(first, len(epochs)):
+            line = f"[AutoencoderTransformer] epoch {epoch + 1}, loss {epochs[epoch]:.4f}"
+            if criterion is not None and epoch == len(epochs) - 1:
+                line += f", held-out error / PCA's {criterion:.4f}"
+            print(line)
+
+
+def epoch_means(losses, epoch_steps):
+    """Return the mean loss of each epoch; the last one may be cut short."""
+    starts = range(0, len(losses), epoch_steps)
+    return np.array([losses[i : i + epoch_steps].mean(dtype=np.float64) for i in starts])

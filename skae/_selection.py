@@ -1,0 +1,328 @@
+"""The gate: which step of the training is kept, judged on rows that it did not see.
+
+Checkpoint 0 is PCA. Folds are trained one after another, only until the gain over PCA is
+clear; then the net is trained on all rows by the same schedule and stopped at the chosen
+step. Everything is judged by the very programs that transform and inverse_transform run.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skae import _linear
+from skae._inference import Model
+from skae._rows import RowSource
+from skae._training import Plan, Program, Run, all_finite
+
+CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
+N_PREFIXES = 4  # prefixes judged at every checkpoint
+CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
+LARGEST_HOLD_OUT = 10_000
+REFIT = 0  # random stream of the training on all rows; folds have the following ones
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a fit, but for the rows."""
+
+    program: Program
+    plan: Plan
+    n_axes: int
+    linear: bool
+    clip: object
+    numbers: dict
+    seed: int
+
+    @property
+    def network(self):
+        """The static record of the architecture."""
+        return self.program.objective.network
+
+    def begin(self, X, stream):
+        """Return a Trial on the scaled rows ``X`` (n, d): PCA fitted, nets at their start."""
+        k, link = self.network.n_components, self.program.objective.link
+        axes = _linear.principal_axes(X, self.n_axes)
+        if self.linear:
+            path = _linear.pca_path(X, axes, k, link=link, clip=self.clip)
+        else:
+            path = _linear.plain_path(X, axes, k, clip=self.clip)
+        params = self.network.init(np.random.default_rng([self.seed, stream, 0]))
+        return self._trial(X, stream, axes, path, params, starts_at_pca=self.linear)
+
+    def resume(self, X, path, params):
+        """Return a Trial on the rows ``X`` that goes on from ``params`` along ``path``."""
+        if path.basis is None:
+            axes = _linear.principal_axes(X, self.n_axes)
+        else:
+            axes = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes))
+        return self._trial(X, REFIT, axes, path, params, starts_at_pca=False)
+
+    def _trial(self, X, stream, axes, path, params, *, starts_at_pca):
+        inputs = X - path.mean if path.basis is None else (X - path.mean) @ path.basis
+        is_target = self.program.objective.link == "identity"
+        source = RowSource(
+            inputs.astype(np.float32),
+            None if is_target else X.astype(np.float32),
+            self.plan.batch_size,
+            np.random.default_rng([self.seed, stream, 1]),
+        )
+        run = Run(self.program, path, params, source, self.plan, self.numbers, self.seed)
+        return Trial(self, run, axes, path, starts_at_pca=starts_at_pca)
+
+    def pca(self, X):
+        """Return the Model that is PCA of ``X``, to float precision, and its axes."""
+        axes = _linear.principal_axes(X, self.n_axes)
+        k = self.network.n_components
+        path = _linear.pca_path(X, axes, k, link="identity", clip=False)
+        network = replace(self.network, n_outputs=self.n_axes, zero_start=True)
+        params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
+        return Model(network, "identity", path, params), axes
+
+
+class Trial:
+    """One training in progress, its checkpoints and what they do on held-out rows."""
+
+    def __init__(self, recipe, run, axes, path, *, starts_at_pca):
+        self.recipe, self.run, self.axes, self.path = recipe, run, axes, path
+        self.starts_at_pca = starts_at_pca
+        self.weights = [run.weights()]
+        self.losses = []
+        self.diverged = False
+
+    def advance(self):
+        """Train up to the next checkpoint; False where the budget or the numbers end."""
+        if self.run.step >= self.recipe.plan.n_steps or self.diverged:
+            return False
+        losses = self.run.advance(self.recipe.plan.check_steps)
+        weights = self.run.weights()
+        self.diverged = not all_finite(losses, weights)
+        if not self.diverged:
+            self.losses.append(losses)
+            self.weights.append(weights)
+        return not self.diverged
+
+    def all_losses(self):
+        """Return the training loss of each step so far."""
+        return np.concatenate([np.empty(0, np.float32), *self.losses])
+
+    def model(self, check=-1):
+        """Return the Model at a checkpoint."""
+        objective = self.recipe.program.objective
+        return Model(objective.network, objective.link, self.path, self.weights[check])
+
+
+class Judge:
+    """Held-out rows, PCA's errors on them, and the criterion that weighs a net's errors."""
+
+    def __init__(self, X, axes, n_components, ordered):
+        self.X, self.n_components, self.ordered = X, n_components, ordered
+        self.reference = axes.errors(X, n_components)
+        self.total = np.square(X - axes.mean).sum(axis=1)
+
+    @property
+    def cuts(self):
+        """The numbers of leading components that are judged at every checkpoint."""
+        k = self.n_components
+        if not self.ordered or k == 1:
+            return np.array([k])
+        spread = np.unique(np.geomspace(1, k, N_PREFIXES + 1).round().astype(int))
+        return np.append(spread[spread < k], k)
+
+    def errors(self, model, cuts):
+        """Return the squared error (n_rows, n_cuts) of each row at each cut."""
+        Z = model.encode(self.X)
+        errors = np.empty((len(Z), len(cuts)))
+        for column, n_kept in enumerate(cuts):
+            rows = model.decode(Z, np.full(len(Z), n_kept, np.float32))
+            errors[:, column] = np.square(self.X - rows).sum(axis=1)
+        return errors
+
+
+def hold_outs(n_rows, fraction, rng, most=5):
+    """Yield (train, val) indices: disjoint random hold-outs of ``fraction``, ``most`` of them."""
+    order = rng.permutation(n_rows)
+    size = min(max(1, int(fraction * n_rows)), LARGEST_HOLD_OUT)
+    for i in range(min(most, max(1, n_rows // size))):
+        val = order[i * size : (i + 1) * size]
+        yield np.setdiff1d(order, val), np.sort(val)
+
+
+def criterion(errors, reference):
+    """Return each row's share of the criterion: its mean is 1 for PCA, lower is better.
+
+    ``errors`` (..., n_rows, n_cuts) over PCA's mean error at the same cut, half of it on the
+    full code (the last cut), half on the mean over the prefixes.
+    """
+    scale = reference.mean(axis=0)
+    floor = _linear.ERROR_FLOOR * max(scale.max(), np.finfo(np.float64).tiny)
+    share = errors / np.maximum(scale, floor)
+    full, prefixes = share[..., -1], share[..., :-1]
+    return full if prefixes.shape[-1] == 0 else 0.5 * (full + prefixes.mean(axis=-1))
+
+
+class Trail:
+    """A Trial followed along its Judge: errors at every checkpoint, the first one PCA's."""
+
+    def __init__(self, trial, judge):
+        self.trial, self.judge = trial, judge
+        if trial.starts_at_pca:
+            self.errors = [judge.reference[:, judge.cuts]]
+        else:
+            self.errors = [judge.errors(trial.model(0), judge.cuts)]
+
+    def follow(self, watch):
+        """Train until the budget ends or the criterion has long stopped falling."""
+        while self.trial.advance():
+            errors = self.judge.errors(self.trial.model(), self.judge.cuts)
+            if not np.isfinite(errors).all():
+                self.trial.diverged = True
+                return
+            self.errors.append(errors)
+            values = validation_curve([self])
+            if watch(self.trial, values[-1]) or self._is_spent(values):
+                return
+
+    def _is_spent(self, values):
+        plan = self.trial.recipe.plan
+        if plan.patience is None or len(values) <= plan.patience:
+            return False
+        return values[:-plan.patience].min() - values[-plan.patience :].min() < plan.tol
+
+
+    def curve(self, check):
+        """Return errors and PCA's (n_rows, k) at every prefix, and the total (n_rows,)."""
+        judge, k = self.judge, self.judge.n_components
+        rows = slice(0, CURVE_ROWS)
+        reference = judge.reference[rows, 1:]
+        if check == 0 and self.trial.starts_at_pca:
+            return reference, reference, judge.total[rows]
+        some = Judge(judge.X[rows], self.trial.axes, k, judge.ordered)
+        errors = some.errors(self.trial.model(check), np.arange(1, k + 1))
+        return errors, reference, judge.total[rows]
+
+
+def validation_curve(trails):
+    """Return the criterion (n_checks + 1,) over the rows of all ``trails`` together."""
+    shares = _shares(trails)
+    return shares.mean(axis=1)
+
+
+def _shares(trails):
+    n_checks = min(len(trail.errors) for trail in trails)
+    errors = np.concatenate([np.stack(t.errors[:n_checks]) for t in trails], axis=1)
+    cuts = trails[0].judge.cuts
+    reference = np.concatenate([t.judge.reference[:, cuts] for t in trails])
+    return criterion(errors, reference)
+
+
+@dataclass
+class Outcome:
+    """What a fit found. Steps are optimizer steps, errors are in scaled units."""
+
+    model: Model
+    axes: _linear.Axes
+    best_step: int
+    n_steps: int
+    losses: np.ndarray
+    validation: np.ndarray
+    explained: np.ndarray  # held-out R2 of the first 1..k components
+    error_ratio: float
+    interrupted: bool = False
+    diverged: bool = False
+
+
+def select(recipe, X, trials, *, refit, watch):
+    """Choose the step on held-out rows, train on the rows ``X`` (n, d), return an Outcome.
+
+    ``trials`` yields a Trial and the scaled rows that judge it, one fold after another.
+    Where ``refit`` is False the first fold's own net is kept. Ctrl-C while folds are judged
+    leaves the best fold's net, later the last checkpoint.
+    """
+    trails, interrupted = [], False
+    try:
+        for trial, X_val in trials:
+            k, ordered = recipe.network.n_components, recipe.program.objective.ordered
+            trails.append(Trail(trial, Judge(X_val, trial.axes, k, ordered)))
+            trails[-1].follow(watch)
+            if _gain_is_clear(trails):
+                break
+    except KeyboardInterrupt:
+        if not trails:
+            raise
+        interrupted = True
+        trails = [min(trails, key=lambda trail: validation_curve([trail]).min())]
+    values = validation_curve(trails)
+    first = 0 if recipe.linear else min(1, len(values) - 1)
+    best = first + int(np.argmin(values[first:]))
+    outcome = _outcome(trails, best, values)
+    outcome.interrupted = interrupted
+    if best == 0 and trails[0].trial.starts_at_pca:
+        outcome.model, outcome.axes = recipe.pca(X)
+    elif refit and not interrupted:
+        _refit(recipe, X, best, outcome, watch)
+    return outcome
+
+
+def _gain_is_clear(trails):
+    shares = _shares(trails)
+    values = shares.mean(axis=1)
+    gain = shares[0] - shares[int(np.argmin(values))]
+    return gain.mean() > CLEAR_GAIN * gain.std() / np.sqrt(len(gain))
+
+
+def _refit(recipe, X, n_checks, outcome, watch):
+    """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
+    trial = recipe.begin(X, REFIT)
+    try:
+        while len(trial.weights) <= n_checks and trial.advance():
+            watch(trial, None)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    outcome.diverged |= trial.diverged
+    outcome.model, outcome.axes = trial.model(), trial.axes
+    outcome.losses = trial.all_losses()
+
+
+def train_ungated(recipe, X, trial, *, watch):
+    """Train ``trial``, begun on ``X``, and keep the last checkpoint; return an Outcome."""
+    k, ordered = recipe.network.n_components, recipe.program.objective.ordered
+    judge, interrupted = Judge(X[:CURVE_ROWS], trial.axes, k, ordered), False
+    try:
+        while trial.advance():
+            watch(trial, None)
+    except KeyboardInterrupt:
+        interrupted = True
+    outcome = _outcome([Trail(trial, judge)], len(trial.weights) - 1, np.empty(0))
+    outcome.interrupted = interrupted
+    return outcome
+
+
+def _outcome(trails, best, values):
+    """Return the Outcome of checkpoint ``best`` of the first trail, judged on all of them."""
+    trial, plan = trails[0].trial, trails[0].trial.recipe.plan
+    errors, reference, total = (np.concatenate(part) for part in zip(
+        *(trail.curve(best) for trail in trails), strict=True
+    ))
+    mean_errors, mean_reference = errors.mean(axis=0), reference.mean(axis=0)
+    return Outcome(
+        model=trial.model(best),
+        axes=trial.axes,
+        best_step=min(best * plan.check_steps, plan.n_steps),
+        n_steps=max(trail.trial.run.step for trail in trails),
+        losses=trial.all_losses(),
+        validation=values,
+        explained=_explained(mean_errors, total.mean()),
+        error_ratio=_ratio(mean_errors[-1], mean_reference[-1]),
+        diverged=any(trail.trial.diverged for trail in trails),
+    )
+
+
+def _explained(mean_errors, mean_total):
+    """Return the running maximum of R2 over the prefixes, from 0 up."""
+    if mean_total <= 0:
+        return np.zeros(len(mean_errors))
+    return np.maximum.accumulate(np.clip(1 - mean_errors / mean_total, 0.0, 1.0))
+
+
+def _ratio(error, reference):
+    return float(error / reference) if reference > 0 else 1.0

@@ -1,0 +1,178 @@
+"""The compiled training block and the loop around it.
+
+One block runs a traced number of optimizer steps over stacked batches. It never sees how
+many rows there are, so folds, clones and new data run one compiled program. Nothing here
+knows the estimator or the architecture.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from skae.optimizers import SCHEDULES, make_optimizer
+
+AVERAGE_DECAY = 0.98
+N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and in what portions to train: everything that is counted in steps."""
+
+    batch_size: int
+    n_steps: int
+    epoch_steps: int
+    check_steps: int  # between two checkpoints
+    block_steps: int  # capacity of one compiled block
+    patience: int | None  # checkpoints without improvement after which a run ends
+    tol: float
+    rates: np.ndarray = field(compare=False)  # (n_steps,)
+
+
+@dataclass(frozen=True)
+class Program:
+    """The static part of a training block: an objective and an optimizer's name."""
+
+    objective: object
+    optimizer: object
+
+
+@partial(jax.jit, static_argnames="program", donate_argnames="state")
+def train_block(program, state, path, batches, rates, numbers, seed, first_step, n_steps):
+    """Run ``n_steps`` of the stacked ``batches``; return the state and a loss per step.
+
+    ``state`` is (params, average, optimizer state); at ``first_step`` 0 the optimizer is
+    begun afresh. ``numbers`` holds weight_decay and corruption_level.
+    """
+    params, average, memory = state
+    begin = make_optimizer(program.optimizer, rates[0], numbers["weight_decay"]).init(params)
+    memory = jax.tree.map(lambda new, old: jnp.where(first_step == 0, new, old), begin, memory)
+    root = jax.random.wrap_key_data(jnp.stack([seed] * 4), impl="rbg")
+
+    def step(i, carry):
+        params, average, memory, losses = carry
+        batch = jax.tree.map(lambda part: part[i], batches)
+        key = jax.random.fold_in(root, first_step + i)
+        loss, gradient = jax.value_and_grad(program.objective.loss)(
+            params, path, batch, key, numbers["corruption_level"]
+        )
+        optimizer = make_optimizer(program.optimizer, rates[i], numbers["weight_decay"])
+        update, memory = optimizer.update(gradient, memory, params)
+        params = jax.tree.map(lambda p, u: p + u, params, update)
+        average = jax.tree.map(
+            lambda a, p: AVERAGE_DECAY * a + (1 - AVERAGE_DECAY) * p, average, params
+        )
+        return params, average, memory, losses.at[i].set(loss)
+
+    start = (params, average, memory, jnp.zeros_like(rates))
+    *state, losses = jax.lax.fori_loop(0, n_steps, step, start)
+    return tuple(state), losses
+
+
+class Run:
+    """One training in progress: call ``advance``, read ``weights`` in between."""
+
+    def __init__(self, program, path, params, source, plan, numbers, seed):
+        self.program, self.path, self.source = program, path, source
+        self.plan, self.numbers, self.seed = plan, numbers, np.uint32(seed)
+        self.step = 0
+        memory = _optimizer_zeros(program.optimizer, _shapes(params))
+        self.state = (params, params, memory)
+
+    def advance(self, n_steps):
+        """Run up to ``n_steps`` more of the plan; return their losses, on the host."""
+        losses = []
+        end = min(self.step + n_steps, self.plan.n_steps)
+        while self.step < end:
+            losses.append(self._block(min(end - self.step, self.plan.block_steps)))
+        return np.concatenate(losses)
+
+    def weights(self):
+        """Return a copy of the averaged weights as NumPy arrays."""
+        return jax.tree.map(np.array, self.state[1])
+
+    def _block(self, count):
+        batches = self.source.block(count, self.plan.block_steps)
+        rates = np.zeros(self.plan.block_steps, np.float32)
+        rates[:count] = self.plan.rates[self.step : self.step + count]
+        state, losses = train_block(
+            self.program,
+            self.state,
+            self.path,
+            batches,
+            rates,
+            self.numbers,
+            self.seed,
+            np.int32(self.step),
+            np.int32(count),
+        )
+        self.state = jax.block_until_ready(state)
+        self.step += count
+        return np.asarray(losses)[:count]
+
+
+def all_finite(losses, weights):
+    """Say whether every loss and every weight is a finite number."""
+    return all(np.isfinite(leaf).all() for leaf in [losses, *jax.tree.leaves(weights)])
+
+
+def _shapes(params):
+    leaves, structure = jax.tree.flatten(params)
+    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+
+
+@lru_cache(maxsize=64)
+def _optimizer_zeros(optimizer, shapes):
+    """Return zeros shaped as the optimizer's memory: the block itself begins it."""
+    structure, leaves = shapes
+    params = structure.unflatten([jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
+    memory = jax.eval_shape(lambda p: make_optimizer(optimizer, 1.0, 0.0).init(p), params)
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
+
+
+def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, schedule):
+    """Return the Plan for ``n_rows`` rows and a net of ``n_numbers`` weights.
+
+    What the compiled block depends on (batch size, capacity) changes with the number of rows
+    in powers of two only, so that folds of unequal size share a program.
+    """
+    if batch_size == "auto":
+        batch_size = _auto_batch_size(n_rows)
+    epoch_steps = -(-n_rows // batch_size)
+    if max_iter == "auto":
+        max_iter = max(1, round(_auto_steps(n_rows) / epoch_steps))
+    n_steps = max_iter * epoch_steps
+    check_epochs = max(1, max_iter // N_CHECKS)
+    check_steps = check_epochs * epoch_steps
+    if max_iter < N_CHECKS:
+        check_steps = -(-n_steps // N_CHECKS)
+    if patience is not None:
+        patience = max(1, -(-patience * epoch_steps // check_steps))
+    factors = SCHEDULES[schedule](n_steps) if isinstance(schedule, str) else schedule(n_steps)
+    return Plan(
+        batch_size=batch_size,
+        n_steps=n_steps,
+        epoch_steps=epoch_steps,
+        check_steps=check_steps,
+        block_steps=_block_steps(n_numbers, batch_size),
+        patience=patience,
+        tol=tol,
+        rates=rate * np.asarray(factors, np.float64),
+    )
+
+
+def _auto_batch_size(n_rows):
+    return 32 if n_rows < 512 else 64 if n_rows < 2048 else 128
+
+
+def _auto_steps(n_rows):
+    return 2000
+
+
+def _block_steps(n_numbers, batch_size):
+    """Steps in a block of at most about half a second, at a cautious 10 GFLOP/s."""
+    steps = 0.25 * 1e10 / (6.0 * n_numbers * batch_size)
+    return int(2 ** np.clip(np.floor(np.log2(steps)), 0, 6))

@@ -1,0 +1,19 @@
+"""Architectures: how one sample becomes a code, and a code a sample.
+
+An architecture is two small classes in one file of this folder, and one line below.
+
+- A *holder*: a ``sklearn.base.BaseEstimator`` whose constructor only assigns, with
+  ``_parameter_constraints`` in scikit-learn's form, and a method ``network(n_inputs,
+  n_outputs, n_components, hidden_layer_sizes, activation, zero_start)``, called by ``fit``.
+- A *network*, which that method returns: a frozen dataclass (hashable: it is a static
+  argument of compiled programs) with ``init(rng)`` (a pytree of NumPy arrays under the
+  keys "encoder" and "decoder"), ``encode(params, x)`` and ``decode(params, z, mask)``, both
+  for one sample. With ``zero_start`` both functions return zeros for fresh weights, which
+  is what makes the fit begin at PCA.
+"""
+
+from skae.architectures.dense import Dense
+
+ARCHITECTURES = {"dense": Dense}
+
+__all__ = ["ARCHITECTURES", "Dense"]

@@ -1,0 +1,80 @@
+"""The dense architecture: a row of numbers straight into the trunk."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from sklearn.base import BaseEstimator
+
+from skae.architectures._layers import apply_layers, init_layers
+
+
+class Dense(BaseEstimator):
+    """Fully connected layers, for tables.
+
+    Parameters
+    ----------
+    layer_norm : bool, default=False
+        Standardise each sample's hidden features before the activation.
+
+    Examples
+    --------
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.architectures import Dense
+    >>> AutoencoderTransformer(architecture=Dense(layer_norm=True))
+    AutoencoderTransformer(architecture=Dense(layer_norm=True))
+    """
+
+    _parameter_constraints = {"layer_norm": ["boolean"]}
+
+    def __init__(self, layer_norm=False):
+        self.layer_norm = layer_norm
+
+    def network(
+        self, n_inputs, n_outputs, n_components, hidden_layer_sizes, activation, zero_start
+    ):
+        """Return the static record of this architecture at the given sizes."""
+        return DenseNetwork(
+            n_inputs=n_inputs,
+            n_outputs=n_outputs,
+            n_components=n_components,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            zero_start=zero_start,
+            layer_norm=bool(self.layer_norm),
+        )
+
+
+@dataclass(frozen=True)
+class DenseNetwork:
+    """Sizes and functions of one dense encoder-decoder; hashable, so static in a jit."""
+
+    n_inputs: int
+    n_outputs: int
+    n_components: int
+    hidden_layer_sizes: tuple
+    activation: str
+    zero_start: bool
+    layer_norm: bool
+
+    def init(self, rng):
+        """Return fresh weights, drawn from the NumPy generator ``rng``."""
+        hidden = self.hidden_layer_sizes
+        encoder = (self.n_inputs, *hidden, self.n_components)
+        decoder = (2 * self.n_components, *hidden[::-1], self.n_outputs)
+        return {
+            "encoder": init_layers(rng, encoder, zero_output=self.zero_start),
+            "decoder": init_layers(rng, decoder, zero_output=self.zero_start),
+        }
+
+    def encode(self, params, x):
+        """Map one sample (n_inputs,) to its code (n_components,)."""
+        return self._apply(params["encoder"], x)
+
+    def decode(self, params, z, mask):
+        """Map one code (n_components,) and the mask of its present part to (n_outputs,)."""
+        return self._apply(params["decoder"], jnp.concatenate([z * mask, mask]))
+
+    def _apply(self, layers, x):
+        return apply_layers(
+            layers, x, activation=self.activation, layer_norm=self.layer_norm
+        )

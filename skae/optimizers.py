@@ -1,0 +1,51 @@
+"""Optimizers and learning-rate schedules, by name.
+
+An optimizer is an Optax factory called with a traced ``learning_rate`` inside the compiled
+step, so that one program serves every rate. A schedule is a function (n_steps) -> array of
+factors on the learning rate, one per step, computed by NumPy ahead of the fit.
+"""
+
+import inspect
+
+import numpy as np
+import optax
+
+OPTIMIZERS = {
+    "adamw": optax.adamw,
+    "adam": optax.adam,
+    "lion": optax.lion,
+    "sgd": optax.sgd,
+}
+
+MAX_GRADIENT_NORM = 1.0
+
+
+def make_optimizer(optimizer, learning_rate, weight_decay):
+    """Return the Optax transformation of a name or factory at these (traced) numbers.
+
+    Gradients are clipped at a global norm of 1. Weight decay is decoupled (Loshchilov and
+    Hutter, "Decoupled weight decay regularization", 2019, arXiv 1711.05101) for every
+    optimizer: by its own parameter where it has one, otherwise added to its update.
+    """
+    factory = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
+    clip = optax.clip_by_global_norm(MAX_GRADIENT_NORM)
+    if "weight_decay" in inspect.signature(factory).parameters:
+        return optax.chain(clip, factory(learning_rate, weight_decay=weight_decay))
+    decay = optax.add_decayed_weights(-learning_rate * weight_decay)
+    return optax.chain(clip, factory(learning_rate), decay)
+
+
+def cosine(n_steps, warmup=0.1):
+    """Rise linearly over the first tenth, then fall along a half cosine to zero."""
+    step = np.arange(n_steps)
+    rise = max(1.0, warmup * n_steps)
+    fall = np.clip((step - rise) / max(1.0, n_steps - rise), 0.0, 1.0)
+    return np.minimum((step + 1) / rise, 0.5 * (1.0 + np.cos(np.pi * fall)))
+
+
+def constant(n_steps):
+    """Return the same factor, one, at every step."""
+    return np.ones(n_steps)
+
+
+SCHEDULES = {"cosine": cosine, "constant": constant}
