@@ -10,6 +10,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 ERROR_FLOOR = 1e-12
+LOGIT_SLOPE = 4.0  # logits per unit of share, in the middle of the range
+MARGIN = 0.5  # of PCA's residual
+PLAIN_MARGIN = 0.02
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
 
 
@@ -39,7 +42,9 @@ class LinearPath(NamedTuple):
     ``code_scale`` (k,), ``output_scale`` (n_outputs,) and ``noise_scale`` (n_inputs,) are the
     sizes of the codes, of the decoder's correction and of the input noise; ``lower`` and
     ``upper`` (d,) the range of the columns, ``floor`` and ``ceiling`` (d,) where outputs are
-    clipped; ``cut_error`` (k + 1,) PCA's mean squared error per row with the first m components.
+    clipped; ``margin`` (n_outputs,) how far from the ends of its range, as a share of it, PCA's
+    reconstruction is kept by the logistic link; ``cut_error`` (k + 1,) PCA's mean squared error
+    per row with the first m components.
     """
 
     mean: np.ndarray
@@ -54,6 +59,7 @@ class LinearPath(NamedTuple):
     upper: np.ndarray
     floor: np.ndarray
     ceiling: np.ndarray
+    margin: np.ndarray
     cut_error: np.ndarray
 
 
@@ -79,9 +85,11 @@ def pca_path(X, axes, n_components, *, link, clip):
     left = np.sqrt(cut_error[n_components] / max(1, n_axes - k))
     residual = np.where(np.arange(n_axes) < k, left, deviations)
     loadings, offset, output_scale = np.eye(n_axes), np.zeros(n_axes), residual
+    margin = np.zeros(n_axes)
     if link == "logistic":
         loadings, offset = axes.basis.T, axes.mean
-        output_scale = _logit_residual(X, axes, k)
+        share = _residual_share(X, axes, k)
+        output_scale, margin = LOGIT_SLOPE * share, np.clip(MARGIN * share, 1e-3, 0.4)
     return _float32(
         mean=axes.mean,
         basis=axes.basis,
@@ -91,6 +99,7 @@ def pca_path(X, axes, n_components, *, link, clip):
         code_scale=_code_scale(deviations[:k], n_components),
         output_scale=output_scale,
         noise_scale=residual,
+        margin=margin,
         cut_error=cut_error,
         **_ranges(X, clip),
     )
@@ -108,6 +117,7 @@ def plain_path(X, axes, n_components, *, clip):
         code_scale=np.ones(n_components),
         output_scale=np.ones(d),
         noise_scale=np.ones(d),
+        margin=np.full(d, PLAIN_MARGIN),
         cut_error=_cut_error(axes, n_components),
         **_ranges(X, clip),
     )
@@ -154,13 +164,13 @@ def _code_scale(deviations, n_components):
     return np.maximum(_with_rows(deviations, n_components), 1e-6 * largest)
 
 
-def _logit_residual(X, axes, k):
-    """PCA's residual of each column on the logit scale: four times its share of the range."""
+def _residual_share(X, axes, k):
+    """PCA's residual of each column (its root mean square) as a share of the column's range."""
     centred = X - axes.mean
     basis = axes.basis[:, :k]
     residual = np.sqrt(np.square(centred - centred @ basis @ basis.T).mean(axis=0))
     width = np.ptp(X, axis=0)
-    return 4.0 * np.divide(residual, width, out=np.zeros_like(width), where=width > 0)
+    return np.divide(residual, width, out=np.zeros_like(width), where=width > 0)
 
 
 def _with_rows(array, n_rows, fill=0.0):

@@ -14,8 +14,6 @@ import jax.numpy as jnp
 
 from skae.corruptions import CORRUPTIONS
 
-LOGISTIC_MARGIN = 0.02  # how far from the ends of its range PCA's reconstruction is kept
-
 
 @dataclass(frozen=True)
 class Objective:
@@ -44,14 +42,17 @@ class Objective:
         return jnp.sum(jnp.square(target - out))
 
     def _cuts(self, key, n_rows):
-        """How many leading components each row keeps: all, or a uniform number for half."""
+        """How many leading components each row keeps: all of them, or m for half the rows.
+
+        log m is uniform: were m, the first prefixes of a long code would hardly be seen.
+        """
         k = self.network.n_components
         full = jnp.full(n_rows, k, jnp.int32)
         if not self.ordered or k == 1:
             return full
-        return full.at[: n_rows // 2].set(
-            jax.random.randint(key, (n_rows // 2,), 1, k, jnp.int32)
-        )
+        share = jax.random.uniform(key, (n_rows // 2,), jnp.float32)
+        cuts = jnp.clip(jnp.floor(jnp.float32(k) ** share), 1, k - 1)
+        return full.at[: n_rows // 2].set(cuts.astype(jnp.int32))
 
     def _corrupted(self, key, x, level, unit):
         if self.corruption is None:
@@ -85,7 +86,7 @@ def _logistic(path, linear, correction):
     """Add the correction to the logit of the linear output's place in each column's range."""
     width = path.upper - path.lower
     share = (linear - path.lower) / jnp.where(width > 0, width, jnp.ones_like(width))
-    share = jnp.clip(share, LOGISTIC_MARGIN, 1 - LOGISTIC_MARGIN)
+    share = jnp.clip(share, path.margin, 1 - path.margin)
     logit = jnp.log(share) - jnp.log1p(-share)
     return path.lower + width * jax.nn.sigmoid(logit + correction)
 

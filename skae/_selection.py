@@ -186,8 +186,7 @@ class Trail:
         plan = self.trial.recipe.plan
         if plan.patience is None or len(values) <= plan.patience:
             return False
-        return values[:-plan.patience].min() - values[-plan.patience :].min() < plan.tol
-
+        return values[: -plan.patience].min() - values[-plan.patience :].min() < plan.tol
 
     def curve(self, check):
         """Return errors and PCA's (n_rows, k) at every prefix, and the total (n_rows,)."""
@@ -300,9 +299,10 @@ def train_ungated(recipe, X, trial, *, watch):
 def _outcome(trails, best, values):
     """Return the Outcome of checkpoint ``best`` of the first trail, judged on all of them."""
     trial, plan = trails[0].trial, trails[0].trial.recipe.plan
-    errors, reference, total = (np.concatenate(part) for part in zip(
-        *(trail.curve(best) for trail in trails), strict=True
-    ))
+    errors, reference, total = (
+        np.concatenate(part)
+        for part in zip(*(trail.curve(best) for trail in trails), strict=True)
+    )
     mean_errors, mean_reference = errors.mean(axis=0), reference.mean(axis=0)
     return Outcome(
         model=trial.model(best),

@@ -48,8 +48,12 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
     begun afresh. ``numbers`` holds weight_decay and corruption_level.
     """
     params, average, memory = state
-    begin = make_optimizer(program.optimizer, rates[0], numbers["weight_decay"]).init(params)
-    memory = jax.tree.map(lambda new, old: jnp.where(first_step == 0, new, old), begin, memory)
+    begin = make_optimizer(program.optimizer, rates[0], numbers["weight_decay"]).init(
+        params
+    )
+    memory = jax.tree.map(
+        lambda new, old: jnp.where(first_step == 0, new, old), begin, memory
+    )
     root = jax.random.wrap_key_data(jnp.stack([seed] * 4), impl="rbg")
 
     def step(i, carry):
@@ -151,7 +155,9 @@ def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, s
         check_steps = -(-n_steps // N_CHECKS)
     if patience is not None:
         patience = max(1, -(-patience * epoch_steps // check_steps))
-    factors = SCHEDULES[schedule](n_steps) if isinstance(schedule, str) else schedule(n_steps)
+    factors = (
+        SCHEDULES[schedule](n_steps) if isinstance(schedule, str) else schedule(n_steps)
+    )
     return Plan(
         batch_size=batch_size,
         n_steps=n_steps,

@@ -38,7 +38,160 @@ MOST_COMPONENTS = 512  # that a float n_components starts from
 class AutoencoderTransformer(
     CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """TODO."""
+    """PCA's drop-in successor: an autoencoder that begins at PCA and stays ahead of it.
+
+    The code of a row x and its reconstruction are
+
+    .. code-block:: text
+
+        z  = V'(x - mean) + s * f(x)
+        x^ = mean + V z + r * g(z / s, mask)
+
+    where V are the principal axes of the training rows, f and g a neural network's two
+    halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
+    present. The nets begin at zero, so training begins at PCA. A step of the training is
+    kept only where rows that it did not see are reconstructed better (see ``cv``); where none
+    is, the fitted model is PCA. In half of each batch the code is cut after its first
+    components (nested dropout), so that components come in order of importance and every
+    prefix of a code is a good code itself.
+
+    Parameters
+    ----------
+    n_components : int or float, default=2
+        Size of the code. A float in (0, 1) keeps the smallest number of components whose
+        held-out share of variance explained reaches it, from one fit of as many components
+        as PCA needs for that share on the training rows (at most 512).
+    hidden_layer_sizes : "auto" or sequence of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. "auto" chooses by
+        ``n_components``. ``()`` makes both maps linear.
+    activation : {"identity", "relu", "tanh", "logistic", "silu", "gelu"}, default="gelu"
+        Nonlinearity of the hidden layers.
+    architecture : "dense" or architecture instance, default="dense"
+        How one sample becomes a feature vector and back; an instance such as
+        ``skae.architectures.Dense(layer_norm=True)`` sets its own parameters, which a grid
+        search reaches as ``architecture__layer_norm``.
+    linear_path : {"pca"} or None, default="pca"
+        What the nets' outputs are added to. None gives a plain autoencoder, without PCA's
+        start and without falling back to it.
+    ordered : bool, default=True
+        Train the components in order of importance. False spends everything on the full code.
+    scaling : {"global", "standard"} or None, default="global"
+        "global" subtracts the mean and divides all columns by one number, so that errors
+        compare with PCA's; "standard" divides each column by its own standard deviation,
+        for columns of different units; None does not divide.
+    output_activation : {"auto", "identity", "logistic"}, default="auto"
+        With "logistic" the decoder's correction is added to the logit of PCA's
+        reconstruction within each column's range in training. "auto" takes it where at least
+        a fifth of all cells lie at the ends of their columns' ranges, as in images.
+    clip : "auto" or bool, default="auto"
+        Whether reconstructions are clipped to each column's range in training. "auto" clips
+        at those ends of the range where at least one cell in twenty lies.
+    corruption : {"gaussian"}, callable or None, default="gaussian"
+        Noise put on the input while training. A callable ``(key, x, level, unit) -> x`` of
+        JAX arrays gets one sample, and in ``unit`` what PCA leaves unexplained in each input.
+    corruption_level : float, default=0.35
+        Strength of the corruption; for "gaussian" the standard deviation, in ``unit``.
+    optimizer : {"adamw", "adam", "lion", "sgd"} or callable, default="adamw"
+        A name, or an Optax factory such as ``optax.lion``, which is called with the learning
+        rate. Gradients are clipped at a global norm of 1.
+    learning_rate : float, default=1e-3
+        Largest learning rate.
+    learning_rate_schedule : {"cosine", "constant"} or callable, default="cosine"
+        Factor on the learning rate over the steps. "cosine" rises over the first tenth and
+        falls to zero. A callable gets the number of steps and returns one factor for each.
+    weight_decay : float, default=0.3
+        Decoupled weight decay, in units of the learning rate.
+    batch_size : "auto" or int, default="auto"
+        Rows per step; "auto" grows from 32 to 128 with the number of rows.
+    max_iter : "auto" or int, default="auto"
+        Epochs: passes over the rows of ``fit``. "auto" sets a number of steps.
+    tol : float, default=1e-4
+        Least fall of the held-out criterion that counts as an improvement.
+    n_iter_no_change : int or None, default=None
+        Epochs without improvement on held-out rows after which a run ends; None runs them
+        all, which suits a learning rate that falls to zero.
+    cv : "auto", int, splitter or None, default="auto"
+        The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
+        five disjoint hold-outs one after another, until the gain over PCA exceeds two
+        standard errors; the net is then trained anew on all rows up to the chosen step
+        (above 20,000 rows there is one hold-out of at most 10,000 and no new training). An
+        int is a number of folds, a splitter is scikit-learn's (``KFold``,
+        ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``). None trains on all rows and
+        keeps the last step, ungated.
+    validation_fraction : float, default=0.2
+        Share of the rows in each hold-out of ``cv="auto"``.
+    warm_start : bool, default=False
+        Go on from the fitted model, ungated unless ``X_val`` is given.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random. The same seed on the same versions and CPU gives the same
+        bits.
+    verbose : int, default=0
+        Above 0, print a line per epoch.
+    device : str or None, default=None
+        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components that transform returns.
+    components_ : ndarray of shape (n_components_, n_features)
+        Principal axes of the linear path, in scaled units; not set for ``linear_path=None``.
+    mean_ : ndarray of shape (n_features,)
+        Mean of the training rows.
+    explained_variance_ratio_ : ndarray of shape (n_components_,)
+        What each component adds to the share of variance explained, on held-out rows (on
+        training rows where nothing was held out).
+    error_ratio_ : float
+        Squared error on held-out rows over that of PCA with as many components. 1 is PCA.
+    loss_curve_ : ndarray of shape (n_epochs,)
+        Mean training loss of each epoch of the final training: squared error over PCA's,
+        noise and cut codes included.
+    validation_curve_ : ndarray of shape (n_checkpoints + 1,)
+        Held-out error over PCA's at each checkpoint, half of it for the full code, half for
+        its prefixes; empty where nothing was held out.
+    n_iter_ : int
+        Epochs run.
+    best_iter_ : int
+        Epoch whose weights are kept; 0 means PCA.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear map that the fit begins at.
+
+    Notes
+    -----
+    "Never worse than PCA" is a statement of statistics, not a theorem: the model falls back
+    to PCA unless its held-out error is lower.
+
+    Missing values are refused; so are sparse matrices.
+
+    References
+    ----------
+    .. [1] Rippel, O., Gelbart, M., Adams, R. (2014). "Learning ordered representations with
+       nested dropout". ICML. `doi:10.48550/arXiv.1402.0915
+       <https://doi.org/10.48550/arXiv.1402.0915>`_
+    .. [2] Al-Digeil, M. et al. (2022). "PCA-boosted autoencoders for nonlinear
+       dimensionality reduction in low data regimes".
+       `doi:10.48550/arXiv.2205.11673 <https://doi.org/10.48550/arXiv.2205.11673>`_
+    .. [3] Vincent, P. et al. (2010). "Stacked denoising autoencoders". JMLR 11, 3371-3408.
+       `<https://jmlr.org/papers/v11/vincent10a.html>`_
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skae import AutoencoderTransformer
+    >>> X = load_iris().data
+    >>> ae = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=20, random_state=0)
+    >>> Z = ae.fit_transform(X)
+    >>> Z.shape
+    (150, 2)
+    >>> ae.inverse_transform(Z[:, :1]).shape
+    (150, 4)
+    """
 
     __metadata_request__fit = {"X_val": True, "groups": True}
 
@@ -93,7 +246,7 @@ class AutoencoderTransformer(
         corruption="gaussian",
         corruption_level=0.35,
         optimizer="adamw",
-        learning_rate=2e-3,
+        learning_rate=1e-3,
         learning_rate_schedule="cosine",
         weight_decay=0.3,
         batch_size="auto",
@@ -136,7 +289,34 @@ class AutoencoderTransformer(
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, X_val=None, groups=None):
-        """TODO."""
+        """Fit PCA and the nets on ``X``, and choose the step on held-out rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows: an array, a list of rows, a pandas or polars DataFrame. Integers
+            and booleans are converted to float64. Missing values are refused.
+        y : array-like of shape (n_samples,), default=None
+            Used only by a ``cv`` splitter that needs it.
+        X_val : array-like of shape (n_val, n_features), default=None
+            Rows that judge instead of ``cv``; they never train.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group are never on both sides of a split.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The fitted estimator. Ctrl-C ends the fit early, with a warning and the best
+            model so far.
+
+        Raises
+        ------
+        ValueError
+            For data that is no finite 2D table of at least two rows, or numbers beyond
+            float32; the estimator is then what it was before.
+        TypeError
+            For sparse matrices and containers without order.
+        """
         before = dict(vars(self))
         try:
             with computing(self.device):
@@ -216,7 +396,11 @@ class AutoencoderTransformer(
         n_axes = _bucket(n, d) if linear else d
         if continued is not None:
             n_axes = continued.network.n_inputs
-        k = self._n_components(rows) if continued is None else continued.network.n_components
+        k = (
+            self._n_components(rows)
+            if continued is None
+            else continued.network.n_components
+        )
         network = self._network(n_axes, d if link == "logistic" else n_axes, k)
         if continued is not None and network != continued.network:
             raise ValueError(
@@ -254,7 +438,9 @@ class AutoencoderTransformer(
     def _link(self, rows):
         if self.output_activation != "auto":
             return self.output_activation
-        return "logistic" if sum(map(np.mean, piles(rows))) >= LOGISTIC_SHARE else "identity"
+        return (
+            "logistic" if sum(map(np.mean, piles(rows))) >= LOGISTIC_SHARE else "identity"
+        )
 
     def _network(self, n_inputs, n_outputs, n_components):
         architecture = self.architecture
@@ -317,7 +503,9 @@ class AutoencoderTransformer(
     def _warn(self, outcome):
         kept = f"checkpoint {self.best_iter_} of {self.n_iter_} epochs"
         if outcome.interrupted:
-            warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
+            warnings.warn(
+                f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2
+            )
         if outcome.diverged:
             warnings.warn(
                 f"Training diverged: a loss was not finite at learning_rate="
@@ -346,20 +534,71 @@ class AutoencoderTransformer(
             setattr(self, name, value)
 
     def transform(self, X):
-        """TODO."""
+        """Return the codes of rows, the most important component first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows. Missing values are refused.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components_)
+            Codes in the units of ``X`` (of the scaled columns for ``scaling="standard"``):
+            float32 for float32 rows, otherwise float64 computed in float32.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are not finite.
+        """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         codes = self._encode(X)
         return codes.astype(X.dtype)
 
     def inverse_transform(self, X):
-        """TODO."""
+        """Return the reconstructions of codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_kept)
+            Codes, or their first ``n_kept`` <= n_components_ columns. Missing values are
+            refused.
+
+        Returns
+        -------
+        X_original : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows in the units of the training data; a DataFrame with its column names where
+            ``set_output`` asks for one.
+
+        Raises
+        ------
+        ValueError
+            For more columns than n_components_, or codes that are not finite.
+        """
         check_is_fitted(self)
         codes = self._check_codes(X)
         return self._in_container(self._decode(codes).astype(codes.dtype), X)
 
     def score(self, X, y=None):
-        """TODO."""
+        """Return the share of variance explained: 1 - error / variance around ``mean_``.
+
+        The scale is that of the cumulated ``explained_variance_ratio_`` of PCA (whose own
+        ``score`` is a likelihood).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows. Missing values are refused.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            1 for perfect reconstructions, 0 for the mean of the training rows.
+        """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         total = np.square(X - self.mean_).sum()
@@ -369,7 +608,18 @@ class AutoencoderTransformer(
         return float(1.0 - error / total)
 
     def score_samples(self, X):
-        """TODO."""
+        """Return minus each row's mean squared reconstruction error, in squared units of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows. Missing values are refused.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Higher is better reconstructed; the lowest are the strangest rows.
+        """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         return -self._squared_errors(X) / X.shape[1]

@@ -3,6 +3,8 @@
 One sample at a time; nothing here may couple the rows of a batch.
 """
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +25,7 @@ def init_layers(rng, sizes, *, zero_output):
     ``zero_output`` makes the last one zero, so that the net begins as the zero function.
     """
     layers = []
-    for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
         is_output = i == len(sizes) - 2
         variance = (1.0 if is_output else 2.0) / n_in
         kernel = rng.normal(0.0, np.sqrt(variance), (n_in, n_out)).astype(np.float32)
