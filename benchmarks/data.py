@@ -7,6 +7,7 @@ missing raises ``DataMissing`` with the command that installs it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 
 import numpy as np
@@ -29,6 +30,7 @@ class Dataset:
     X: np.ndarray
     y: np.ndarray | None = None
     groups: np.ndarray | None = None
+    standardise: bool = False  # columns of different units
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Source:
     """How to read one set and how to treat it."""
 
     read: Callable
-    standardise: bool = False  # columns of different units
+    standardise: bool = False
     bundled: bool = False  # comes with scikit-learn
 
 
@@ -124,16 +126,19 @@ SOURCES = {
 }
 
 
+@lru_cache(maxsize=1)
 def load(name):
     """Return the set called ``name``; raise DataMissing where its package is not there."""
-    return Dataset(name, *SOURCES[name].read())
+    source = SOURCES[name]
+    return Dataset(name, *source.read(), standardise=source.standardise)
 
 
-def split(dataset, seed, *, by_group=True, test_size=0.3):
+def split(dataset, seed, *, by_group=True, test_size=0.3, n_train=None):
     """Return (X_train, X_test, train, test): rows as benchmarks use them, and indices.
 
     By group where the set has groups (no subject on both sides) unless ``by_group`` is
-    False; columns are standardised on the training rows where their units differ.
+    False; of the training rows the first ``n_train`` of a random order, or all; columns are
+    standardised on the training rows where their units differ.
     """
     rows = np.arange(len(dataset.X))
     if by_group and dataset.groups is not None:
@@ -141,8 +146,9 @@ def split(dataset, seed, *, by_group=True, test_size=0.3):
         train, test = next(splitter.split(rows, groups=dataset.groups))
     else:
         train, test = train_test_split(rows, test_size=test_size, random_state=seed)
+    train = train[:n_train]
     X_train, X_test = dataset.X[train], dataset.X[test]
-    if SOURCES[dataset.name].standardise:
+    if dataset.standardise:
         scaler = StandardScaler().fit(X_train)
         X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
     return X_train, X_test, train, test

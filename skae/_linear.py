@@ -129,8 +129,8 @@ def piles(X):
     A column of one value has no range, and no pile.
     """
     lower, upper = X.min(axis=0), X.max(axis=0)
-    varies = upper > lower
-    return varies * (X == lower).mean(axis=0), varies * (X == upper).mean(axis=0)
+    varies = np.where(upper > lower, 1.0, 0.0)
+    return varies * np.equal(X, lower).mean(axis=0), varies * np.equal(X, upper).mean(axis=0)
 
 
 def _ranges(X, clip):
@@ -159,7 +159,7 @@ def _cut_error(axes, n_components):
 
 
 def _code_scale(deviations, n_components):
-    """Standard deviations of the codes; components beyond the rank get a small one."""
+    """Return the codes' standard deviations; components beyond the rank get a small one."""
     largest = deviations.max(initial=0.0) or 1.0
     return np.maximum(_with_rows(deviations, n_components), 1e-6 * largest)
 

@@ -41,9 +41,7 @@ def fit_scaling(X, scaling, *, centered):
         spread = np.sqrt(np.square(spread).mean())
     # A column whose spread is rounding error is constant; it is not blown up to unit size.
     floor = (
-        10
-        * np.finfo(np.float64).eps
-        * np.abs(mean if scaling == "standard" else mean.max())
+        10 * np.finfo(np.float64).eps * np.abs(mean if scaling == "standard" else mean.max())
     )
     return Scaling(mean, np.where(spread > floor, spread, 1.0))
 

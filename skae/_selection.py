@@ -139,7 +139,7 @@ class Judge:
 
 
 def hold_outs(n_rows, fraction, rng, most=5):
-    """Yield (train, val) indices: disjoint random hold-outs of ``fraction``, ``most`` of them."""
+    """Yield (train, val) indices: up to ``most`` disjoint hold-outs of ``fraction``."""
     order = rng.permutation(n_rows)
     size = min(max(1, int(fraction * n_rows)), LARGEST_HOLD_OUT)
     for i in range(min(most, max(1, n_rows // size))):

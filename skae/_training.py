@@ -48,12 +48,8 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
     begun afresh. ``numbers`` holds weight_decay and corruption_level.
     """
     params, average, memory = state
-    begin = make_optimizer(program.optimizer, rates[0], numbers["weight_decay"]).init(
-        params
-    )
-    memory = jax.tree.map(
-        lambda new, old: jnp.where(first_step == 0, new, old), begin, memory
-    )
+    begin = make_optimizer(program.optimizer, rates[0], numbers["weight_decay"]).init(params)
+    memory = jax.tree.map(lambda new, old: jnp.where(first_step == 0, new, old), begin, memory)
     root = jax.random.wrap_key_data(jnp.stack([seed] * 4), impl="rbg")
 
     def step(i, carry):
@@ -155,9 +151,7 @@ def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, s
         check_steps = -(-n_steps // N_CHECKS)
     if patience is not None:
         patience = max(1, -(-patience * epoch_steps // check_steps))
-    factors = (
-        SCHEDULES[schedule](n_steps) if isinstance(schedule, str) else schedule(n_steps)
-    )
+    factors = SCHEDULES[schedule](n_steps) if isinstance(schedule, str) else schedule(n_steps)
     return Plan(
         batch_size=batch_size,
         n_steps=n_steps,
@@ -179,6 +173,6 @@ def _auto_steps(n_rows):
 
 
 def _block_steps(n_numbers, batch_size):
-    """Steps in a block of at most about half a second, at a cautious 10 GFLOP/s."""
+    """Return the steps of a block of at most about half a second, at a cautious 10 GFLOP/s."""
     steps = 0.25 * 1e10 / (6.0 * n_numbers * batch_size)
     return int(2 ** np.clip(np.floor(np.log2(steps)), 0, 6))

@@ -1,4 +1,4 @@
-"""AutoencoderTransformer: parameters, validation, fit and transform. scikit-learn lives here."""
+"""AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
 
 import warnings
 from numbers import Integral, Real
@@ -396,11 +396,7 @@ class AutoencoderTransformer(
         n_axes = _bucket(n, d) if linear else d
         if continued is not None:
             n_axes = continued.network.n_inputs
-        k = (
-            self._n_components(rows)
-            if continued is None
-            else continued.network.n_components
-        )
+        k = self._n_components(rows) if continued is None else continued.network.n_components
         network = self._network(n_axes, d if link == "logistic" else n_axes, k)
         if continued is not None and network != continued.network:
             raise ValueError(
@@ -438,9 +434,7 @@ class AutoencoderTransformer(
     def _link(self, rows):
         if self.output_activation != "auto":
             return self.output_activation
-        return (
-            "logistic" if sum(map(np.mean, piles(rows))) >= LOGISTIC_SHARE else "identity"
-        )
+        return "logistic" if sum(map(np.mean, piles(rows))) >= LOGISTIC_SHARE else "identity"
 
     def _network(self, n_inputs, n_outputs, n_components):
         architecture = self.architecture
@@ -503,9 +497,7 @@ class AutoencoderTransformer(
     def _warn(self, outcome):
         kept = f"checkpoint {self.best_iter_} of {self.n_iter_} epochs"
         if outcome.interrupted:
-            warnings.warn(
-                f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2
-            )
+            warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
         if outcome.diverged:
             warnings.warn(
                 f"Training diverged: a loss was not finite at learning_rate="

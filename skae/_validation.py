@@ -31,9 +31,7 @@ def check_rows(estimator, X, *, reset, minimum=1):
                 estimator, X, reset=reset, dtype=DTYPES, ensure_min_samples=minimum
             )
     except OverflowError as error:
-        raise ValueError(
-            f"Input X holds a number too large for float64: {error}"
-        ) from error
+        raise ValueError(f"Input X holds a number too large for float64: {error}") from error
     refuse_huge(X, "X")
     return X
 
@@ -53,9 +51,7 @@ def refuse_containers(X):
     dtypes = [getattr(X, "dtype", None), *np.ravel(getattr(X, "dtypes", []))]
     for dtype in dtypes:
         if getattr(dtype, "names", None):
-            raise TypeError(
-                "Structured arrays are not supported: pass columns as a 2D array."
-            )
+            raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
         if getattr(dtype, "kind", "") in "mM" or "date" in str(dtype).lower():
             raise ValueError(
                 f"Input X holds times (dtype {dtype}), which have no scale of their own. "

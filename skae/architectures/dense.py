@@ -75,6 +75,4 @@ class DenseNetwork:
         return self._apply(params["decoder"], jnp.concatenate([z * mask, mask]))
 
     def _apply(self, layers, x):
-        return apply_layers(
-            layers, x, activation=self.activation, layer_norm=self.layer_norm
-        )
+        return apply_layers(layers, x, activation=self.activation, layer_norm=self.layer_norm)
