@@ -38,10 +38,10 @@ class Case:
 
 SETS = [Case(name, name) for name in SOURCES]
 BUNDLED = [case for case in SETS if not case.needs_packages]
-RANDOM_SPLIT = Case("watch, random split", "watch", by_group=False)
+RANDOM_SPLIT = Case("watch (random split)", "watch", by_group=False)
 FURTHER = [
     Case(NOISE, NOISE, components=(2, 5)),
-    *(Case(f"{case.name}, 40 rows", case.source, n_train=40) for case in BUNDLED),
+    *(Case(f"{case.name} (40 rows)", case.source, n_train=40) for case in BUNDLED),
 ]
 CASES = {case.name: case for case in (*SETS, RANDOM_SPLIT, *FURTHER)}
 
@@ -138,7 +138,7 @@ def measure_share(name, seed, share=SHARE):
         model, seconds = fit(X_train, share, seed)
     pca = PCA(svd_solver="full").fit(X_train)
     r2 = model.score(X_test)
-    reaches = np.flatnonzero(1 - _full_curve(pca, X_test) >= r2)
+    reaches = np.flatnonzero(_explained(pca, X_test) >= r2)
     return {
         "set": name,
         "share": share,
@@ -152,8 +152,8 @@ def measure_share(name, seed, share=SHARE):
     }
 
 
-def _full_curve(pca, X):
-    """Return PCA's share of unexplained variance on ``X`` over all m, in one pass."""
+def _explained(pca, X):
+    """Return PCA's R2 on ``X`` with its first m = 1.. components, from one projection."""
     centred = X - pca.mean_
     captured = np.square(centred @ pca.components_.T).sum(axis=0).cumsum()
-    return 1 - captured / np.square(centred).sum()
+    return captured / np.square(centred).sum()

@@ -274,7 +274,8 @@ def _refit(recipe, X, n_checks, outcome, watch):
     trial = recipe.begin(X, REFIT)
     try:
         while len(trial.weights) <= n_checks and trial.advance():
-            watch(trial, None)
+            if watch(trial, None):
+                break
     except KeyboardInterrupt:
         outcome.interrupted = True
     outcome.diverged |= trial.diverged
@@ -288,7 +289,8 @@ def train_ungated(recipe, X, trial, *, watch):
     judge, interrupted = Judge(X[:CURVE_ROWS], trial.axes, k, ordered), False
     try:
         while trial.advance():
-            watch(trial, None)
+            if watch(trial, None):
+                break
     except KeyboardInterrupt:
         interrupted = True
     outcome = _outcome([Trail(trial, judge)], len(trial.weights) - 1, np.empty(0))

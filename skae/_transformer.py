@@ -17,22 +17,18 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from skae._choices import make_recipe
 from skae._device import computing
-from skae._linear import piles, principal_axes
-from skae._objective import Objective
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import fit_scaling
-from skae._selection import REFIT, Recipe, hold_outs, select, train_ungated
-from skae._training import Program, make_plan
+from skae._selection import REFIT, hold_outs, select, train_ungated
 from skae._validation import DTYPES, Number, check_rows, refuse_huge
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
-LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
 MOST_ROWS_REFITTED = 20_000
-MOST_COMPONENTS = 512  # that a float n_components starts from
 
 
 class AutoencoderTransformer(
@@ -68,8 +64,8 @@ class AutoencoderTransformer(
         Nonlinearity of the hidden layers.
     architecture : "dense" or architecture instance, default="dense"
         How one sample becomes a feature vector and back; an instance such as
-        ``skae.architectures.Dense(layer_norm=True)`` sets its own parameters, which a grid
-        search reaches as ``architecture__layer_norm``.
+        ``skae.architectures.Dense(skip=False)`` sets its own parameters, which a grid
+        search reaches as ``architecture__skip``.
     linear_path : {"pca"} or None, default="pca"
         What the nets' outputs are added to. None gives a plain autoencoder, without PCA's
         start and without falling back to it.
@@ -333,7 +329,7 @@ class AutoencoderTransformer(
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X)
         rows = scaling.forward(X)
-        recipe = self._recipe(rows, seed, continued)
+        recipe = make_recipe(self, rows, seed, continued)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:
@@ -387,78 +383,6 @@ class AutoencoderTransformer(
 
     def _fit_scaling(self, X):
         return fit_scaling(X, self.scaling, centered=self.linear_path is not None)
-
-    def _recipe(self, rows, seed, continued):
-        """Return the Recipe: every choice that is left to ``fit`` made."""
-        n, d = rows.shape
-        linear = self.linear_path is not None
-        link = self._link(rows) if continued is None else continued.link
-        n_axes = _bucket(n, d) if linear else d
-        if continued is not None:
-            n_axes = continued.network.n_inputs
-        k = self._n_components(rows) if continued is None else continued.network.n_components
-        network = self._network(n_axes, d if link == "logistic" else n_axes, k)
-        if continued is not None and network != continued.network:
-            raise ValueError(
-                "warm_start=True goes on with the fitted net, but the parameters ask for "
-                f"another one: {network} instead of {continued.network}. Set "
-                "warm_start=False, or the parameters as they were."
-            )
-        objective = Objective(network, link, self.ordered, self.corruption)
-        plan = make_plan(
-            n,
-            _n_weights(network),
-            batch_size=self.batch_size,
-            max_iter=self.max_iter,
-            patience=self.n_iter_no_change,
-            tol=self.tol,
-            rate=self.learning_rate,
-            schedule=self.learning_rate_schedule,
-        )
-        numbers = {
-            "weight_decay": np.float32(self.weight_decay),
-            "corruption_level": np.float32(self.corruption_level),
-        }
-        program = Program(objective, self.optimizer)
-        return Recipe(program, plan, n_axes, linear, self.clip, numbers, seed)
-
-    def _n_components(self, rows):
-        """Return the size of the code to train, from an int or a share of variance."""
-        if isinstance(self.n_components, Integral):
-            return int(self.n_components)
-        variances = principal_axes(rows, min(rows.shape)).variances
-        share = variances.cumsum() / (variances.sum() or 1.0)
-        needed = 1 + int(np.searchsorted(share, self.n_components))
-        return min(needed, len(share), MOST_COMPONENTS)
-
-    def _link(self, rows):
-        if self.output_activation != "auto":
-            return self.output_activation
-        return "logistic" if sum(map(np.mean, piles(rows))) >= LOGISTIC_SHARE else "identity"
-
-    def _network(self, n_inputs, n_outputs, n_components):
-        architecture = self.architecture
-        if isinstance(architecture, str):
-            architecture = ARCHITECTURES[architecture]()
-        return architecture.network(
-            n_inputs,
-            n_outputs,
-            n_components,
-            self._layer_sizes(n_components),
-            self.activation,
-            zero_start=self.linear_path is not None,
-        )
-
-    def _layer_sizes(self, n_components):
-        if isinstance(self.hidden_layer_sizes, str):
-            return (512, 256, 128) if n_components <= 4 else (512, 256)
-        sizes = tuple(self.hidden_layer_sizes)
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(
-                f"hidden_layer_sizes must hold whole numbers above 0, got {sizes}. "
-                "Use () for linear maps."
-            )
-        return tuple(int(size) for size in sizes)
 
     def _set_fitted(self, outcome, scaling, recipe):
         """Set every fitted attribute together, from the record of the run."""
@@ -673,16 +597,3 @@ class AutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _bucket(n_rows, n_features):
-    """Return the number of principal axes: changes with the rows in powers of two only."""
-    if n_rows >= n_features:
-        return n_features
-    return min(n_features, 2 ** int(np.ceil(np.log2(n_rows))))
-
-
-def _n_weights(network):
-    """Return how many numbers the weights of ``network`` hold."""
-    layers = network.init(np.random.default_rng(0))
-    return sum(leaf.size for part in layers.values() for x in part for leaf in x.values())

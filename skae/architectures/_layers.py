@@ -19,31 +19,29 @@ ACTIVATIONS = {
 }
 
 
-def init_layers(rng, sizes, *, zero_output):
-    """Return float32 layers between consecutive ``sizes``: He-normal, and zero biases.
+def init_layers(rng, sizes, *, skip, zero_output):
+    """Return float32 layers between consecutive ``sizes``, He-normal, with zero biases.
 
-    ``zero_output`` makes the last one zero, so that the net begins as the zero function.
+    With ``skip`` the output layer reads every hidden layer. ``zero_output`` makes it zero,
+    so that the net begins as the zero function.
     """
-    layers = []
-    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
-        is_output = i == len(sizes) - 2
-        variance = (1.0 if is_output else 2.0) / n_in
-        kernel = rng.normal(0.0, np.sqrt(variance), (n_in, n_out)).astype(np.float32)
-        if is_output and zero_output:
-            kernel = np.zeros_like(kernel)
-        layers.append({"kernel": kernel, "bias": np.zeros(n_out, np.float32)})
-    return layers
+    n_in, *hidden, n_out = sizes
+    layers = [_layer(rng, *pair, gain=2.0) for pair in pairwise([n_in, *hidden])]
+    seen = sum(hidden) if skip and hidden else [n_in, *hidden][-1]
+    return [*layers, _layer(rng, seen, n_out, gain=0.0 if zero_output else 1.0)]
 
 
-def apply_layers(layers, x, *, activation, layer_norm=False):
+def apply_layers(layers, x, *, activation, skip):
     """Map one vector through ``layers``; the last one is linear."""
-    for layer in layers[:-1]:
-        x = x @ layer["kernel"] + layer["bias"]
-        x = ACTIVATIONS[activation](standardised(x) if layer_norm else x)
-    return x @ layers[-1]["kernel"] + layers[-1]["bias"]
+    *hidden, output = layers
+    seen = []
+    for layer in hidden:
+        x = ACTIVATIONS[activation](x @ layer["kernel"] + layer["bias"])
+        seen.append(x)
+    x = jnp.concatenate(seen) if skip and seen else x
+    return x @ output["kernel"] + output["bias"]
 
 
-def standardised(x, eps=1e-5):
-    """Return one vector at mean 0 and variance 1 (Ba, Kiros, Hinton 2016, 1607.06450)."""
-    x = x - x.mean()
-    return x * jax.lax.rsqrt(jnp.square(x).mean() + eps)
+def _layer(rng, n_in, n_out, *, gain):
+    kernel = rng.normal(0.0, np.sqrt(gain / n_in), (n_in, n_out))
+    return {"kernel": kernel.astype(np.float32), "bias": np.zeros(n_out, np.float32)}

@@ -13,21 +13,22 @@ class Dense(BaseEstimator):
 
     Parameters
     ----------
-    layer_norm : bool, default=False
-        Standardise each sample's hidden features before the activation.
+    skip : bool, default=True
+        Let the output layers of encoder and decoder read every hidden layer, not the last
+        one alone: deep where depth helps, shallow where it does not.
 
     Examples
     --------
     >>> from skae import AutoencoderTransformer
     >>> from skae.architectures import Dense
-    >>> AutoencoderTransformer(architecture=Dense(layer_norm=True))
-    AutoencoderTransformer(architecture=Dense(layer_norm=True))
+    >>> AutoencoderTransformer(architecture=Dense(skip=False))
+    AutoencoderTransformer(architecture=Dense(skip=False))
     """
 
-    _parameter_constraints = {"layer_norm": ["boolean"]}
+    _parameter_constraints = {"skip": ["boolean"]}
 
-    def __init__(self, layer_norm=False):
-        self.layer_norm = layer_norm
+    def __init__(self, skip=True):
+        self.skip = skip
 
     def network(
         self, n_inputs, n_outputs, n_components, hidden_layer_sizes, activation, zero_start
@@ -40,7 +41,7 @@ class Dense(BaseEstimator):
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
             zero_start=zero_start,
-            layer_norm=bool(self.layer_norm),
+            skip=bool(self.skip),
         )
 
 
@@ -54,7 +55,7 @@ class DenseNetwork:
     hidden_layer_sizes: tuple
     activation: str
     zero_start: bool
-    layer_norm: bool
+    skip: bool
 
     def init(self, rng):
         """Return fresh weights, drawn from the NumPy generator ``rng``."""
@@ -62,8 +63,8 @@ class DenseNetwork:
         encoder = (self.n_inputs, *hidden, self.n_components)
         decoder = (2 * self.n_components, *hidden[::-1], self.n_outputs)
         return {
-            "encoder": init_layers(rng, encoder, zero_output=self.zero_start),
-            "decoder": init_layers(rng, decoder, zero_output=self.zero_start),
+            "encoder": init_layers(rng, encoder, skip=self.skip, zero_output=self.zero_start),
+            "decoder": init_layers(rng, decoder, skip=self.skip, zero_output=self.zero_start),
         }
 
     def encode(self, params, x):
@@ -75,4 +76,4 @@ class DenseNetwork:
         return self._apply(params["decoder"], jnp.concatenate([z * mask, mask]))
 
     def _apply(self, layers, x):
-        return apply_layers(layers, x, activation=self.activation, layer_norm=self.layer_norm)
+        return apply_layers(layers, x, activation=self.activation, skip=self.skip)

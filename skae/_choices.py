@@ -1,0 +1,114 @@
+"""Every "auto" made a choice: from an estimator's parameters and its rows to a Recipe.
+
+What compiled programs depend on (widths, axes, batch size) changes with the number of rows
+in powers of two only, so that the folds of a search share one program.
+"""
+
+from numbers import Integral
+
+import numpy as np
+
+from skae._linear import piles, principal_axes
+from skae._objective import Objective
+from skae._selection import Recipe
+from skae._training import Program, make_plan
+from skae.architectures import ARCHITECTURES
+
+LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
+MOST_COMPONENTS = 512  # that a float n_components starts from
+
+
+def make_recipe(params, rows, seed, continued=None):
+    """Return the Recipe for scaled ``rows`` (n, d) under an estimator's parameters.
+
+    ``continued`` is the Model that a warm start goes on from: its sizes are kept, and
+    ValueError is raised where the parameters ask for others.
+    """
+    n, d = rows.shape
+    linear = params.linear_path is not None
+    if continued is None:
+        link, n_components = _link(params, rows), _n_components(params, rows)
+        n_axes = _n_axes(n, d) if linear else d
+    else:
+        link, n_components = continued.link, continued.network.n_components
+        n_axes = continued.network.n_inputs
+    network = _network(params, n_axes, d if link == "logistic" else n_axes, n_components)
+    if continued is not None and network != continued.network:
+        raise ValueError(
+            "warm_start=True goes on with the fitted net, but the parameters ask for another "
+            f"one: {network} instead of {continued.network}. Set warm_start=False, or the "
+            "parameters as they were."
+        )
+    objective = Objective(network, link, params.ordered, params.corruption)
+    plan = make_plan(
+        n,
+        _n_weights(network),
+        batch_size=params.batch_size,
+        max_iter=params.max_iter,
+        patience=params.n_iter_no_change,
+        tol=params.tol,
+        rate=params.learning_rate,
+        schedule=params.learning_rate_schedule,
+    )
+    numbers = {
+        "weight_decay": np.float32(params.weight_decay),
+        "corruption_level": np.float32(params.corruption_level),
+    }
+    program = Program(objective, params.optimizer)
+    return Recipe(program, plan, n_axes, linear, params.clip, numbers, seed)
+
+
+def _link(params, rows):
+    if params.output_activation != "auto":
+        return params.output_activation
+    share = sum(at_end.mean() for at_end in piles(rows))
+    return "logistic" if share >= LOGISTIC_SHARE else "identity"
+
+
+def _n_components(params, rows):
+    """Return the size of the code to train, from an int or a share of variance."""
+    if isinstance(params.n_components, Integral):
+        return int(params.n_components)
+    variances = principal_axes(rows, min(rows.shape)).variances
+    share = variances.cumsum() / (variances.sum() or 1.0)
+    needed = 1 + int(np.searchsorted(share, params.n_components))
+    return min(needed, len(share), MOST_COMPONENTS)
+
+
+def _n_axes(n_rows, n_features):
+    """Return the number of principal axes: all there can be, padded to a power of two."""
+    if n_rows >= n_features:
+        return n_features
+    return min(n_features, 2 ** int(np.ceil(np.log2(n_rows))))
+
+
+def _network(params, n_inputs, n_outputs, n_components):
+    architecture = params.architecture
+    if isinstance(architecture, str):
+        architecture = ARCHITECTURES[architecture]()
+    return architecture.network(
+        n_inputs,
+        n_outputs,
+        n_components,
+        _layer_sizes(params.hidden_layer_sizes, n_components),
+        params.activation,
+        zero_start=params.linear_path is not None,
+    )
+
+
+def _layer_sizes(sizes, n_components):
+    if isinstance(sizes, str):
+        return (256, 256, 256) if n_components < 16 else (512, 256)
+    sizes = tuple(sizes)
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must hold whole numbers above 0, got {sizes}. "
+            "Use () for linear maps."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _n_weights(network):
+    """Return how many numbers the weights of ``network`` hold."""
+    layers = network.init(np.random.default_rng(0))
+    return sum(leaf.size for part in layers.values() for x in part for leaf in x.values())
