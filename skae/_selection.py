@@ -15,6 +15,7 @@ from skae._rows import RowSource
 from skae._training import Plan, Program, Run, all_finite
 
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
+ENOUGH_ROWS = 250  # held out, below which another fold is added all the same
 N_PREFIXES = 4  # prefixes judged at every checkpoint
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 LARGEST_HOLD_OUT = 10_000
@@ -67,7 +68,8 @@ class Recipe:
             np.random.default_rng([self.seed, stream, 1]),
         )
         run = Run(self.program, path, params, source, self.plan, self.numbers, self.seed)
-        return Trial(self, run, axes, path, starts_at_pca=starts_at_pca)
+        sample = X[_sample(len(X))]
+        return Trial(self, run, axes, path, sample, starts_at_pca=starts_at_pca)
 
     def pca(self, X):
         """Return the Model that is PCA of ``X``, to float precision, and its axes."""
@@ -82,8 +84,9 @@ class Recipe:
 class Trial:
     """One training in progress, its checkpoints and what they do on held-out rows."""
 
-    def __init__(self, recipe, run, axes, path, *, starts_at_pca):
+    def __init__(self, recipe, run, axes, path, sample, *, starts_at_pca):
         self.recipe, self.run, self.axes, self.path = recipe, run, axes, path
+        self.sample = sample  # some of its training rows
         self.starts_at_pca = starts_at_pca
         self.weights = [run.weights()]
         self.losses = []
@@ -110,6 +113,13 @@ class Trial:
         objective = self.recipe.program.objective
         return Model(objective.network, objective.link, self.path, self.weights[check])
 
+    def unexplained(self, check):
+        """Return the share (k,) of training variance that each prefix leaves unexplained."""
+        cuts = np.arange(1, self.recipe.network.n_components + 1)
+        errors = squared_errors(self.model(check), self.sample, cuts).mean(axis=0)
+        total = np.square(self.sample - self.axes.mean).sum(axis=1).mean()
+        return errors / total if total > 0 else np.zeros_like(errors)
+
 
 class Judge:
     """Held-out rows, PCA's errors on them, and the criterion that weighs a net's errors."""
@@ -128,14 +138,20 @@ class Judge:
         spread = np.unique(np.geomspace(1, k, N_PREFIXES + 1).round().astype(int))
         return np.append(spread[spread < k], k)
 
-    def errors(self, model, cuts):
-        """Return the squared error (n_rows, n_cuts) of each row at each cut."""
-        Z = model.encode(self.X)
-        errors = np.empty((len(Z), len(cuts)))
-        for column, n_kept in enumerate(cuts):
-            rows = model.decode(Z, np.full(len(Z), n_kept, np.float32))
-            errors[:, column] = np.square(self.X - rows).sum(axis=1)
-        return errors
+
+def squared_errors(model, X, cuts):
+    """Return the squared error (n_rows, n_cuts) of each row with its first ``cuts``."""
+    Z = model.encode(X)
+    errors = np.empty((len(Z), len(cuts)))
+    for column, n_kept in enumerate(cuts):
+        rows = model.decode(Z, np.full(len(Z), n_kept, np.float32))
+        errors[:, column] = np.square(X - rows).sum(axis=1)
+    return errors
+
+
+def _sample(n_rows):
+    """Return a slice of at most CURVE_ROWS rows, spread evenly."""
+    return slice(None, None, -(-n_rows // CURVE_ROWS))
 
 
 def hold_outs(n_rows, fraction, rng, most=5):
@@ -168,12 +184,12 @@ class Trail:
         if trial.starts_at_pca:
             self.errors = [judge.reference[:, judge.cuts]]
         else:
-            self.errors = [judge.errors(trial.model(0), judge.cuts)]
+            self.errors = [squared_errors(trial.model(0), judge.X, judge.cuts)]
 
     def follow(self, watch):
         """Train until the budget ends or the criterion has long stopped falling."""
         while self.trial.advance():
-            errors = self.judge.errors(self.trial.model(), self.judge.cuts)
+            errors = squared_errors(self.trial.model(), self.judge.X, self.judge.cuts)
             if not np.isfinite(errors).all():
                 self.trial.diverged = True
                 return
@@ -188,16 +204,16 @@ class Trail:
             return False
         return values[: -plan.patience].min() - values[-plan.patience :].min() < plan.tol
 
-    def curve(self, check):
-        """Return errors and PCA's (n_rows, k) at every prefix, and the total (n_rows,)."""
-        judge, k = self.judge, self.judge.n_components
-        rows = slice(0, CURVE_ROWS)
-        reference = judge.reference[rows, 1:]
+    def prefix_errors(self, check):
+        """Return the model's and PCA's mean errors (k,) at every prefix, and the mean total."""
+        rows = _sample(len(self.judge.X))
+        reference = self.judge.reference[rows, 1:].mean(axis=0)
+        total = self.judge.total[rows].mean()
         if check == 0 and self.trial.starts_at_pca:
-            return reference, reference, judge.total[rows]
-        some = Judge(judge.X[rows], self.trial.axes, k, judge.ordered)
-        errors = some.errors(self.trial.model(check), np.arange(1, k + 1))
-        return errors, reference, judge.total[rows]
+            return reference, reference, total
+        cuts = np.arange(1, self.judge.n_components + 1)
+        errors = squared_errors(self.trial.model(check), self.judge.X[rows], cuts)
+        return errors.mean(axis=0), reference, total
 
 
 def validation_curve(trails):
@@ -224,10 +240,15 @@ class Outcome:
     n_steps: int
     losses: np.ndarray
     validation: np.ndarray
-    explained: np.ndarray  # held-out R2 of the first 1..k components
+    unexplained: np.ndarray  # held-out error of the first 1..k components over the variance
     error_ratio: float
     interrupted: bool = False
     diverged: bool = False
+
+    @property
+    def explained(self):
+        """The share of variance that the first 1..k components explain: it never falls."""
+        return np.maximum.accumulate(np.clip(1.0 - self.unexplained, 0.0, 1.0))
 
 
 def select(recipe, X, trials, *, refit, watch):
@@ -258,7 +279,7 @@ def select(recipe, X, trials, *, refit, watch):
     if best == 0 and trails[0].trial.starts_at_pca:
         outcome.model, outcome.axes = recipe.pca(X)
     elif refit and not interrupted:
-        _refit(recipe, X, best, outcome, watch)
+        _refit(recipe, X, trails, best, outcome, watch)
     return outcome
 
 
@@ -266,27 +287,37 @@ def _gain_is_clear(trails):
     shares = _shares(trails)
     values = shares.mean(axis=1)
     gain = shares[0] - shares[int(np.argmin(values))]
-    return gain.mean() > CLEAR_GAIN * gain.std() / np.sqrt(len(gain))
+    is_clear = gain.mean() > CLEAR_GAIN * gain.std() / np.sqrt(len(gain))
+    return is_clear and len(gain) >= ENOUGH_ROWS
 
 
-def _refit(recipe, X, n_checks, outcome, watch):
+def _refit(recipe, X, trails, best, outcome, watch):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
     trial = recipe.begin(X, REFIT)
     try:
-        while len(trial.weights) <= n_checks and trial.advance():
+        while len(trial.weights) <= best and trial.advance():
             if watch(trial, None):
                 break
     except KeyboardInterrupt:
         outcome.interrupted = True
     outcome.diverged |= trial.diverged
+    if len(trial.weights) == 1:
+        return  # not one block: the first fold's net stays
     outcome.model, outcome.axes = trial.model(), trial.axes
     outcome.losses = trial.all_losses()
+    if len(trial.weights) <= best:
+        outcome.best_step = len(outcome.losses)
+    seen = np.mean([t.trial.unexplained(best) for t in trails], axis=0)
+    # Nets differ most in their first components: the curve is the final net's own on training
+    # rows, times what the folds' nets lost between training and held-out rows.
+    optimism = np.divide(outcome.unexplained, seen, out=np.ones_like(seen), where=seen > 0)
+    outcome.unexplained = optimism * trial.unexplained(-1)
 
 
 def train_ungated(recipe, X, trial, *, watch):
     """Train ``trial``, begun on ``X``, and keep the last checkpoint; return an Outcome."""
     k, ordered = recipe.network.n_components, recipe.program.objective.ordered
-    judge, interrupted = Judge(X[:CURVE_ROWS], trial.axes, k, ordered), False
+    judge, interrupted = Judge(X[_sample(len(X))], trial.axes, k, ordered), False
     try:
         while trial.advance():
             if watch(trial, None):
@@ -301,11 +332,8 @@ def train_ungated(recipe, X, trial, *, watch):
 def _outcome(trails, best, values):
     """Return the Outcome of checkpoint ``best`` of the first trail, judged on all of them."""
     trial, plan = trails[0].trial, trails[0].trial.recipe.plan
-    errors, reference, total = (
-        np.concatenate(part)
-        for part in zip(*(trail.curve(best) for trail in trails), strict=True)
-    )
-    mean_errors, mean_reference = errors.mean(axis=0), reference.mean(axis=0)
+    parts = [trail.prefix_errors(best) for trail in trails]
+    errors, reference, total = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     return Outcome(
         model=trial.model(best),
         axes=trial.axes,
@@ -313,18 +341,7 @@ def _outcome(trails, best, values):
         n_steps=max(trail.trial.run.step for trail in trails),
         losses=trial.all_losses(),
         validation=values,
-        explained=_explained(mean_errors, total.mean()),
-        error_ratio=_ratio(mean_errors[-1], mean_reference[-1]),
+        unexplained=errors / total if total > 0 else np.zeros_like(errors),
+        error_ratio=float(errors[-1] / reference[-1]) if reference[-1] > 0 else 1.0,
         diverged=any(trail.trial.diverged for trail in trails),
     )
-
-
-def _explained(mean_errors, mean_total):
-    """Return the running maximum of R2 over the prefixes, from 0 up."""
-    if mean_total <= 0:
-        return np.zeros(len(mean_errors))
-    return np.maximum.accumulate(np.clip(1 - mean_errors / mean_total, 0.0, 1.0))
-
-
-def _ratio(error, reference):
-    return float(error / reference) if reference > 0 else 1.0

@@ -14,7 +14,7 @@ import numpy as np
 
 from skae.optimizers import SCHEDULES, make_optimizer
 
-AVERAGE_DECAY = 0.98
+AVERAGE_DECAY = 0.99
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
 
 
@@ -149,6 +149,8 @@ def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, s
     check_steps = check_epochs * epoch_steps
     if max_iter < N_CHECKS:
         check_steps = -(-n_steps // N_CHECKS)
+    if patience == "auto":
+        patience = -(-max_iter // 3)
     if patience is not None:
         patience = max(1, -(-patience * epoch_steps // check_steps))
     factors = SCHEDULES[schedule](n_steps) if isinstance(schedule, str) else schedule(n_steps)

@@ -103,14 +103,14 @@ class AutoencoderTransformer(
         Epochs: passes over the rows of ``fit``. "auto" sets a number of steps.
     tol : float, default=1e-4
         Least fall of the held-out criterion that counts as an improvement.
-    n_iter_no_change : int or None, default=None
-        Epochs without improvement on held-out rows after which a run ends; None runs them
-        all, which suits a learning rate that falls to zero.
+    n_iter_no_change : "auto", int or None, default="auto"
+        Epochs without improvement on held-out rows after which a run ends; "auto" is a third
+        of max_iter, None never ends it.
     cv : "auto", int, splitter or None, default="auto"
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
-        five disjoint hold-outs one after another, until the gain over PCA exceeds two
-        standard errors; the net is then trained anew on all rows up to the chosen step
-        (above 20,000 rows there is one hold-out of at most 10,000 and no new training). An
+        five disjoint hold-outs one after another, until 250 rows were held out and the gain
+        over PCA exceeds two standard errors; the net is then trained anew on all rows up to
+        the chosen step (above 20,000 rows there is one hold-out of at most 10,000 and no new training). An
         int is a number of folds, a splitter is scikit-learn's (``KFold``,
         ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``). None trains on all rows and
         keeps the last step, ungated.
@@ -213,7 +213,11 @@ class AutoencoderTransformer(
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "tol": [Number(Real, 0, None, closed="left")],
-        "n_iter_no_change": [Number(Integral, 1, None, closed="left"), None],
+        "n_iter_no_change": [
+            StrOptions({"auto"}),
+            Number(Integral, 1, None, closed="left"),
+            None,
+        ],
         "cv": [
             StrOptions({"auto"}),
             Number(Integral, 2, None, closed="left"),
@@ -248,7 +252,7 @@ class AutoencoderTransformer(
         batch_size="auto",
         max_iter="auto",
         tol=1e-4,
-        n_iter_no_change=None,
+        n_iter_no_change="auto",
         cv="auto",
         validation_fraction=0.2,
         warm_start=False,
