@@ -8,6 +8,7 @@ for ``n_components`` and ``random_state``. Nothing is printed here.
 import time
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -87,6 +88,12 @@ def fit(X, n_components, seed, **parameters):
     return model, time.perf_counter() - start
 
 
+@lru_cache(maxsize=8)
+def fit_case(case, k, seed):
+    """Return ``fit``'s model and seconds on a case's training rows; the last few are kept."""
+    return fit(rows(case, seed)[0], k, seed)
+
+
 def measure(case, k, seed, *, unordered=False):
     """Return the record of one case at ``k`` components and one seed.
 
@@ -95,7 +102,7 @@ def measure(case, k, seed, *, unordered=False):
     """
     X_train, X_test = rows(case, seed)
     pca = PCA(k, svd_solver="full").fit(X_train)
-    model, seconds = fit(X_train, k, seed)
+    model, seconds = fit_case(case, k, seed)
     reference, errors = pca_errors(pca, X_test), prefix_errors(model, X_test)
     total = np.square(X_test - pca.mean_).sum()
     ratios, r2 = errors / reference, 1 - errors / total
@@ -138,7 +145,7 @@ def measure_share(name, seed, share=SHARE):
         model, seconds = fit(X_train, share, seed)
     pca = PCA(svd_solver="full").fit(X_train)
     r2 = model.score(X_test)
-    reaches = np.flatnonzero(_explained(pca, X_test) >= r2)
+    reaches = np.flatnonzero(explained(pca, X_test) >= r2)
     return {
         "set": name,
         "share": share,
@@ -152,7 +159,7 @@ def measure_share(name, seed, share=SHARE):
     }
 
 
-def _explained(pca, X):
+def explained(pca, X):
     """Return PCA's R2 on ``X`` with its first m = 1.. components, from one projection."""
     centred = X - pca.mean_
     captured = np.square(centred @ pca.components_.T).sum(axis=0).cumsum()

