@@ -1,0 +1,66 @@
+"""What all tests share: small data, a quick estimator, a count of compiled programs."""
+
+import os
+
+os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy: scikit-learn then skips no check
+
+import jax
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from skae import AutoencoderTransformer
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """A function that returns a small, seeded estimator; its arguments override."""
+
+    def make(**overrides):
+        small = dict(hidden_layer_sizes=(8,), max_iter=3, batch_size=32, random_state=0)
+        return AutoencoderTransformer(**(small | overrides))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def X():
+    """Iris (150, 4), read-only: most tests use it, so that they share compiled programs."""
+    rows = load_iris().data
+    rows.setflags(write=False)
+    return rows
+
+
+@pytest.fixture(scope="session")
+def fitted(quick, X):
+    """A fitted estimator. Whoever changes it takes a copy."""
+    return quick().fit(X)
+
+
+@pytest.fixture
+def compiled():
+    """The names of the programs compiled since the test began, eager ones among them."""
+    names = []
+
+    def listen(event, duration, **labels):
+        if event == COMPILED:
+            names.append(labels["fun_name"])
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.fixture(scope="session")
+def curve():
+    """Points near a curve, on which a net soon beats PCA."""
+    t = np.random.default_rng(0).uniform(-1, 1, 150)
+    return np.column_stack([t, t**2, t**3 - t, np.sin(4 * t)])
+
+
+@pytest.fixture(scope="session")
+def noise():
+    """Pure Gaussian noise (60, 6): nothing to learn beyond PCA."""
+    return np.random.default_rng(0).normal(size=(60, 6))

@@ -1,0 +1,463 @@
+"""Inputs that are refused, and in which words; inputs that must work."""
+
+import copy
+import re
+import warnings
+
+import numpy as np
+import optax
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skae.architectures import Dense
+
+# Whatever is not expected fails the test, NumPy's RuntimeWarnings above all.
+pytestmark = pytest.mark.filterwarnings("error")
+
+NAMES = ["a", "b", "c", "d"]
+METHODS = ["fit", "transform", "inverse_transform", "score", "score_samples"]
+
+
+def put(value, dtype=None, where=(0, 0)):
+    """A function that puts ``value`` into a copy of its argument."""
+
+    def spoil(A):
+        A = A.astype(dtype or A.dtype)
+        A[where] = value
+        return A
+
+    return spoil
+
+
+def frame(A, **columns):
+    names = [f"c{i}" for i in range(A.shape[1])]
+    return pd.DataFrame(A, columns=names).assign(**columns)
+
+
+def structured(A):
+    return np.rec.fromarrays(A.T, names=",".join(f"c{i}" for i in range(A.shape[1])))
+
+
+def masked(A):
+    return np.ma.masked_array(A, mask=np.arange(A.size).reshape(A.shape) == 3)
+
+
+# name: (what becomes of good rows or codes, exception, words of its message)
+BAD = {
+    "NaN": (put(np.nan), ValueError, "contains NaN"),
+    "row of NaN": (put(np.nan, where=0), ValueError, "contains NaN"),
+    "column of NaN": (put(np.nan, where=(slice(None), 1)), ValueError, "contains NaN"),
+    "None among cells": (put(None, object), ValueError, "contains NaN"),
+    "pandas NA": (lambda A: frame(A).astype("Float64").mask(A > 2), ValueError, "NaN"),
+    "polars null": (
+        lambda A: pl.DataFrame([[None, 1.0]] * A.shape[1], schema=list("abcd")[: A.shape[1]]),
+        ValueError,
+        "NaN",
+    ),
+    "inf": (put(np.inf), ValueError, "infinity"),
+    "minus inf": (put(-np.inf), ValueError, "infinity"),
+    "float32 inf": (put(np.inf, np.float32), ValueError, "infinity"),
+    "too large for float32": (put(1e300), ValueError, "too large for dtype('float32')"),
+    "longdouble too large": (
+        put(np.longdouble("1e4000"), np.longdouble),
+        ValueError,
+        "infinity or a value too large",
+    ),
+    "int too large": (lambda A: [[10**400] * A.shape[1]] * 3, ValueError, "too large"),
+    "complex": (lambda A: A + 1j, ValueError, "Complex data not supported"),
+    "no rows": (lambda A: A[:0], ValueError, "0 sample(s)"),
+    "no columns": (lambda A: A[:, :0], ValueError, "0 feature(s)"),
+    "empty list": (lambda A: [], ValueError, "Expected 2D array, got 1D array"),
+    "1-D": (lambda A: A[:, 0], ValueError, "Expected 2D array, got 1D array"),
+    "scalar": (lambda A: 3.0, ValueError, "Expected 2D array, got scalar array"),
+    "None": (lambda A: None, ValueError, "Expected 2D array, got scalar array"),
+    "pandas Series": (lambda A: pd.Series(A[:, 0]), ValueError, "2"),
+    "polars Series": (lambda A: pl.Series(A[:, 0]), ValueError, "Expected 2"),
+    "3-D": (lambda A: A[..., None], ValueError, "Found array with dim 3"),
+    "ragged": (lambda A: [[1.0, 2.0], [1.0]], ValueError, "inhomogeneous"),
+    "words": (lambda A: A.astype(str).astype(object) + "m", ValueError, "could not convert"),
+    "numbers in strings": (lambda A: A.astype(str), ValueError, "strings"),
+    "numbers in object strings": (lambda A: A.astype(str).astype(object), ValueError, "strings"),
+    "bytes": (lambda A: A.astype(bytes), ValueError, "bytes"),
+    "string column": (lambda A: frame(A, c0="word"), ValueError, "could not convert"),
+    "category": (
+        lambda A: frame(A, c0=pd.Categorical(["u"] * len(A))),
+        ValueError,
+        "could not convert",
+    ),
+    "category of numbers": (
+        lambda A: frame(A, c0=pd.Categorical([1] * len(A))),
+        ValueError,
+        "categor",
+    ),
+    "datetime64": (lambda A: A.astype("datetime64[s]"), ValueError, "holds times"),
+    "timedelta64": (lambda A: A.astype("timedelta64[s]"), ValueError, "holds times"),
+    "datetime column": (
+        lambda A: frame(A, c0=pd.Timestamp("2020-01-01")),
+        ValueError,
+        "holds times",
+    ),
+    "polars datetime column": (
+        lambda A: pl.from_pandas(frame(A, c0=pd.Timestamp("2020-01-01"))),
+        ValueError,
+        "holds times",
+    ),
+    "masked": (masked, ValueError, "masked"),
+    "sparse matrix": (sp.csr_matrix, TypeError, "Sparse data was passed"),
+    "sparse array": (sp.csc_array, TypeError, "Sparse data was passed"),
+    "dict": (lambda A: {"a": A[:, 0]}, TypeError, "got dict"),
+    "set": (lambda A: {1.0, 2.0}, TypeError, "got set"),
+    "generator": (lambda A: (row for row in A), TypeError, "got generator"),
+    "object cells": (put({}, object), TypeError, "not 'dict'"),
+    "structured": (structured, TypeError, "Structured arrays are not supported"),
+    "np.matrix": (lambda A: np.asmatrix(A), TypeError, "np.matrix is not supported"),
+}
+
+# These are about the columns of a table, which codes do not have.
+BAD_TABLES = {
+    "duplicate names": (
+        lambda A: pd.DataFrame(A, columns=["a", "a", "c", "d"]),
+        ValueError,
+        "nique column names",
+    ),
+    "names of a mix of types": (
+        lambda A: pd.DataFrame(A, columns=["a", 1, "c", "d"]),
+        TypeError,
+        "only supported if all input features have string names",
+    ),
+}
+WRONG_COLUMNS = {
+    "renamed": ["a", "b", "c", "other"],
+    "reordered": ["b", "a", "c", "d"],
+    "missing": ["a", "b", "c"],
+    "extra": ["a", "b", "c", "d", "e"],
+}
+
+
+@pytest.fixture(scope="module")
+def named(quick, X):
+    return quick().fit(pd.DataFrame(X, columns=NAMES))
+
+
+def unchanged(value, before):
+    if isinstance(value, pd.DataFrame):
+        pd.testing.assert_frame_equal(value, before)
+    elif isinstance(value, np.ndarray):
+        assert_array_equal(value, before)
+
+
+def refused(estimator, method, bad, error, words):
+    """Assert the refusal, ``bad`` as it was, and the fitted model as usable as before."""
+    known = np.eye(4)
+    if hasattr(estimator, "feature_names_in_"):
+        known = pd.DataFrame(known, columns=NAMES)
+    codes, state = estimator.transform(known), dict(vars(estimator))
+    before = copy.deepcopy(bad) if isinstance(bad, pd.DataFrame | np.ndarray) else None
+    with pytest.raises(error, match=re.escape(words)):
+        getattr(estimator, method)(bad)
+    unchanged(bad, before)
+    assert vars(estimator).keys() == state.keys()
+    assert all(vars(estimator)[name] is value for name, value in state.items())
+    assert_array_equal(estimator.transform(known), codes)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", BAD)
+def test_refused(fitted, named, X, case, method):
+    """In fit by a model that has names to lose, elsewhere by one that was given an array."""
+    spoil, error, words = BAD[case]
+    good = X[:20] if method != "inverse_transform" else np.ones((20, 2))
+    estimator = copy.deepcopy(named if method == "fit" else fitted)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X has feature names")  # it is due
+        warnings.filterwarnings("ignore", "the matrix subclass is not")
+        refused(estimator, method, spoil(good), error, words)
+
+
+# X_val=None says that there are no such rows.
+@pytest.mark.parametrize("case", sorted(set(BAD) - {"None"}))
+def test_refused_as_held_out_rows(fitted, X, case):
+    spoil, error, words = BAD[case]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X has feature names")
+        warnings.filterwarnings("ignore", "the matrix subclass is not")
+        with pytest.raises(error, match=re.escape(words)):
+            copy.deepcopy(fitted).fit(X, X_val=spoil(X[:20]))
+
+
+@pytest.mark.parametrize("method", ["fit", "transform", "score", "score_samples"])
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_refused_table(named, X, case, method):
+    spoil, error, words = BAD_TABLES[case]
+    refused(copy.deepcopy(named), method, spoil(X), error, words)
+
+
+@pytest.mark.parametrize("method", ["transform", "score", "score_samples"])
+@pytest.mark.parametrize("case", WRONG_COLUMNS)
+def test_other_columns_are_refused(named, X, case, method):
+    columns = WRONG_COLUMNS[case]
+    table = pd.DataFrame(np.ones((3, len(columns))), columns=columns)
+    refused(
+        named,
+        method,
+        table,
+        ValueError,
+        "The feature names should match those that were passed during fit",
+    )
+
+
+@pytest.mark.parametrize("method", ["transform", "score", "score_samples"])
+@pytest.mark.parametrize("width", [1, 3, 5])
+def test_wrong_width(fitted, method, width):
+    words = f"X has {width} features, but AutoencoderTransformer is expecting 4 features"
+    with pytest.raises(ValueError, match=words):
+        getattr(fitted, method)(np.ones((3, width)))
+
+
+def test_wrong_width_of_codes(fitted):
+    with pytest.raises(ValueError, match="X has 3 columns, but .* 2 components.*leading"):
+        fitted.inverse_transform(np.ones((5, 3)))
+
+
+def test_one_sample_is_refused_by_fit(quick, X):
+    with pytest.raises(ValueError, match="1 sample"):
+        quick().fit(X[:1])
+
+
+@pytest.mark.parametrize("what", ["y", "groups"])
+def test_inconsistent_lengths(quick, X, what):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        quick().fit(X, **{what: np.zeros(len(X) - 1)})
+
+
+def test_held_out_rows_of_another_width(quick, X):
+    with pytest.raises(ValueError, match="X has 3 features"):
+        quick().fit(X, X_val=X[:, :3])
+
+
+@pytest.mark.parametrize(
+    "method", ["transform", "inverse_transform", "score", "score_samples", "get_feature_names_out"]
+)
+def test_not_fitted(quick, X, method):
+    arguments = () if method == "get_feature_names_out" else (X,)
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        getattr(quick(), method)(*arguments)
+
+
+def test_names_come_and_go_with_a_warning(fitted, named, X):
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        named.transform(X)
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        fitted.transform(pd.DataFrame(X, columns=NAMES))
+
+
+NUMBER = ["word", None, [1], 1j]
+WHOLE = [*NUMBER, True, 1.5, 0, -1]
+BAD_PARAMETERS = {
+    "n_components": ["word", None, [1], True, 0, -1, 0.0, 1.0, 1.5, np.nan],
+    "hidden_layer_sizes": ["word", None, 8, 2.5],
+    "activation": ["word", None, 1, np.tanh],
+    "architecture": ["word", None, 1, Dense],
+    "linear_path": ["word", 1, True],
+    "ordered": ["word", None, 2],
+    "scaling": ["word", 1, True],
+    "output_activation": ["word", None, 1],
+    "clip": ["word", None, 2],
+    "corruption": ["word", 1],
+    "corruption_level": [*NUMBER, True, -0.1, np.nan],
+    "optimizer": ["word", None, 1, optax.sgd(0.1)],
+    "learning_rate": [*NUMBER, True, 0, -1e-3, np.nan],
+    "learning_rate_schedule": ["word", None, 1],
+    "weight_decay": [*NUMBER, True, -0.1, np.nan],
+    "batch_size": WHOLE,
+    "max_iter": WHOLE,
+    "tol": [*NUMBER, True, -1, np.nan],
+    "n_iter_no_change": ["word", True, 0, 1.5],
+    "cv": ["word", 1, True, 2.5],
+    "validation_fraction": [*NUMBER, True, 0, 1, np.nan],
+    "warm_start": ["word", None, 2],
+    "random_state": ["word", 1.5, -1],
+    "verbose": ["word", None, -1],
+    "device": [1, True],
+}
+
+
+@pytest.mark.parametrize(
+    "name, value", [(name, value) for name, bad in BAD_PARAMETERS.items() for value in bad]
+)
+def test_bad_parameter_is_refused_in_fit_only(quick, X, name, value):
+    estimator = quick(**{name: value}).set_params(**{name: value})
+    words = f"The '{name}' parameter of AutoencoderTransformer must be"
+    with pytest.raises(InvalidParameterError, match=words):
+        estimator.fit(X)
+
+
+def test_every_parameter_has_bad_values(quick):
+    assert set(quick().get_params()) == set(BAD_PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("learning_rate", np.inf),
+        ("weight_decay", np.inf),
+        ("corruption_level", np.inf),
+        ("learning_rate", 1e300),
+    ],
+)
+def test_infinite_number_is_refused(quick, X, name, value):
+    with pytest.raises(ValueError, match=name):
+        quick(**{name: value}).fit(X)
+
+
+@pytest.mark.parametrize("sizes", [(0,), (-1,), (2.5,), ("8",), (8, None), (True,), [[8]]])
+def test_impossible_layers(quick, X, sizes):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes must hold whole numbers above 0"):
+        quick(hidden_layer_sizes=sizes).fit(X)
+
+
+@pytest.mark.parametrize("value", ["yes", None, 2])
+def test_bad_parameter_of_the_architecture(quick, X, value):
+    with pytest.raises(InvalidParameterError, match="The 'skip' parameter of Dense must"):
+        quick(architecture=Dense(skip=value)).fit(X)
+
+
+@pytest.mark.parametrize("device", ["nowhere", "cpu:99", "cpu:x"])
+def test_device_that_is_not_here(quick, X, device):
+    with pytest.raises(ValueError, match=f"device='{device}' is not here; JAX sees .*cpu"):
+        quick(device=device).fit(X)
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        lambda n: np.ones(n + 1),
+        lambda n: np.ones((n, 1)),
+        lambda n: np.full(n, np.nan),
+        lambda n: "word",
+    ],
+)
+def test_schedule_of_another_shape(quick, X, factors):
+    with pytest.raises(ValueError, match="learning_rate_schedule"):
+        quick(learning_rate_schedule=factors).fit(X)
+
+
+def assert_works(estimator, data):
+    """Fit, transform, rebuild and score; return the codes."""
+    before = data.copy() if hasattr(data, "copy") else list(data)
+    Z = estimator.fit(data).transform(data)
+    rebuilt = estimator.inverse_transform(Z)
+    assert Z.shape == (len(data), estimator.n_components_)
+    assert np.shape(rebuilt) == np.shape(data)
+    assert np.isfinite(Z).all() and np.isfinite(rebuilt).all()
+    assert np.isfinite(estimator.score(data))
+    assert np.isfinite(estimator.explained_variance_ratio_).all()
+    if isinstance(before, np.ndarray):
+        assert_array_equal(data, before)
+    return Z
+
+
+def memory_mapped(A, folder):
+    np.save(folder / "rows.npy", A)
+    return np.load(folder / "rows.npy", mmap_mode="r")
+
+
+SAME_NUMBERS = {
+    "list": lambda A, folder: A.tolist(),
+    "tuples": lambda A, folder: [tuple(row) for row in A],
+    "longdouble": lambda A, folder: A.astype(np.longdouble),
+    "big-endian": lambda A, folder: A.astype(">f8"),
+    "F-order": lambda A, folder: np.asfortranarray(A),
+    "negative strides": lambda A, folder: A[::-1, ::-1].copy()[::-1, ::-1],
+    "every other row": lambda A, folder: np.repeat(A, 2, axis=0)[::2],
+    "read-only memmap": memory_mapped,
+    "objects": lambda A, folder: A.astype(object),
+    "mask of nothing": lambda A, folder: np.ma.masked_array(A),
+    "pandas": lambda A, folder: pd.DataFrame(A, columns=NAMES),
+    "pandas Float64": lambda A, folder: pd.DataFrame(A, columns=NAMES).astype("Float64"),
+    "polars": lambda A, folder: pl.DataFrame(A, schema=NAMES),
+}
+
+
+@pytest.mark.parametrize("case", SAME_NUMBERS)
+def test_container_does_not_matter(quick, fitted, X, tmp_path, case):
+    data = SAME_NUMBERS[case](X, tmp_path)
+    assert_array_equal(assert_works(quick(), data), fitted.transform(X))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.uint8, np.float16])
+def test_narrow_dtypes_are_as_their_float64(quick, X, dtype):
+    data = (X > 2).astype(dtype) if dtype is bool else X.astype(dtype)
+    Z = assert_works(quick(), data)
+    assert Z.dtype == np.float64
+    assert_array_equal(Z, quick().fit_transform(data.astype(np.float64)))
+
+
+def test_float32_stays_float32(quick, X):
+    estimator = quick()
+    Z = assert_works(estimator, X.astype(np.float32))
+    assert Z.dtype == estimator.inverse_transform(Z).dtype == np.float32
+
+
+rng = np.random.default_rng(0)
+ODD_DATA = {
+    "one feature": rng.normal(size=(30, 1)),
+    "one constant feature": np.ones((30, 1)),
+    "constant column": np.column_stack([rng.normal(size=(30, 3)), np.full(30, 7.0)]),
+    "constant matrix": np.full((30, 4), 0.1),
+    "zeros": np.zeros((30, 4)),
+    "duplicate rows": np.repeat(rng.normal(size=(2, 4)), 15, axis=0),
+    "denormals": rng.normal(size=(30, 4)) * 1e-310,
+    "squares below float64": rng.normal(size=(30, 4)) * 1e-200,
+    "tiny": rng.normal(size=(30, 4)) * 1e-30,
+    "huge": rng.normal(size=(30, 4)) * 1e30,
+    "far from zero": rng.normal(size=(30, 4)) + 1e9,
+    "two rows": rng.normal(size=(2, 4)),
+    "wide": rng.normal(size=(5, 12)),
+}
+
+
+@pytest.mark.parametrize("scaling", ["global", "standard"])
+@pytest.mark.parametrize("case", ODD_DATA)
+def test_odd_data_work(quick, case, scaling):
+    assert_works(quick(scaling=scaling), ODD_DATA[case])
+
+
+@pytest.mark.parametrize("linear_path", ["pca", None])
+@pytest.mark.parametrize("shape, n_components", [((30, 4), 6), ((3, 4), 4), ((5, 12), 8)])
+def test_more_components_than_pca_has(quick, shape, n_components, linear_path):
+    estimator = quick(n_components=n_components, linear_path=linear_path)
+    assert_works(estimator, rng.normal(size=shape))
+    assert estimator.n_components_ == n_components
+
+
+@pytest.mark.parametrize("case", ["constant matrix", "zeros", "two rows", "denormals"])
+def test_odd_data_work_with_a_share_of_variance(quick, case):
+    """A share of no variance cannot be reached, which is a warning and nothing worse."""
+    estimator = quick(n_components=0.5)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* do not reach", UserWarning)
+        assert_works(estimator, ODD_DATA[case])
+
+
+@pytest.mark.parametrize("method", ["transform", "score", "score_samples"])
+def test_one_row_works_once_fitted(fitted, X, method):
+    assert np.isfinite(getattr(fitted, method)(X[:1])).all()
+
+
+@pytest.mark.parametrize("value", [1e20, 1e30, 3e38])
+@pytest.mark.parametrize("scaling", ["global", "standard", None])
+def test_a_far_cell_gives_finite_codes(quick, X, value, scaling):
+    """Beyond float32 after scaling is still no overflow."""
+    estimator = quick(scaling=scaling).fit(X * 1e-3)
+    far = X.copy()
+    far[0, 0] = value
+    Z = estimator.transform(far)
+    assert np.isfinite(Z).all()
+    assert np.isfinite(estimator.inverse_transform(Z)).all()
+    assert np.isfinite(estimator.score(far))

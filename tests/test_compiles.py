@@ -1,0 +1,76 @@
+"""How often anything is compiled: once per kind of program, whatever the numbers are."""
+
+import pickle
+from collections import Counter
+
+import jax
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}
+N_ROWS = 103  # five folds of 82 and 83 rows to train on, four of 77 and 78
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(0).normal(size=(N_ROWS, 5)) @ np.diag([5.0, 4, 3, 2, 1])
+
+
+def grid(rates, levels, decays):
+    return {"learning_rate": rates, "corruption_level": levels, "weight_decay": decays}
+
+
+@pytest.mark.parametrize("linear_path", ["pca", None])
+def test_searches_share_one_program(quick, rows, compiled, linear_path):
+    """One training block for a whole search, and nothing eager beside it."""
+    jax.clear_caches()
+    estimator = quick(linear_path=linear_path)
+    first = grid([1e-3, 1e-2], [0.0, 0.5], [0.0, 0.1])
+    search = GridSearchCV(estimator, first, cv=5, error_score="raise").fit(rows)
+    assert Counter(compiled) == PROGRAMS
+
+    compiled.clear()
+    second = grid([3e-3], [0.0, 0.2], [0.3])
+    GridSearchCV(estimator, second, cv=4, error_score="raise").fit(rows)
+    fitted = search.best_estimator_
+    for again in (fitted, clone(fitted), pickle.loads(pickle.dumps(fitted))):
+        again.set_params(learning_rate=5e-3, random_state=7).fit(rows)
+        again.inverse_transform(again.transform(rows))
+    assert compiled == []
+
+
+def test_warm_start_and_held_out_rows_share_the_program(quick, rows, compiled):
+    quick().fit(rows).score(rows)
+    compiled.clear()
+    estimator = quick(warm_start=True).fit(rows).fit(rows[:90])
+    quick().fit(rows, X_val=rows[:20])
+    quick(cv=None).fit(rows)
+    quick(max_iter=5, learning_rate_schedule="constant").fit(rows)
+    estimator.score(rows)
+    assert compiled == []
+
+
+def test_any_number_of_rows_runs_one_program(quick, rows, compiled):
+    estimator = quick().fit(rows)
+    jax.clear_caches()
+    compiled.clear()
+    many = np.tile(rows, (80, 1))
+    for n_rows in [*range(1, 11), 31, 63, 64, 65, 100, 127, 128, 129, 1000, len(many)]:
+        Z = estimator.transform(many[:n_rows])
+    assert compiled == ["jit(_encode_tiles)"]
+    compiled.clear()
+    for n_rows in [1, 2, 63, 64, 65, 1000, len(many)]:
+        estimator.inverse_transform(Z[:n_rows])
+        estimator.inverse_transform(Z[:n_rows, :1])
+    assert compiled == ["jit(_decode_tiles)"]
+
+
+def test_wide_folds_share_one_program(quick, compiled):
+    """With fewer rows than columns the axes are padded: folds have unequal ranks."""
+    jax.clear_caches()
+    wide = np.random.default_rng(0).normal(size=(55, 90))
+    search = GridSearchCV(quick(), {"learning_rate": [1e-3, 1e-2]}, cv=5, error_score="raise")
+    search.fit(wide)
+    assert Counter(compiled) == PROGRAMS

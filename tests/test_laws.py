@@ -1,0 +1,232 @@
+"""Laws that every entry of every dict passes from the day it is added."""
+
+import pickle
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, clone
+
+from skae._linear import pca_path, principal_axes
+from skae._objective import LINKS, Objective
+from skae.architectures import ARCHITECTURES
+from skae.architectures._layers import ACTIVATIONS
+from skae.corruptions import CORRUPTIONS
+from skae.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
+
+D, K = 5, 3
+
+
+def network_of(name, *, activation="tanh", zero_start=True, k=K):
+    return ARCHITECTURES[name]().network(D, D, k, (6, 4), activation, zero_start=zero_start)
+
+
+def perturbed(params, scale=0.3):
+    """Weights of which none is zero, so that gradients have a way through."""
+    rng = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: leaf + scale * rng.normal(size=leaf.shape).astype(np.float32), params
+    )
+
+
+def rows(n=12):
+    return np.random.default_rng(1).normal(size=(n, D)).astype(np.float32)
+
+
+def gradient(network, link="identity", corruption="gaussian", ordered=True):
+    """Return the objective's gradient on one batch, at weights that are not zero."""
+    x = rows()
+    path = pca_path(x, principal_axes(x, D), network.n_components, link=link, clip=False)
+    objective = Objective(network, link, ordered, corruption)
+    params = perturbed(network.init(np.random.default_rng(0)))
+    batch = (x, None, np.ones(len(x), np.float32))
+    return jax.jit(jax.grad(objective.loss))(params, path, batch, jax.random.key(0), 0.1)
+
+
+def assert_reaches_every_leaf(tree):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        assert np.isfinite(leaf).all(), path
+        assert np.abs(leaf).max() > 0, path
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+class TestArchitectures:
+    def test_holder_is_an_estimator(self, name):
+        holder = ARCHITECTURES[name]()
+        assert isinstance(holder, BaseEstimator)
+        assert set(holder._parameter_constraints) == set(holder.get_params())
+        assert clone(holder).get_params() == holder.get_params()
+
+    def test_record_is_static(self, name):
+        """Equal records hash alike, so that a jit finds its program again."""
+        one, two = network_of(name), network_of(name)
+        assert one == two == pickle.loads(pickle.dumps(one))
+        assert hash(one) == hash(two)
+        assert one != network_of(name, k=K + 1)
+
+    def test_shapes(self, name):
+        network = network_of(name, zero_start=False)
+        params = network.init(np.random.default_rng(0))
+        assert set(params) == {"encoder", "decoder"}
+        assert all(
+            type(leaf) is np.ndarray and leaf.dtype == np.float32
+            for leaf in jax.tree.leaves(params)
+        )
+        z = network.encode(params, rows()[0])
+        out = network.decode(params, z, jnp.ones(K))
+        assert z.shape == (K,) and out.shape == (D,)
+        assert np.abs(z).max() > 0 and np.abs(out).max() > 0
+
+    def test_same_generator_same_weights(self, name):
+        one, two, other = (
+            jax.tree.leaves(network_of(name).init(np.random.default_rng(seed)))
+            for seed in (0, 0, 1)
+        )
+        assert all(map(np.array_equal, one, two))
+        assert not all(map(np.array_equal, one, other))
+
+    @pytest.mark.parametrize("activation", ACTIVATIONS)
+    def test_zero_start_is_the_zero_function(self, name, activation):
+        network = network_of(name, activation=activation)
+        params = network.init(np.random.default_rng(0))
+        assert_array_equal(network.encode(params, rows()[0]), 0)
+        assert_array_equal(network.decode(params, jnp.ones(K), jnp.ones(K)), 0)
+
+    def test_absent_components_do_not_matter(self, name):
+        network = network_of(name)
+        params = perturbed(network.init(np.random.default_rng(0)))
+        mask = jnp.array([1.0, 0.0, 0.0])
+        one = network.decode(params, jnp.array([1.0, 2.0, 3.0]), mask)
+        two = network.decode(params, jnp.array([1.0, -5.0, 8.0]), mask)
+        full = network.decode(params, jnp.array([1.0, 0.0, 0.0]), jnp.ones(K))
+        assert_array_equal(one, two)
+        assert not np.array_equal(one, full)  # the mask tells missing from zero
+
+    @pytest.mark.parametrize("link", LINKS)
+    def test_gradient_reaches_every_weight(self, name, link):
+        assert_reaches_every_leaf(gradient(network_of(name), link))
+
+    def test_rows_are_independent(self, name, quick, X):
+        estimator = quick(architecture=ARCHITECTURES[name](), cv=None).fit(X)
+        other = X.copy()
+        other[3] = 100.0
+        Z, Z_other = estimator.transform(X), estimator.transform(other)
+        kept = np.arange(len(X)) != 3
+        assert_array_equal(Z_other[kept], Z[kept])
+        assert not np.array_equal(Z_other[3], Z[3])
+
+    def test_pickle_and_go_on(self, name, quick, X):
+        estimator = quick(architecture=ARCHITECTURES[name](), warm_start=True).fit(X)
+        again = pickle.loads(pickle.dumps(estimator)).fit(X)
+        assert_array_equal(again.transform(X), estimator.fit(X).transform(X))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(name):
+    """Elementwise, finite far out, and it lets every weight learn."""
+    function = ACTIVATIONS[name]
+    x = jnp.array([-1e4, -3.0, -0.5, 0.0, 0.5, 3.0, 1e4])
+    assert_array_equal(function(x)[1:], function(x[1:]))
+    assert np.isfinite(function(x)).all()
+    assert np.isfinite(jax.vmap(jax.grad(function))(x)).all()
+    assert_reaches_every_leaf(gradient(network_of("dense", activation=name)))
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+class TestCorruptions:
+    unit = np.linspace(0.5, 2.0, D, dtype=np.float32)
+
+    def test_level_zero_is_the_identity(self, name):
+        x = rows()[0]
+        assert_array_equal(CORRUPTIONS[name](jax.random.key(0), x, 0.0, self.unit), x)
+
+    def test_noise_comes_from_the_key_alone(self, name):
+        x, corrupt = rows()[0], CORRUPTIONS[name]
+        one, two, other = (corrupt(jax.random.key(seed), x, 1.0, self.unit) for seed in (0, 0, 1))
+        assert one.shape == x.shape and one.dtype == x.dtype
+        assert_array_equal(one, two)
+        assert not np.array_equal(one, other)
+
+    def test_level_is_traced(self, name):
+        levels = jnp.array([0.0, 0.3])
+        x = jnp.asarray(rows()[0])
+        noisy = jax.vmap(lambda v: CORRUPTIONS[name](jax.random.key(0), x, v, self.unit))(levels)
+        assert_array_equal(noisy[0], x)
+
+    def test_trains(self, name, quick, X):
+        estimator = quick(corruption=name, cv=None).fit(X)
+        assert np.isfinite(estimator.loss_curve_).all()
+
+    def test_gradient_reaches_every_weight(self, name):
+        assert_reaches_every_leaf(gradient(network_of("dense"), corruption=name))
+
+
+def test_gaussian_noise_has_the_size_of_its_unit():
+    keys = jax.random.split(jax.random.key(0), 4000)
+    unit = jnp.array([0.1, 1.0, 3.0])
+    noise = jax.vmap(lambda key: CORRUPTIONS["gaussian"](key, jnp.zeros(3), 0.5, unit))(keys)
+    # A standard deviation from 4000 draws has a standard error of 1.1 %.
+    assert_allclose(noise.std(axis=0), 0.5 * unit, rtol=0.06)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+class TestOptimizers:
+    def test_weight_decay_is_decoupled(self, name):
+        """Without a gradient a step shrinks the weights by rate times decay, and no more."""
+        params = {"kernel": jnp.array([2.0, -4.0])}
+        optimizer = make_optimizer(name, 0.1, 0.5)
+        none = jax.tree.map(jnp.zeros_like, params)
+        update, _ = optimizer.update(none, optimizer.init(params), params)
+        assert_allclose(update["kernel"], -0.1 * 0.5 * params["kernel"], rtol=1e-6)
+
+    def test_rate_zero_moves_nothing(self, name):
+        params = {"kernel": jnp.array([2.0, -4.0])}
+        optimizer = make_optimizer(name, 0.0, 0.5)
+        update, _ = optimizer.update(params, optimizer.init(params), params)
+        assert_array_equal(np.abs(update["kernel"]), 0)
+
+    def test_lowers_the_loss_and_takes_new_numbers(self, name, quick, X, compiled):
+        """On whole batches without noise, so that the loss has nothing to do but fall."""
+        plain = dict(
+            optimizer=name,
+            cv=None,
+            corruption_level=0.0,
+            ordered=False,
+            batch_size=150,
+            max_iter=30,
+            output_activation="identity",
+        )
+        curve = quick(learning_rate=2e-3, **plain).fit(X).loss_curve_
+        assert curve[-1] < curve[0]
+        compiled.clear()
+        quick(learning_rate=1e-3, weight_decay=0.0, **plain).fit(X)
+        assert compiled == []
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+class TestSchedules:
+    @pytest.mark.parametrize("n_steps", [1, 2, 7, 1000])
+    def test_factors(self, name, n_steps):
+        factors = np.asarray(SCHEDULES[name](n_steps))
+        assert factors.shape == (n_steps,)
+        assert (factors >= 0).all() and (factors <= 1).all()
+        assert factors.max() > 0.5
+
+    def test_trains_without_a_new_program(self, name, quick, X, compiled):
+        quick(cv=None).fit(X)
+        compiled.clear()
+        estimator = quick(cv=None, learning_rate_schedule=name).fit(X)
+        assert compiled == [] and np.isfinite(estimator.loss_curve_).all()
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_link(name, quick, X):
+    """Each link's reconstruction is finite and, where it knows the range, inside it."""
+    estimator = quick(output_activation=name, cv=None, learning_rate=1e-2).fit(X)
+    rebuilt = estimator.inverse_transform(100 * estimator.transform(X))
+    assert np.isfinite(rebuilt).all()
+    slack = 1e-5 * np.ptp(X)  # float32
+    inside = (rebuilt >= X.min(axis=0) - slack) & (rebuilt <= X.max(axis=0) + slack)
+    assert inside.all() == (name != "identity")

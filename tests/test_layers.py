@@ -1,0 +1,95 @@
+"""Imports point down one list of modules only, and each library has its rooms."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skae
+
+ROOT = Path(skae.__file__).parent
+LAYERS = [
+    "skae",
+    "skae._transformer",
+    "skae._choices",
+    "skae._selection",
+    "skae._progress",
+    "skae._training",
+    "skae._inference",
+    "skae._objective",
+    "skae._linear",
+    "skae._rows",
+    "skae._validation",
+    "skae._device",
+    "skae.optimizers",
+    "skae.corruptions",
+    "skae.architectures",
+    "skae.architectures.dense",
+    "skae.architectures._layers",
+]
+ROOMS = {
+    "optax": {"skae.optimizers"},
+    "jax": {
+        "skae._training",
+        "skae._inference",
+        "skae._objective",
+        "skae._device",
+        "skae.corruptions",
+        "skae.architectures.dense",
+        "skae.architectures._layers",
+    },
+    "sklearn": {
+        "skae._transformer",
+        "skae._progress",
+        "skae._linear",
+        "skae._validation",
+        "skae.architectures.dense",
+    },
+}
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+TREES = {module_name(path): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")}
+
+
+def imported(tree):
+    """Yield the modules that a syntax tree imports, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from parts & set(TREES) or {node.module}
+
+
+def test_every_module_has_its_layer():
+    assert set(TREES) == set(LAYERS)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_imports_point_down(name):
+    own = {module for module in imported(TREES[name]) if module.partition(".")[0] == "skae"}
+    assert own <= set(LAYERS[LAYERS.index(name) + 1 :])
+
+
+@pytest.mark.parametrize("library", ROOMS)
+def test_library_stays_in_its_rooms(library):
+    users = {
+        name
+        for name, tree in TREES.items()
+        if library in {module.partition(".")[0] for module in imported(tree)}
+    }
+    assert users <= ROOMS[library]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_nothing_global_is_set(name):
+    """No JAX flag, environment variable or global seed is touched."""
+    source = ast.unparse(TREES[name])
+    for setting in ("jax.config", "os.environ", "random.seed", "putenv"):
+        assert setting not in source

@@ -1,0 +1,160 @@
+"""Rows and the linear path: plain NumPy, compared with plain PCA."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from skae._linear import pca_path, piles, plain_path, principal_axes
+from skae._rows import RowSource, fit_scaling, tiles
+
+TABLES = {
+    "iris": load_iris().data,
+    "wine": StandardScaler().fit_transform(load_wine().data),
+    "cancer": StandardScaler().fit_transform(load_breast_cancer().data),
+    "wide": np.random.default_rng(0).normal(size=(12, 30)),
+    "deficient": load_iris().data[:, [0, 1, 2, 0]],
+}
+
+
+@pytest.mark.parametrize("n_rows, batch_size", [(1, 4), (4, 4), (10, 4), (3, 8), (64, 8)])
+def test_each_row_once_per_pass(n_rows, batch_size):
+    x = np.arange(1.0, n_rows + 1, dtype=np.float32)[:, None]
+    source = RowSource(x, None, batch_size, np.random.default_rng(0))
+    per_pass = -(-n_rows // batch_size)
+    for _ in range(3):
+        batch, target, weight = source.block(per_pass, per_pass)
+        assert batch.shape == (per_pass, batch_size, 1) and target is None
+        assert weight.sum() == n_rows
+        assert_array_equal(np.sort(batch[weight > 0], axis=0), x)
+
+
+def test_passes_are_shuffled_anew():
+    source = RowSource(np.arange(64.0)[:, None], None, 8, np.random.default_rng(0))
+    first, second = (source.block(8, 8)[0] for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_blocks_cut_the_passes_anywhere():
+    """The stream of batches is the same however many each block takes."""
+    x = np.random.default_rng(1).normal(size=(10, 2)).astype(np.float32)
+    one = RowSource(x, x * 2, 4, np.random.default_rng(0)).block(9, 9)
+    source = RowSource(x, x * 2, 4, np.random.default_rng(0))
+    parts = [source.block(n, 4) for n in (1, 4, 2, 2)]
+    for i in range(3):
+        joined = [part[i][:n] for part, n in zip(parts, (1, 4, 2, 2), strict=True)]
+        assert_array_equal(np.concatenate(joined), one[i])
+    assert all(part[0].shape == (4, 4, 2) for part in parts)
+    assert_array_equal(parts[0][2][1:], 0)  # beyond the batches asked for nothing weighs
+
+
+def test_target_goes_with_its_row():
+    x = np.arange(10.0)[:, None]
+    batch, target, _ = RowSource(x, -x, 4, np.random.default_rng(0)).block(3, 3)
+    assert_array_equal(target, -batch)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7, 12, 13])
+def test_tiles_cover_the_rows_once(n_rows):
+    X = np.arange(1.0, 2 * n_rows + 1).reshape(n_rows, 2)
+    parts = list(tiles(X, 3, 2))
+    assert all(block.shape == (2, 3, 2) and block.dtype == np.float32 for *_, block in parts)
+    rows = [block.reshape(-1, 2)[: stop - start] for start, stop, block in parts]
+    padding = [block.reshape(-1, 2)[stop - start :] for start, stop, block in parts]
+    assert_array_equal(np.concatenate([np.empty((0, 2)), *rows]), X)
+    assert all((rest == 0).all() for rest in padding)
+
+
+@pytest.mark.parametrize("kind", ["global", "standard", None])
+def test_scaling_is_undone(kind):
+    X = TABLES["iris"]
+    scaling = fit_scaling(X, kind, centered=True)
+    scaled = scaling.forward(X)
+    assert_allclose(scaling.backward(scaled), X, rtol=1e-12)
+    assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
+    if kind == "standard":
+        assert_allclose(scaled.std(axis=0), 1)
+    if kind == "global":
+        assert_allclose(np.square(scaled).mean(), 1)
+
+
+@pytest.mark.parametrize("kind", ["global", "standard", None])
+def test_constant_columns_are_not_blown_up(kind):
+    X = np.column_stack([np.full(20, 0.1), np.linspace(0, 1, 20)])
+    assert_allclose(fit_scaling(X, kind, centered=True).forward(X)[:, 0], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_errors_are_those_of_pca_at_each_prefix(name):
+    X = TABLES[name]
+    train, test = X[::2], X[1::2]
+    most = min(train.shape)
+    axes = principal_axes(train, most)
+    errors = axes.errors(test, most)
+    assert_allclose(errors[:, 0], np.square(test - train.mean(axis=0)).sum(axis=1))
+    total = errors[:, 0].mean()
+    for m in range(1, most + 1):
+        pca = PCA(m, svd_solver="full").fit(train)
+        rebuilt = pca.inverse_transform(pca.transform(test))
+        expected = np.square(test - rebuilt).sum(axis=1)
+        # An error is what is left of the total: it is right to the total's rounding.
+        assert_allclose(errors[:, m], expected, rtol=1e-9, atol=1e-11 * total)
+
+
+@pytest.mark.parametrize("n_axes", [12, 16, 30])
+def test_axes_are_padded_with_zeros(n_axes):
+    X = TABLES["wide"]
+    axes = principal_axes(X, n_axes)
+    assert axes.basis.shape == (30, n_axes) and axes.variances.shape == (n_axes,)
+    assert_array_equal(axes.basis[:, 12:], 0)
+    assert_allclose(axes.variances.sum(), X.var(axis=0).sum())
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("n_components", [1, 3, 40])
+@pytest.mark.parametrize("link", ["identity", "logistic", None])
+def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
+    X = TABLES[name]
+    axes = principal_axes(X, X.shape[1])
+    if link is None:
+        path = plain_path(X, axes, n_components, clip=True)
+    else:
+        path = pca_path(X, axes, n_components, link=link, clip="auto")
+    d = X.shape[1]
+    shapes = dict(
+        mean=(d,),
+        gain=(n_components,),
+        loadings=(n_components, d),
+        offset=(d,),
+        code_scale=(n_components,),
+        output_scale=(d,),
+        noise_scale=(d,),
+        lower=(d,),
+        upper=(d,),
+        floor=(d,),
+        ceiling=(d,),
+        cut_error=(n_components + 1,),
+    )
+    assert {part: getattr(path, part).shape for part in shapes} == shapes
+    for part in path:
+        assert part is None or part.dtype == np.float32
+    for part in set(shapes) - {"floor", "ceiling"}:
+        assert np.isfinite(getattr(path, part)).all()
+    assert (path.cut_error > 0).all() and (np.diff(path.cut_error) <= 0).all()
+    assert (path.code_scale > 0).all()
+
+
+def test_piles_are_the_shares_at_the_ends():
+    X = np.array([[0, 0, 5], [0, 1, 5], [3, 2, 5], [1, 2, 5]])
+    at_least, at_most = piles(X)
+    assert_array_equal(at_least, [0.5, 0.25, 0])
+    assert_array_equal(at_most, [0.25, 0.5, 0])
+
+
+def test_clip_auto_bounds_only_the_ends_with_piles():
+    X = np.column_stack([np.maximum(np.linspace(-1, 1, 100), 0), np.linspace(0, 1, 100)])
+    path = pca_path(X, principal_axes(X, 2), 1, link="identity", clip="auto")
+    assert_array_equal(path.floor, [0, -np.inf])
+    assert_array_equal(path.ceiling, [np.inf, np.inf])

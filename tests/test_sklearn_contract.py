@@ -1,0 +1,109 @@
+"""scikit-learn's contract: every check it has, none failed, none skipped, none excused."""
+
+import inspect
+import warnings
+from unittest import SkipTest
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+import skae
+from skae import AutoencoderTransformer, architectures, corruptions, optimizers
+
+validate = pytest.importorskip(
+    "numpydoc.validate", reason="numpydoc comes with the test extra"
+).validate
+
+SMALL = dict(hidden_layer_sizes=(4,), max_iter=2, batch_size=32, random_state=0)
+CONFIGURATIONS = [
+    AutoencoderTransformer(**SMALL),
+    AutoencoderTransformer(linear_path=None, **SMALL),
+    AutoencoderTransformer(n_components=0.9, **SMALL),
+]
+
+# scikit-learn runs these in its own test suite only.
+TRANSFORMER_CHECKS = [
+    "check_dataframe_column_names_consistency",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_get_feature_names_out_error",
+    "check_param_validation",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_global_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_set_output_transform_polars",
+]
+
+
+def run(check, *args):
+    """Run a check, with a skip counted as a failure."""
+    try:
+        check(*args)
+    except SkipTest as skip:
+        pytest.fail(f"skipped: {skip}")
+
+
+@parametrize_with_checks(CONFIGURATIONS)
+def test_estimator_check(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.parametrize("name", TRANSFORMER_CHECKS)
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=["default", "plain", "float"])
+def test_transformer_check(estimator, name):
+    run(getattr(estimator_checks, name), type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=["default", "plain", "float"])
+def test_no_check_is_left_out_by_a_tag(estimator):
+    """The tags leave scikit-learn nothing to warn about, and as many checks as PCA's kind."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        names = [
+            getattr(check, "func", check).__name__
+            for _, check in estimator_checks_generator(estimator)
+        ]
+    assert len(names) >= 46
+    assert {"check_methods_subset_invariance", "check_transformer_general"} <= set(names)
+
+
+def public_objects():
+    """Yield the dotted names of everything that a user may import, and of its methods."""
+    packages = [(module, module.__all__) for module in (skae, architectures)]
+    for module in (optimizers, corruptions):
+        functions = inspect.getmembers(module, inspect.isfunction)
+        packages.append((module, [n for n, f in functions if f.__module__ == module.__name__]))
+    for module, names in packages:
+        for name in names:
+            found = getattr(module, name)
+            if not callable(found):
+                continue
+            yield f"{module.__name__}.{name}"
+            for method, function in vars(found).items() if inspect.isclass(found) else ():
+                if inspect.isfunction(function) and not method.startswith("_"):
+                    yield f"{module.__name__}.{name}.{method}"
+
+
+IGNORED = {
+    "GL01": "the summary stands on the line of the opening quotes, as ruff has it",
+    "GL02": "a docstring of one line closes on that line",
+    "GL08": "an __init__ that only assigns is described by its class",
+    "RT02": "a returned value may be named, as scikit-learn does",
+}
+FOR_CLASSES_ONLY = {
+    "ES01": "extended summary: one sentence often says all of a method",
+    "EX01": "examples: the class shows its methods at work",
+    "SA01": "see also: the class says what else there is",
+}
+
+
+@pytest.mark.parametrize("name", list(public_objects()))
+def test_docstring_is_valid_numpydoc(name):
+    found = validate(name)
+    ignored = set(IGNORED)
+    if found["type"] != "type":
+        ignored |= set(FOR_CLASSES_ONLY)
+    assert found["docstring"]
+    assert [error for error in found["errors"] if error[0] not in ignored] == []

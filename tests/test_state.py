@@ -1,0 +1,137 @@
+"""Fitted state is plain: it travels, holds no rows, and training goes on from it."""
+
+import copy
+import pickle
+import pickletools
+
+import joblib
+import numpy as np
+import optax
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skae.architectures import Dense
+
+
+def names_in(stream):
+    """Return every text that a pickle holds: modules, classes, attributes."""
+    return [argument for _, argument, _ in pickletools.genops(stream) if isinstance(argument, str)]
+
+
+@pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        dict(warm_start=True),
+        dict(linear_path=None),
+        dict(output_activation="logistic"),
+        dict(architecture=Dense(skip=False)),
+        dict(optimizer="lion", cv=None),
+    ],
+    ids=str,
+)
+def test_pickle_names_no_jax_type(quick, X, overrides, protocol):
+    stream = pickle.dumps(quick(**overrides).fit(X), protocol=protocol)
+    modules = {name.replace(" ", ".").partition(".")[0] for name in names_in(stream)}
+    assert modules & {"skae"} and not modules & {"jax", "jaxlib", "optax"}
+
+
+def test_a_users_own_factory_is_the_only_optax_name(quick, X):
+    """optimizer=optax.lion is a parameter: pickled by its name, and nothing of its state."""
+    stream = pickle.dumps(quick(optimizer=optax.lion).fit(X))
+    named = {name for name in names_in(stream) if name.split(".")[0] in ("jax", "jaxlib", "optax")}
+    assert named == {optax.lion.__module__}
+
+
+def test_pickle_does_not_grow_with_the_rows(quick):
+    rng = np.random.default_rng(0)
+    sizes = []
+    for n_rows in (200, 2000):
+        estimator = quick(cv=2, max_iter=4).fit(rng.normal(size=(n_rows, 4)))
+        sizes.append(len(pickle.dumps(estimator)))
+    # The curve of validation has an entry per checkpoint, of which there are at most 30 or so.
+    assert abs(sizes[1] - sizes[0]) < 30 * 8
+
+
+def test_pickle_holds_no_training_row(fitted, X):
+    stream = pickle.dumps(fitted)
+    scaled = (X - X.mean(axis=0)) / np.sqrt(np.square(X - X.mean(axis=0)).mean())
+    assert fitted.mean_.tobytes() in stream  # the search finds what is there
+    for rows in (X, scaled, scaled @ fitted.components_.T.astype(float)):
+        for row in rows:
+            assert row.tobytes() not in stream
+            assert row.astype(np.float32).tobytes() not in stream
+
+
+def same(a, b, X):
+    Z = a.transform(X)
+    assert_array_equal(Z, b.transform(X))
+    assert_array_equal(a.inverse_transform(Z), b.inverse_transform(Z))
+    assert vars(a).keys() == vars(b).keys()
+
+
+def test_pickle_and_deepcopy_keep_every_bit(fitted, X):
+    same(pickle.loads(pickle.dumps(fitted)), fitted, X)
+    same(copy.deepcopy(fitted), fitted, X)
+    same(copy.copy(fitted), fitted, X)
+
+
+def test_deepcopy_is_independent(fitted, X):
+    Z = fitted.transform(X)
+    copy.deepcopy(fitted).set_params(n_components=1).fit(X[:, :3])
+    assert_array_equal(fitted.transform(X), Z)
+    assert fitted.n_components == 2
+
+
+@pytest.mark.parametrize("mmap_mode", [None, "r"])
+def test_joblib(fitted, X, tmp_path, mmap_mode):
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    same(joblib.load(tmp_path / "model.joblib", mmap_mode=mmap_mode), fitted, X)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        dict(linear_path=None),
+        dict(output_activation="logistic"),
+    ],
+    ids=str,
+)
+def test_pickle_and_go_on(quick, X, overrides):
+    """A warm start continues the same from a pickle as from the object itself."""
+    estimator = quick(warm_start=True, **overrides).fit(X)
+    before = estimator.transform(X)
+    travelled = pickle.loads(pickle.dumps(estimator))
+    same(estimator.fit(X), travelled.fit(X), X)
+    assert not np.array_equal(estimator.transform(X), before)
+
+
+def test_clone_is_unfitted(fitted):
+    assert not [name for name in vars(clone(fitted)) if name.endswith("_")]
+
+
+def test_fitted_state_is_numpy_and_plain(fitted):
+    """What a fit leaves behind is arrays, numbers and frozen records."""
+    assert not [
+        name
+        for name, value in vars(fitted).items()
+        if type(value).__module__.partition(".")[0] in ("jax", "jaxlib", "optax")
+    ]
+
+
+def test_searches_in_processes_are_those_of_one(quick, X):
+    """loky's workers train to the same bits, and send their models back."""
+    grid = {"learning_rate": [1e-3, 1e-2], "architecture__skip": [False]}
+    searches = [
+        GridSearchCV(
+            quick(architecture=Dense()), grid, cv=2, n_jobs=n_jobs, error_score="raise"
+        ).fit(X)
+        for n_jobs in (1, 2)
+    ]
+    one, two = (search.cv_results_["mean_test_score"] for search in searches)
+    assert_array_equal(one, two)
+    assert_array_equal(*(search.transform(X) for search in searches))
