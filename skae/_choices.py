@@ -14,31 +14,26 @@ from skae._selection import Recipe
 from skae._training import Program, make_plan
 from skae.architectures import ARCHITECTURES
 
+FEW = 4  # components, below which depth and a high rate serve best, from there on width
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
+MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
 MOST_COMPONENTS = 512  # that a float n_components starts from
 
 
 def make_recipe(params, rows, seed, continued=None):
     """Return the Recipe for scaled ``rows`` (n, d) under an estimator's parameters.
 
-    ``continued`` is the Model that a warm start goes on from: its sizes are kept, and
-    ValueError is raised where the parameters ask for others.
+    ``continued`` is the Model that a warm start goes on from, whose sizes are kept.
     """
     n, d = rows.shape
     linear = params.linear_path is not None
     if continued is None:
         link, n_components = _link(params, rows), _n_components(params, rows)
         n_axes = _n_axes(n, d) if linear else d
+        network = _network(params, n_axes, d if link == "logistic" else n_axes, n_components)
     else:
-        link, n_components = continued.link, continued.network.n_components
-        n_axes = continued.network.n_inputs
-    network = _network(params, n_axes, d if link == "logistic" else n_axes, n_components)
-    if continued is not None and network != continued.network:
-        raise ValueError(
-            "warm_start=True goes on with the fitted net, but the parameters ask for another "
-            f"one: {network} instead of {continued.network}. Set warm_start=False, or the "
-            "parameters as they were."
-        )
+        link, network = continued.link, continued.network
+        n_axes = network.n_inputs
     objective = Objective(network, link, params.ordered, params.corruption)
     plan = make_plan(
         n,
@@ -47,7 +42,7 @@ def make_recipe(params, rows, seed, continued=None):
         max_iter=params.max_iter,
         patience=params.n_iter_no_change,
         tol=params.tol,
-        rate=params.learning_rate,
+        rate=_learning_rate(params.learning_rate, network.n_components),
         schedule=params.learning_rate_schedule,
     )
     numbers = {
@@ -71,7 +66,8 @@ def _n_components(params, rows):
         return int(params.n_components)
     variances = principal_axes(rows, min(rows.shape)).variances
     share = variances.cumsum() / (variances.sum() or 1.0)
-    needed = 1 + int(np.searchsorted(share, params.n_components))
+    wanted = params.n_components + MARGIN * (1 - params.n_components)
+    needed = 1 + int(np.searchsorted(share, wanted))
     return min(needed, len(share), MOST_COMPONENTS)
 
 
@@ -86,6 +82,7 @@ def _network(params, n_inputs, n_outputs, n_components):
     architecture = params.architecture
     if isinstance(architecture, str):
         architecture = ARCHITECTURES[architecture]()
+    architecture._validate_params()
     return architecture.network(
         n_inputs,
         n_outputs,
@@ -96,16 +93,27 @@ def _network(params, n_inputs, n_outputs, n_components):
     )
 
 
+def _learning_rate(rate, n_components):
+    if rate != "auto":
+        return rate
+    return 3e-3 if n_components < FEW else 1e-3
+
+
 def _layer_sizes(sizes, n_components):
+    """Return the widths: short codes need depth, long ones width."""
     if isinstance(sizes, str):
-        return (256, 256, 256) if n_components < 16 else (512, 256)
+        return (128, 128, 128, 128) if n_components < FEW else (512, 256)
     sizes = tuple(sizes)
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+    if not all(_is_width(size) for size in sizes):
         raise ValueError(
             f"hidden_layer_sizes must hold whole numbers above 0, got {sizes}. "
             "Use () for linear maps."
         )
     return tuple(int(size) for size in sizes)
+
+
+def _is_width(size):
+    return isinstance(size, Integral) and not isinstance(size, bool | np.bool_) and size > 0
 
 
 def _n_weights(network):

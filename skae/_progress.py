@@ -48,12 +48,15 @@ class Progress:
             self.context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
 
     def _print(self, trial, criterion):
-        epochs = epoch_means(trial.all_losses(), trial.recipe.plan.epoch_steps)
-        before = trial.run.step - len(trial.losses[-1])
-        first = before // trial.recipe.plan.epoch_steps
-        for epoch in range(first, len(epochs)):
-            line = f"[AutoencoderTransformer] epoch {epoch + 1}, loss {epochs[epoch]:.4f}"
-            if criterion is not None and epoch == len(epochs) - 1:
+        """Print a line for each epoch that this checkpoint completed."""
+        epoch_steps = trial.recipe.plan.epoch_steps
+        last = trial.run.step // epoch_steps
+        first = (trial.run.step - len(trial.losses[-1])) // epoch_steps
+        losses = epoch_means(trial.all_losses(), epoch_steps)
+        for epoch in range(first, last):
+            line = f"[{type(self.estimator).__name__}] epoch {epoch + 1}"
+            line += f", loss {losses[epoch]:.4f}"
+            if criterion is not None and epoch == last - 1:
                 line += f", held-out error / PCA's {criterion:.4f}"
             print(line)
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+LARGEST = 1e15  # in scaled units: squares and their sums stay within float32
+
 
 class Scaling(NamedTuple):
     """x -> (x - center) / scale, in float64. ``scale`` is one number or one per column."""
@@ -16,8 +18,9 @@ class Scaling(NamedTuple):
     scale: np.ndarray
 
     def forward(self, X):
-        """Return ``X`` (n_samples, n_features) in scaled units."""
-        return (np.asarray(X, np.float64) - self.center) / self.scale
+        """Return ``X`` (n_samples, n_features) in scaled units, within +-LARGEST."""
+        scaled = (np.asarray(X, np.float64) - self.center) / self.scale
+        return np.clip(scaled, -LARGEST, LARGEST, out=scaled)
 
     def backward(self, X):
         """Return scaled rows in the units of the data."""

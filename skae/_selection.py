@@ -18,6 +18,7 @@ CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is
 ENOUGH_ROWS = 250  # held out, below which another fold is added all the same
 N_PREFIXES = 4  # prefixes judged at every checkpoint
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
+SMALLEST_ERROR = 1e-100
 LARGEST_HOLD_OUT = 10_000
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
 
@@ -163,15 +164,16 @@ def hold_outs(n_rows, fraction, rng, most=5):
         yield np.setdiff1d(order, val), np.sort(val)
 
 
-def criterion(errors, reference):
+def criterion(errors, reference, variance):
     """Return each row's share of the criterion: its mean is 1 for PCA, lower is better.
 
     ``errors`` (..., n_rows, n_cuts) over PCA's mean error at the same cut, half of it on the
-    full code (the last cut), half on the mean over the prefixes.
+    full code (the last cut), half on the mean over the prefixes. Where PCA leaves nothing,
+    errors count against a trace of the rows' ``variance``.
     """
-    scale = reference.mean(axis=0)
-    floor = _linear.ERROR_FLOOR * max(scale.max(), np.finfo(np.float64).tiny)
-    share = errors / np.maximum(scale, floor)
+    floor = max(_linear.ERROR_FLOOR * variance, SMALLEST_ERROR)
+    scale = np.maximum(reference.mean(axis=0), floor)
+    share = errors / scale
     full, prefixes = share[..., -1], share[..., :-1]
     return full if prefixes.shape[-1] == 0 else 0.5 * (full + prefixes.mean(axis=-1))
 
@@ -227,7 +229,7 @@ def _shares(trails):
     errors = np.concatenate([np.stack(t.errors[:n_checks]) for t in trails], axis=1)
     cuts = trails[0].judge.cuts
     reference = np.concatenate([t.judge.reference[:, cuts] for t in trails])
-    return criterion(errors, reference)
+    return criterion(errors, reference, np.concatenate([t.judge.total for t in trails]).mean())
 
 
 @dataclass
@@ -293,16 +295,17 @@ def _gain_is_clear(trails):
 
 def _refit(recipe, X, trails, best, outcome, watch):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
-    trial = recipe.begin(X, REFIT)
+    trial = None
     try:
+        trial = recipe.begin(X, REFIT)
         while len(trial.weights) <= best and trial.advance():
             if watch(trial, None):
                 break
     except KeyboardInterrupt:
         outcome.interrupted = True
-    outcome.diverged |= trial.diverged
-    if len(trial.weights) == 1:
+    if trial is None or len(trial.weights) == 1:
         return  # not one block: the first fold's net stays
+    outcome.diverged |= trial.diverged
     outcome.model, outcome.axes = trial.model(), trial.axes
     outcome.losses = trial.all_losses()
     if len(trial.weights) <= best:

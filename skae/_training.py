@@ -153,7 +153,6 @@ def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, s
         patience = -(-max_iter // 3)
     if patience is not None:
         patience = max(1, -(-patience * epoch_steps // check_steps))
-    factors = SCHEDULES[schedule](n_steps) if isinstance(schedule, str) else schedule(n_steps)
     return Plan(
         batch_size=batch_size,
         n_steps=n_steps,
@@ -162,16 +161,30 @@ def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, s
         block_steps=_block_steps(n_numbers, batch_size),
         patience=patience,
         tol=tol,
-        rates=rate * np.asarray(factors, np.float64),
+        rates=rate * _factors(schedule, n_steps),
     )
 
 
+def _factors(schedule, n_steps):
+    if isinstance(schedule, str):
+        return SCHEDULES[schedule](n_steps)
+    factors = np.asarray(schedule(n_steps))
+    if factors.shape != (n_steps,) or factors.dtype.kind not in "fiu":
+        raise ValueError(
+            f"learning_rate_schedule({n_steps}) must return {n_steps} numbers, a factor on "
+            f"learning_rate for each step; got shape {factors.shape}, dtype {factors.dtype}."
+        )
+    if not np.isfinite(factors).all():
+        raise ValueError("learning_rate_schedule returned factors that are not finite.")
+    return factors
+
+
 def _auto_batch_size(n_rows):
-    return 32 if n_rows < 512 else 64 if n_rows < 2048 else 128
+    return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
 
 
 def _auto_steps(n_rows):
-    return 2000
+    return 3000 * np.sqrt(max(1.0, n_rows / 4000))
 
 
 def _block_steps(n_numbers, batch_size):

@@ -14,21 +14,30 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold, check_cv
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils._param_validation import HasMethods, RealNotInt, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from skae._choices import make_recipe
 from skae._device import computing
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import fit_scaling
 from skae._selection import REFIT, hold_outs, select, train_ungated
-from skae._validation import DTYPES, Number, check_rows, refuse_huge
+from skae._validation import LARGEST, Number, check_codes, check_rows
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
+STRUCTURE = (
+    "n_components",
+    "hidden_layer_sizes",
+    "activation",
+    "architecture",
+    "linear_path",
+    "scaling",
+    "output_activation",
+)
 
 
 class AutoencoderTransformer(
@@ -85,13 +94,13 @@ class AutoencoderTransformer(
     corruption : {"gaussian"}, callable or None, default="gaussian"
         Noise put on the input while training. A callable ``(key, x, level, unit) -> x`` of
         JAX arrays gets one sample, and in ``unit`` what PCA leaves unexplained in each input.
-    corruption_level : float, default=0.35
+    corruption_level : float, default=0.4
         Strength of the corruption; for "gaussian" the standard deviation, in ``unit``.
     optimizer : {"adamw", "adam", "lion", "sgd"} or callable, default="adamw"
         A name, or an Optax factory such as ``optax.lion``, which is called with the learning
         rate. Gradients are clipped at a global norm of 1.
-    learning_rate : float, default=1e-3
-        Largest learning rate.
+    learning_rate : "auto" or float, default="auto"
+        Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on.
     learning_rate_schedule : {"cosine", "constant"} or callable, default="cosine"
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
         falls to zero. A callable gets the number of steps and returns one factor for each.
@@ -110,8 +119,8 @@ class AutoencoderTransformer(
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
         over PCA exceeds two standard errors; the net is then trained anew on all rows up to
-        the chosen step (above 20,000 rows there is one hold-out of at most 10,000 and no new training). An
-        int is a number of folds, a splitter is scikit-learn's (``KFold``,
+        the chosen step. Above 20,000 rows there is one hold-out of at most 10,000 and no new
+        training. An int is a number of folds, a splitter is scikit-learn's (``KFold``,
         ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``). None trains on all rows and
         keeps the last step, ungated.
     validation_fraction : float, default=0.2
@@ -194,22 +203,22 @@ class AutoencoderTransformer(
     _parameter_constraints = {
         "n_components": [
             Number(Integral, 1, None, closed="left"),
-            Number(Real, 0, 1, closed="neither"),
+            Number(RealNotInt, 0, 1, closed="neither"),
         ],
         "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "architecture": [StrOptions(set(ARCHITECTURES)), HasMethods("network")],
+        "architecture": [StrOptions(set(ARCHITECTURES)), BaseEstimator],
         "linear_path": [StrOptions({"pca"}), None],
         "ordered": ["boolean"],
         "scaling": [StrOptions({"global", "standard"}), None],
         "output_activation": [StrOptions({"auto", "identity", "logistic"})],
         "clip": [StrOptions({"auto"}), "boolean"],
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
-        "corruption_level": [Number(Real, 0, None, closed="left")],
+        "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "learning_rate": [Number(Real, 0, None, closed="neither")],
+        "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
-        "weight_decay": [Number(Real, 0, None, closed="left")],
+        "weight_decay": [Number(Real, 0, LARGEST, closed="both")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "tol": [Number(Real, 0, None, closed="left")],
@@ -244,9 +253,9 @@ class AutoencoderTransformer(
         output_activation="auto",
         clip="auto",
         corruption="gaussian",
-        corruption_level=0.35,
+        corruption_level=0.4,
         optimizer="adamw",
-        learning_rate=1e-3,
+        learning_rate="auto",
         learning_rate_schedule="cosine",
         weight_decay=0.3,
         batch_size="auto",
@@ -366,8 +375,13 @@ class AutoencoderTransformer(
             rng = np.random.default_rng([seed, REFIT])
             return hold_outs(len(rows), self.validation_fraction, rng)
         if isinstance(self.cv, str | Integral) and groups is not None:
-            most = 5 if self.cv == "auto" else self.cv
-            splitter = GroupKFold(min(most, len(np.unique(groups))))
+            n_groups = len(np.unique(groups))
+            if n_groups < 2:
+                raise ValueError(
+                    "groups holds one group, and at least two are needed to hold one out. "
+                    "Pass X_val, cv=None or no groups."
+                )
+            splitter = GroupKFold(min(5 if self.cv == "auto" else self.cv, n_groups))
         else:
             splitter = check_cv(self.cv)
         return splitter.split(rows, y, groups)
@@ -383,7 +397,19 @@ class AutoencoderTransformer(
                 f"{self.n_features_in_}. Pass rows of {n_features} features, or set "
                 "warm_start=False to begin anew."
             )
+        asked = self._structure()
+        changed = [name for name in asked if asked[name] != self._fitted_structure[name]]
+        if changed:
+            raise ValueError(
+                "warm_start=True goes on with the fitted net, but these parameters have "
+                f"changed since: {changed}. Set warm_start=False, or the parameters as they "
+                f"were: { {name: self._fitted_structure[name] for name in changed} }."
+            )
         return self._model
+
+    def _structure(self):
+        """Return the parameters that a fitted model cannot change, as strings."""
+        return {name: repr(getattr(self, name)) for name in STRUCTURE}
 
     def _fit_scaling(self, X):
         return fit_scaling(X, self.scaling, centered=self.linear_path is not None)
@@ -393,6 +419,7 @@ class AutoencoderTransformer(
         model, explained = outcome.model, outcome.explained
         n_components = self._n_kept(explained)
         self._scaling, self._model = scaling, model
+        self._fitted_structure = self._structure()
         self.n_components_ = n_components
         self.mean_ = scaling.backward(outcome.axes.mean)
         if model.path.basis is not None:
@@ -498,7 +525,7 @@ class AutoencoderTransformer(
             For more columns than n_components_, or codes that are not finite.
         """
         check_is_fitted(self)
-        codes = self._check_codes(X)
+        codes = check_codes(self, X, self.n_components_)
         return self._in_container(self._decode(codes).astype(codes.dtype), X)
 
     def score(self, X, y=None):
@@ -561,17 +588,6 @@ class AutoencoderTransformer(
         with computing(self.device):
             rows = self._model.decode(codes, np.full(n, n_kept))
         return self._scaling.backward(rows)
-
-    def _check_codes(self, X):
-        Z = check_array(X, dtype=DTYPES, input_name="X", estimator=self)
-        refuse_huge(Z, "X")
-        if Z.shape[1] > self.n_components_:
-            raise ValueError(
-                f"X has {Z.shape[1]} columns, but {type(self).__name__} has codes of "
-                f"{self.n_components_} components. Pass what transform returned, or its "
-                "leading columns."
-            )
-        return Z
 
     def _in_container(self, X, codes):
         """Return rows as set_output asks, under the original names and the codes' index."""

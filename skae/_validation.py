@@ -4,10 +4,12 @@ Every message says what was got, what is allowed and what to do.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 DTYPES = (np.float64, np.float32)
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Number(Interval):
@@ -19,50 +21,96 @@ class Number(Interval):
 
 
 def check_rows(estimator, X, *, reset, minimum=1):
-    """Return ``X`` as a finite float array (n_samples, n_features), and its float dtype.
+    """Return ``X`` (n_samples, n_features) as finite floats that float32 can hold.
 
-    Raises scikit-learn's errors, and its TypeError or ValueError for what it would let
-    through: containers without order, times, masked cells, numbers beyond float32.
+    Raises scikit-learn's errors, and a TypeError or ValueError for what it lets through.
     """
-    refuse_containers(X)
+    return _checked(
+        X,
+        lambda: validate_data(
+            estimator, X, reset=reset, dtype=DTYPES, ensure_min_samples=minimum
+        ),
+    )
+
+
+def check_codes(estimator, X, most):
+    """Return codes ``X`` (n_samples, n_kept) likewise; at most ``most`` columns."""
+    Z = _checked(X, lambda: check_array(X, dtype=DTYPES, input_name="X", estimator=estimator))
+    if Z.shape[1] > most:
+        raise ValueError(
+            f"X has {Z.shape[1]} columns, but {type(estimator).__name__} has codes of {most} "
+            "components. Pass what transform returned, or its leading columns."
+        )
+    return Z
+
+
+def _checked(X, check):
+    if not issparse(X):
+        _refuse_containers(X)
+        _refuse_kinds(X)
     try:
         with np.errstate(over="ignore", under="ignore"):
-            X = validate_data(
-                estimator, X, reset=reset, dtype=DTYPES, ensure_min_samples=minimum
-            )
+            X = check()
     except OverflowError as error:
-        raise ValueError(f"Input X holds a number too large for float64: {error}") from error
-    refuse_huge(X, "X")
+        raise ValueError(
+            f"Input X contains a value too large for dtype('float64'): {error}"
+        ) from error
+    if X.dtype != np.float32 and max(X.max(), -X.min()) > LARGEST:
+        raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
     return X
 
 
-def refuse_containers(X):
-    """Raise where ``X`` is no table of numbers although NumPy would make one of it."""
+def _refuse_containers(X):
+    """Raise where ``X`` is no table although NumPy would make one of it."""
     if isinstance(X, dict | set | frozenset) or hasattr(X, "__next__"):
         raise TypeError(
             f"Expected an array, a data frame or a list of rows, got {type(X).__name__}. "
             "Pass a 2D array-like of shape (n_samples, n_features)."
         )
+    if getattr(getattr(X, "dtype", None), "names", None):
+        raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
     if np.ma.is_masked(X):
         raise ValueError(
             "Input X is a masked array with masked cells, and AutoencoderTransformer does not "
             "accept missing values. Fill them first, for example with SimpleImputer."
         )
-    dtypes = [getattr(X, "dtype", None), *np.ravel(getattr(X, "dtypes", []))]
-    for dtype in dtypes:
-        if getattr(dtype, "names", None):
-            raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
-        if getattr(dtype, "kind", "") in "mM" or "date" in str(dtype).lower():
+
+
+def _refuse_kinds(X):
+    """Raise where columns hold times, text or categories, which scikit-learn converts."""
+    for dtype in _dtypes(X):
+        kind, name = getattr(dtype, "kind", None), str(dtype).lower()
+        if kind in ("m", "M") or name.startswith(("date", "duration", "time")):
             raise ValueError(
                 f"Input X holds times (dtype {dtype}), which have no scale of their own. "
                 "Convert them to numbers of a unit that you choose."
             )
+        if kind in ("U", "S") or name.startswith(("str", "cat", "enum", "binary")):
+            raise ValueError(
+                f"Input X holds strings, bytes or categories (dtype {dtype}), not numbers. "
+                "Encode them first, for example with OneHotEncoder or OrdinalEncoder."
+            )
+        if kind == "O":
+            _refuse_cells(X)
 
 
-def refuse_huge(X, name):
-    """Raise where a number of ``X`` does not fit in float32."""
-    limit = np.finfo(np.float32).max
-    if X.dtype != np.float32 and X.size and max(X.max(), -X.min()) > limit:
-        raise ValueError(
-            f"Input {name} contains infinity or a value too large for dtype('float32')."
-        )
+def _dtypes(X):
+    if hasattr(X, "dtypes"):
+        return list(X.dtypes)
+    if not hasattr(X, "dtype") and isinstance(X, list | tuple):
+        try:
+            return [np.asarray(X).dtype]
+        except (ValueError, OverflowError):  # ragged or too large: scikit-learn says so
+            return []
+    return [getattr(X, "dtype", None)]
+
+
+def _refuse_cells(X):
+    for cell in np.ravel(np.asarray(X, dtype=object)):
+        if isinstance(cell, str | bytes):
+            raise ValueError(
+                f"Input X holds strings or bytes, such as {cell!r}, not numbers. Encode them "
+                "first, for example with OneHotEncoder or OrdinalEncoder."
+            )
+        if isinstance(cell, np.datetime64 | np.timedelta64):
+            raise ValueError(f"Input X holds times, such as {cell!r}. Convert them to numbers.")

@@ -9,7 +9,24 @@ import jax
 
 
 def gaussian(key, x, level, unit):
-    """Add normal noise whose standard deviation is ``level * unit``."""
+    """Add normal noise whose standard deviation is ``level * unit``.
+
+    Parameters
+    ----------
+    key : jax.Array
+        Random key.
+    x : jax.Array of shape (n_inputs,)
+        One sample.
+    level : jax.Array
+        Strength, a number; 0 leaves ``x`` as it is.
+    unit : jax.Array of shape (n_inputs,)
+        What PCA leaves unexplained in each input.
+
+    Returns
+    -------
+    x : jax.Array of shape (n_inputs,)
+        The sample with noise.
+    """
     return x + level * unit * jax.random.normal(key, x.shape, x.dtype)
 
 

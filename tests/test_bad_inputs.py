@@ -82,7 +82,11 @@ BAD = {
     "ragged": (lambda A: [[1.0, 2.0], [1.0]], ValueError, "inhomogeneous"),
     "words": (lambda A: A.astype(str).astype(object) + "m", ValueError, "could not convert"),
     "numbers in strings": (lambda A: A.astype(str), ValueError, "strings"),
-    "numbers in object strings": (lambda A: A.astype(str).astype(object), ValueError, "strings"),
+    "numbers in object strings": (
+        lambda A: A.astype(str).astype(object),
+        ValueError,
+        "strings",
+    ),
     "bytes": (lambda A: A.astype(bytes), ValueError, "bytes"),
     "string column": (lambda A: frame(A, c0="word"), ValueError, "could not convert"),
     "category": (
@@ -241,7 +245,8 @@ def test_held_out_rows_of_another_width(quick, X):
 
 
 @pytest.mark.parametrize(
-    "method", ["transform", "inverse_transform", "score", "score_samples", "get_feature_names_out"]
+    "method",
+    ["transform", "inverse_transform", "score", "score_samples", "get_feature_names_out"],
 )
 def test_not_fitted(quick, X, method):
     arguments = () if method == "get_feature_names_out" else (X,)

@@ -32,7 +32,9 @@ TABLES = {
     "wide": (np.random.default_rng(0).normal(size=(30, 80)), 4),
 }
 # A rate that leaves float32 weights where they began, so that the nets as they start are run.
-UNTRAINED = dict(learning_rate=1e-30, cv=None, max_iter=1, output_activation="identity", clip=False)
+UNTRAINED = dict(
+    learning_rate=1e-30, cv=None, max_iter=1, output_activation="identity", clip=False
+)
 
 
 def through(estimator, X):
@@ -535,7 +537,9 @@ def test_silent_by_default(quick, X, capsys):
 
 def test_converged_fits_do_not_warn(quick, X, recwarn):
     quick().fit(X)
-    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning | RuntimeWarning)]
+    assert not [
+        w for w in recwarn if issubclass(w.category, ConvergenceWarning | RuntimeWarning)
+    ]
 
 
 class Recorder:

@@ -71,7 +71,9 @@ def n_blocks(gated, curve, interrupt_at):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.75, 1.0])
-def test_interrupted_while_the_checkpoint_is_chosen(gated, curve, n_blocks, interrupt_at, share):
+def test_interrupted_while_the_checkpoint_is_chosen(
+    gated, curve, n_blocks, interrupt_at, share
+):
     """The best net so far is kept where it beats PCA on held-out rows, else PCA."""
     calls = interrupt_at(1 + round(share * (n_blocks - 1)))
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):

@@ -144,7 +144,9 @@ class TestCorruptions:
 
     def test_noise_comes_from_the_key_alone(self, name):
         x, corrupt = rows()[0], CORRUPTIONS[name]
-        one, two, other = (corrupt(jax.random.key(seed), x, 1.0, self.unit) for seed in (0, 0, 1))
+        one, two, other = (
+            corrupt(jax.random.key(seed), x, 1.0, self.unit) for seed in (0, 0, 1)
+        )
         assert one.shape == x.shape and one.dtype == x.dtype
         assert_array_equal(one, two)
         assert not np.array_equal(one, other)
@@ -152,7 +154,9 @@ class TestCorruptions:
     def test_level_is_traced(self, name):
         levels = jnp.array([0.0, 0.3])
         x = jnp.asarray(rows()[0])
-        noisy = jax.vmap(lambda v: CORRUPTIONS[name](jax.random.key(0), x, v, self.unit))(levels)
+        noisy = jax.vmap(lambda v: CORRUPTIONS[name](jax.random.key(0), x, v, self.unit))(
+            levels
+        )
         assert_array_equal(noisy[0], x)
 
     def test_trains(self, name, quick, X):

@@ -17,7 +17,9 @@ from skae.architectures import Dense
 
 def names_in(stream):
     """Return every text that a pickle holds: modules, classes, attributes."""
-    return [argument for _, argument, _ in pickletools.genops(stream) if isinstance(argument, str)]
+    return [
+        argument for _, argument, _ in pickletools.genops(stream) if isinstance(argument, str)
+    ]
 
 
 @pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
@@ -42,7 +44,9 @@ def test_pickle_names_no_jax_type(quick, X, overrides, protocol):
 def test_a_users_own_factory_is_the_only_optax_name(quick, X):
     """optimizer=optax.lion is a parameter: pickled by its name, and nothing of its state."""
     stream = pickle.dumps(quick(optimizer=optax.lion).fit(X))
-    named = {name for name in names_in(stream) if name.split(".")[0] in ("jax", "jaxlib", "optax")}
+    named = {
+        name for name in names_in(stream) if name.split(".")[0] in ("jax", "jaxlib", "optax")
+    }
     assert named == {optax.lion.__module__}
 
 

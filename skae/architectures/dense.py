@@ -11,6 +11,8 @@ from skae.architectures._layers import apply_layers, init_layers
 class Dense(BaseEstimator):
     """Fully connected layers, for tables.
 
+    The encoder's hidden layers are mirrored in the decoder; the code itself is linear.
+
     Parameters
     ----------
     skip : bool, default=True
@@ -33,7 +35,24 @@ class Dense(BaseEstimator):
     def network(
         self, n_inputs, n_outputs, n_components, hidden_layer_sizes, activation, zero_start
     ):
-        """Return the static record of this architecture at the given sizes."""
+        """Return the static record of this architecture at the given sizes.
+
+        Parameters
+        ----------
+        n_inputs, n_outputs, n_components : int
+            Sizes of a sample, of a reconstruction and of the code.
+        hidden_layer_sizes : tuple of int
+            Widths of the encoder's hidden layers, mirrored in the decoder.
+        activation : str
+            Nonlinearity of the hidden layers.
+        zero_start : bool
+            Whether both output layers begin at zero.
+
+        Returns
+        -------
+        network : DenseNetwork
+            A frozen, hashable record.
+        """
         return DenseNetwork(
             n_inputs=n_inputs,
             n_outputs=n_outputs,
