@@ -47,17 +47,18 @@ def check_codes(estimator, X, most):
 def _checked(X, check):
     if not issparse(X):
         _refuse_containers(X)
-        _refuse_kinds(X)
+        _refuse_times(X)
     try:
         with np.errstate(over="ignore", under="ignore"):
-            X = check()
+            checked = check()
     except OverflowError as error:
         raise ValueError(
             f"Input X contains a value too large for dtype('float64'): {error}"
         ) from error
-    if X.dtype != np.float32 and max(X.max(), -X.min()) > LARGEST:
+    _refuse_text(X)
+    if checked.dtype != np.float32 and max(checked.max(), -checked.min()) > LARGEST:
         raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
-    return X
+    return checked
 
 
 def _refuse_containers(X):
@@ -76,41 +77,38 @@ def _refuse_containers(X):
         )
 
 
-def _refuse_kinds(X):
-    """Raise where columns hold times, text or categories, which scikit-learn converts."""
+def _refuse_times(X):
     for dtype in _dtypes(X):
-        kind, name = getattr(dtype, "kind", None), str(dtype).lower()
-        if kind in ("m", "M") or name.startswith(("date", "duration", "time")):
+        is_time = str(dtype).lower().startswith(("date", "duration", "time"))
+        if is_time or getattr(dtype, "kind", None) in ("m", "M"):
             raise ValueError(
                 f"Input X holds times (dtype {dtype}), which have no scale of their own. "
                 "Convert them to numbers of a unit that you choose."
             )
-        if kind in ("U", "S") or name.startswith(("str", "cat", "enum", "binary")):
+
+
+def _refuse_text(X):
+    """Raise where text or categories were read as the numbers that they spell."""
+    for dtype in _dtypes(X):
+        is_text = str(dtype).lower().startswith(("str", "cat", "enum", "binary"))
+        is_text |= getattr(dtype, "kind", None) in ("U", "S")
+        if getattr(dtype, "kind", None) == "O":
+            cells = np.ravel(np.asarray(X, dtype=object))
+            is_text |= any(isinstance(cell, str | bytes) for cell in cells)
+        if is_text:
             raise ValueError(
                 f"Input X holds strings, bytes or categories (dtype {dtype}), not numbers. "
                 "Encode them first, for example with OneHotEncoder or OrdinalEncoder."
             )
-        if kind == "O":
-            _refuse_cells(X)
 
 
 def _dtypes(X):
+    """Return the dtypes of an array's, a list's or a data frame's columns."""
     if hasattr(X, "dtypes"):
-        return list(X.dtypes)
-    if not hasattr(X, "dtype") and isinstance(X, list | tuple):
+        return list(np.ravel(X.dtypes))
+    if isinstance(X, list | tuple):
         try:
             return [np.asarray(X).dtype]
         except (ValueError, OverflowError):  # ragged or too large: scikit-learn says so
             return []
     return [getattr(X, "dtype", None)]
-
-
-def _refuse_cells(X):
-    for cell in np.ravel(np.asarray(X, dtype=object)):
-        if isinstance(cell, str | bytes):
-            raise ValueError(
-                f"Input X holds strings or bytes, such as {cell!r}, not numbers. Encode them "
-                "first, for example with OneHotEncoder or OrdinalEncoder."
-            )
-        if isinstance(cell, np.datetime64 | np.timedelta64):
-            raise ValueError(f"Input X holds times, such as {cell!r}. Convert them to numbers.")

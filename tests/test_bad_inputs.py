@@ -224,7 +224,7 @@ def test_wrong_width(fitted, method, width):
 
 
 def test_wrong_width_of_codes(fitted):
-    with pytest.raises(ValueError, match="X has 3 columns, but .* 2 components.*leading"):
+    with pytest.raises(ValueError, match=r"X has 3 columns, but .* 2 components.*leading"):
         fitted.inverse_transform(np.ones((5, 3)))
 
 
