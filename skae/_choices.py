@@ -40,6 +40,7 @@ def make_recipe(params, rows, seed, continued=None):
         _n_weights(network),
         batch_size=params.batch_size,
         max_iter=params.max_iter,
+        auto_steps=4000 if network.n_components < FEW else 3000,
         patience=params.n_iter_no_change,
         tol=params.tol,
         rate=_learning_rate(params.learning_rate, network.n_components),

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 
 from skae.corruptions import CORRUPTIONS
 
+CUT_SHARE = 1 / 3  # of the rows of a batch whose code is cut
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -42,7 +44,7 @@ class Objective:
         return jnp.sum(jnp.square(target - out))
 
     def _cuts(self, key, n_rows):
-        """How many leading components each row keeps: all of them, or m for half the rows.
+        """How many leading components each row keeps: all of them, or m for CUT_SHARE.
 
         log m is uniform: were m, the first prefixes of a long code would hardly be seen.
         """
@@ -50,9 +52,10 @@ class Objective:
         full = jnp.full(n_rows, k, jnp.int32)
         if not self.ordered or k == 1:
             return full
-        share = jax.random.uniform(key, (n_rows // 2,), jnp.float32)
+        n_cut = int(CUT_SHARE * n_rows)
+        share = jax.random.uniform(key, (n_cut,), jnp.float32)
         cuts = jnp.clip(jnp.floor(jnp.float32(k) ** share), 1, k - 1)
-        return full.at[: n_rows // 2].set(cuts.astype(jnp.int32))
+        return full.at[:n_cut].set(cuts.astype(jnp.int32))
 
     def _corrupted(self, key, x, level, unit):
         if self.corruption is None:

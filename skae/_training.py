@@ -133,8 +133,12 @@ def _optimizer_zeros(optimizer, shapes):
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
 
 
-def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, schedule):
+def make_plan(
+    n_rows, n_numbers, *, batch_size, max_iter, auto_steps, patience, tol, rate, schedule
+):
     """Return the Plan for ``n_rows`` rows and a net of ``n_numbers`` weights.
+
+    ``max_iter`` "auto" means ``auto_steps`` steps, and more of them above 4,000 rows.
 
     What the compiled block depends on (batch size, capacity) changes with the number of rows
     in powers of two only, so that folds of unequal size share a program.
@@ -143,7 +147,8 @@ def make_plan(n_rows, n_numbers, *, batch_size, max_iter, patience, tol, rate, s
         batch_size = _auto_batch_size(n_rows)
     epoch_steps = -(-n_rows // batch_size)
     if max_iter == "auto":
-        max_iter = max(1, round(_auto_steps(n_rows) / epoch_steps))
+        n_steps = auto_steps * np.sqrt(max(1.0, n_rows / 4000))
+        max_iter = max(1, round(n_steps / epoch_steps))
     n_steps = max_iter * epoch_steps
     check_epochs = max(1, max_iter // N_CHECKS)
     check_steps = check_epochs * epoch_steps
@@ -181,10 +186,6 @@ def _factors(schedule, n_steps):
 
 def _auto_batch_size(n_rows):
     return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
-
-
-def _auto_steps(n_rows):
-    return 3000 * np.sqrt(max(1.0, n_rows / 4000))
 
 
 def _block_steps(n_numbers, batch_size):

@@ -53,7 +53,7 @@ BAD = {
     "row of NaN": (put(np.nan, where=0), ValueError, "contains NaN"),
     "column of NaN": (put(np.nan, where=(slice(None), 1)), ValueError, "contains NaN"),
     "None among cells": (put(None, object), ValueError, "contains NaN"),
-    "pandas NA": (lambda A: frame(A).astype("Float64").mask(A > 2), ValueError, "NaN"),
+    "pandas NA": (lambda A: frame(A).astype("Float64").mask(A.max() <= A), ValueError, "NaN"),
     "polars null": (
         lambda A: pl.DataFrame([[None, 1.0]] * A.shape[1], schema=list("abcd")[: A.shape[1]]),
         ValueError,

@@ -19,6 +19,10 @@ class Dense(BaseEstimator):
         Let the output layers of encoder and decoder read every hidden layer, not the last
         one alone: deep where depth helps, shallow where it does not.
 
+    See Also
+    --------
+    skae.AutoencoderTransformer : The estimator that an architecture is passed to.
+
     Examples
     --------
     >>> from skae import AutoencoderTransformer
