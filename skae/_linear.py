@@ -7,7 +7,6 @@ programs take it as data.
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 ERROR_FLOOR = 1e-12
 LOGIT_SLOPE = 4.0  # logits per unit of share, in the middle of the range
@@ -65,6 +64,8 @@ class LinearPath(NamedTuple):
 
 def principal_axes(X, n_axes):
     """Return the Axes of ``X`` (n, d) in float64, padded with zeros to ``n_axes``."""
+    from sklearn.decomposition import PCA  # here, so that importing skae stays quick
+
     n, d = X.shape
     rank = min(n, d, n_axes)
     with np.errstate(all="ignore"):  # constant rows: PCA divides zero by zero

@@ -12,7 +12,6 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GroupKFold, check_cv
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -371,6 +370,8 @@ class AutoencoderTransformer(
 
     def _splits(self, rows, y, groups, seed):
         """Return an iterable of (train, val) indices for the gate."""
+        from sklearn.model_selection import GroupKFold, check_cv  # slow to import
+
         if self.cv == "auto" and groups is None:
             rng = np.random.default_rng([seed, REFIT])
             return hold_outs(len(rows), self.validation_fraction, rng)
@@ -422,6 +423,7 @@ class AutoencoderTransformer(
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
         self.mean_ = scaling.backward(outcome.axes.mean)
+        vars(self).pop("components_", None)  # of an earlier fit with a linear path
         if model.path.basis is not None:
             self.components_ = outcome.axes.basis[:, :n_components].T
         self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
@@ -469,6 +471,7 @@ class AutoencoderTransformer(
             "_scaling": scaling,
             "_model": trial.model(),
             "n_components_": k,
+            "n_features_in_": self.n_features_in_,
             "mean_": scaling.backward(trial.axes.mean),
         }
 

@@ -8,13 +8,12 @@ factors on the learning rate, one per step, computed by NumPy ahead of the fit.
 import inspect
 
 import numpy as np
-import optax
 
-OPTIMIZERS = {
-    "adamw": optax.adamw,
-    "adam": optax.adam,
-    "lion": optax.lion,
-    "sgd": optax.sgd,
+OPTIMIZERS = {  # names in Optax, which is imported when the first fit needs it
+    "adamw": "adamw",
+    "adam": "adam",
+    "lion": "lion",
+    "sgd": "sgd",
 }
 
 MAX_GRADIENT_NORM = 1.0
@@ -45,7 +44,10 @@ def make_optimizer(optimizer, learning_rate, weight_decay):
     .. [1] Loshchilov, I., Hutter, F. (2019). "Decoupled weight decay regularization". ICLR.
        `doi:10.48550/arXiv.1711.05101 <https://doi.org/10.48550/arXiv.1711.05101>`_
     """
-    factory = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
+    import optax
+
+    is_name = isinstance(optimizer, str)
+    factory = getattr(optax, OPTIMIZERS[optimizer]) if is_name else optimizer
     clip = optax.clip_by_global_norm(MAX_GRADIENT_NORM)
     if "weight_decay" in inspect.signature(factory).parameters:
         return optax.chain(clip, factory(learning_rate, weight_decay=weight_decay))
