@@ -68,7 +68,8 @@ class Recipe:
             self.plan.batch_size,
             np.random.default_rng([self.seed, stream, 1]),
         )
-        run = Run(self.program, path, params, source, self.plan, self.numbers, self.seed)
+        seed = (self.seed + stream) % 2**31
+        run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
         sample = X[_sample(len(X))]
         return Trial(self, run, axes, path, sample, starts_at_pca=starts_at_pca)
 
@@ -114,12 +115,12 @@ class Trial:
         objective = self.recipe.program.objective
         return Model(objective.network, objective.link, self.path, self.weights[check])
 
-    def unexplained(self, check):
-        """Return the share (k,) of training variance that each prefix leaves unexplained."""
-        cuts = np.arange(1, self.recipe.network.n_components + 1)
-        errors = squared_errors(self.model(check), self.sample, cuts).mean(axis=0)
-        total = np.square(self.sample - self.axes.mean).sum(axis=1).mean()
-        return errors / total if total > 0 else np.zeros_like(errors)
+    def relative(self, check):
+        """Return the net's error over PCA's at each prefix (k,), on its training rows."""
+        k = self.recipe.network.n_components
+        errors = squared_errors(self.model(check), self.sample, np.arange(1, k + 1))
+        reference = self.axes.errors(self.sample, k)[:, 1:]
+        return _relative(errors.mean(axis=0), reference.mean(axis=0))
 
 
 class Judge:
@@ -242,7 +243,8 @@ class Outcome:
     n_steps: int
     losses: np.ndarray
     validation: np.ndarray
-    unexplained: np.ndarray  # held-out error of the first 1..k components over the variance
+    relative: np.ndarray  # held-out error of the first 1..k components over PCA's
+    pca_unexplained: np.ndarray  # PCA's held-out error at 1..k components over the variance
     error_ratio: float
     interrupted: bool = False
     diverged: bool = False
@@ -250,7 +252,8 @@ class Outcome:
     @property
     def explained(self):
         """The share of variance that the first 1..k components explain: it never falls."""
-        return np.maximum.accumulate(np.clip(1.0 - self.unexplained, 0.0, 1.0))
+        unexplained = self.relative * self.pca_unexplained
+        return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
 
 
 def select(recipe, X, trials, *, refit, watch):
@@ -310,11 +313,10 @@ def _refit(recipe, X, trails, best, outcome, watch):
     outcome.losses = trial.all_losses()
     if len(trial.weights) <= best:
         outcome.best_step = len(outcome.losses)
-    seen = np.mean([t.trial.unexplained(best) for t in trails], axis=0)
     # Nets differ most in their first components: the curve is the final net's own on training
     # rows, times what the folds' nets lost between training and held-out rows.
-    optimism = np.divide(outcome.unexplained, seen, out=np.ones_like(seen), where=seen > 0)
-    outcome.unexplained = optimism * trial.unexplained(-1)
+    seen = np.mean([trail.trial.relative(best) for trail in trails], axis=0)
+    outcome.relative = outcome.relative * _relative(trial.relative(-1), seen)
 
 
 def train_ungated(recipe, X, trial, *, watch):
@@ -344,7 +346,28 @@ def _outcome(trails, best, values):
         n_steps=max(trail.trial.run.step for trail in trails),
         losses=trial.all_losses(),
         validation=values,
-        unexplained=errors / total if total > 0 else np.zeros_like(errors),
-        error_ratio=float(errors[-1] / reference[-1]) if reference[-1] > 0 else 1.0,
+        relative=_relative(errors, reference),
+        pca_unexplained=reference / total if total > 0 else np.zeros_like(reference),
+        error_ratio=float(_relative(errors, reference)[-1]),
         diverged=any(trail.trial.diverged for trail in trails),
     )
+
+
+def pca_unexplained(recipe, X, splits):
+    """Return PCA's held-out error at 1..k components over the variance, on all ``splits``.
+
+    A net's error varies between hold-outs mostly as PCA's does; PCA is quick enough to be
+    measured on all of them.
+    """
+    k = recipe.network.n_components
+    errors = [
+        _linear.principal_axes(X[train], recipe.n_axes).errors(X[val], k).sum(axis=0)
+        for train, val in splits
+    ]
+    total, *rest = np.sum(errors, axis=0)
+    return np.array(rest) / total if total > 0 else np.zeros(k)
+
+
+def _relative(errors, reference):
+    """Return ``errors / reference``, and 1 where PCA leaves no error."""
+    return np.divide(errors, reference, out=np.ones_like(errors), where=reference > 0)

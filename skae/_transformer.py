@@ -20,7 +20,7 @@ from skae._choices import make_recipe
 from skae._device import computing
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import fit_scaling
-from skae._selection import REFIT, hold_outs, select, train_ungated
+from skae._selection import REFIT, hold_outs, pca_unexplained, select, train_ungated
 from skae._validation import LARGEST, Number, check_codes, check_rows
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
@@ -360,13 +360,16 @@ class AutoencoderTransformer(
             return select(recipe, rows, [(trial, held_out)], refit=False, watch=watch)
         if continued is not None or self.cv is None:
             return train_ungated(recipe, rows, trial, watch=watch)
-        splits = self._splits(rows, y, groups, recipe.seed)
+        splits = list(self._splits(rows, y, groups, recipe.seed))
         trials = (
             (recipe.begin(rows[train], REFIT + 1 + i), rows[val])
             for i, (train, val) in enumerate(splits)
         )
         refit = self.cv != "auto" or len(rows) <= MOST_ROWS_REFITTED
-        return select(recipe, rows, trials, refit=refit, watch=watch)
+        outcome = select(recipe, rows, trials, refit=refit, watch=watch)
+        if refit and not outcome.interrupted:
+            outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
+        return outcome
 
     def _splits(self, rows, y, groups, seed):
         """Return an iterable of (train, val) indices for the gate."""

@@ -240,8 +240,8 @@ def test_in_a_pipeline(quick, X):
 def test_held_out_rows_judge_and_never_train(quick, X):
     """Other held-out rows choose another checkpoint, of one and the same training."""
     train = X[:100]
-    one = quick(cv=5).fit(train, X_val=X[100:])
-    two = quick(cv=None).fit(train, X_val=X[120:])
+    one = quick(cv=5, n_iter_no_change=None).fit(train, X_val=X[100:])
+    two = quick(cv=None, n_iter_no_change=None).fit(train, X_val=X[120:])
     assert_array_equal(one.loss_curve_, two.loss_curve_)
     assert_allclose(one.mean_, train.mean(axis=0))
     assert not np.array_equal(one.validation_curve_, two.validation_curve_)
