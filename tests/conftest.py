@@ -39,25 +39,22 @@ def fitted(quick, X):
     return quick().fit(X)
 
 
+_compiled = []
+
+
+def _listen(event, duration, **labels):
+    if event == COMPILED:
+        _compiled.append(labels.get("fun_name", "?"))
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
 @pytest.fixture
 def compiled():
     """The names of the programs compiled since the test began, eager ones among them."""
-    names = []
-
-    def listen(event, duration, **labels):
-        if event == COMPILED:
-            names.append(labels["fun_name"])
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    yield names
-    jax.monitoring.unregister_event_duration_listener(listen)
-
-
-@pytest.fixture(scope="session")
-def curve():
-    """Points near a curve, on which a net soon beats PCA."""
-    t = np.random.default_rng(0).uniform(-1, 1, 150)
-    return np.column_stack([t, t**2, t**3 - t, np.sin(4 * t)])
+    _compiled.clear()
+    return _compiled
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,38 @@
+"""The README is true: its Python runs, its commands are single lines that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+SHELL = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
+def test_python_runs(block):
+    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_there_is_an_example():
+    assert PYTHON
+
+
+def test_two_commands_of_one_line():
+    main, tests = [block.strip() for block in SHELL if "-m venv" in block]
+    assert "\n" not in main and "\n" not in tests
+    assert "-m benchmarks.pca" in main
+    assert tests.endswith("-m pytest")
+
+
+def test_ci_runs_the_test_command():
+    pattern = re.search(r"grep -E '(.*?)' README.md", (ROOT / ".ci" / "run").read_text())
+    (line,) = [row for row in README.splitlines() if re.search(pattern[1], row)]
+    assert line.endswith("-m pytest")
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:|#)([^)]+)\)", README))
+def test_local_links_exist(link):
+    assert (ROOT / link).exists()
