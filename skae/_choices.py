@@ -1,11 +1,13 @@
 """Every "auto" made a choice: from an estimator's parameters and its rows to a Recipe.
 
 What compiled programs depend on (widths, axes, batch size) changes with the number of rows
-in powers of two only, so that the folds of a search share one program.
+in powers of two at most, so that the folds of a search share one program. A share of variance
+as ``n_components`` is the exception: its number of components follows the rows.
 """
 
 from numbers import Integral
 
+import jax
 import numpy as np
 
 from skae._linear import piles, principal_axes
@@ -83,6 +85,11 @@ def _network(params, n_inputs, n_outputs, n_components):
     architecture = params.architecture
     if isinstance(architecture, str):
         architecture = ARCHITECTURES[architecture]()
+    if not hasattr(architecture, "network"):
+        raise TypeError(
+            f"architecture must be one of {sorted(ARCHITECTURES)} or an instance of an "
+            f"architecture such as skae.architectures.Dense, got {architecture!r}."
+        )
     architecture._validate_params()
     return architecture.network(
         n_inputs,
@@ -119,5 +126,4 @@ def _is_width(size):
 
 def _n_weights(network):
     """Return how many numbers the weights of ``network`` hold."""
-    layers = network.init(np.random.default_rng(0))
-    return sum(leaf.size for part in layers.values() for x in part for leaf in x.values())
+    return sum(leaf.size for leaf in jax.tree.leaves(network.init(np.random.default_rng(0))))

@@ -10,7 +10,7 @@ import numpy as np
 
 ERROR_FLOOR = 1e-12
 LOGIT_SLOPE = 4.0  # logits per unit of share, in the middle of the range
-MARGIN = 0.5  # of PCA's residual
+LOGIT_MARGIN = 0.5  # of PCA's residual
 PLAIN_MARGIN = 0.02
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
 
@@ -67,6 +67,8 @@ def principal_axes(X, n_axes):
     from sklearn.decomposition import PCA  # here, so that importing skae stays quick
 
     n, d = X.shape
+    if n == 1:
+        return Axes(X[0], np.zeros((d, n_axes)), np.zeros(n_axes))
     rank = min(n, d, n_axes)
     with np.errstate(all="ignore"):  # constant rows: PCA divides zero by zero
         pca = PCA(rank, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
@@ -90,7 +92,7 @@ def pca_path(X, axes, n_components, *, link, clip):
     if link == "logistic":
         loadings, offset = axes.basis.T, axes.mean
         share = _residual_share(X, axes, k)
-        output_scale, margin = LOGIT_SLOPE * share, np.clip(MARGIN * share, 1e-3, 0.4)
+        output_scale, margin = LOGIT_SLOPE * share, np.clip(LOGIT_MARGIN * share, 1e-3, 0.4)
     return _float32(
         mean=axes.mean,
         basis=axes.basis,
@@ -127,11 +129,12 @@ def plain_path(X, axes, n_components, *, clip):
 def piles(X):
     """Return the shares (d,), (d,) of cells at the least and at the greatest of each column.
 
-    A column of one value has no range, and no pile.
+    One cell must be there, and does not count. A column of one value has no range, no pile.
     """
     lower, upper = X.min(axis=0), X.max(axis=0)
     varies = np.where(upper > lower, 1.0, 0.0)
-    return varies * np.equal(X, lower).mean(axis=0), varies * np.equal(X, upper).mean(axis=0)
+    at_lower, at_upper = (np.equal(X, end).sum(axis=0) - 1.0 for end in (lower, upper))
+    return varies * at_lower / len(X), varies * at_upper / len(X)
 
 
 def _ranges(X, clip):

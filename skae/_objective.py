@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from skae.corruptions import CORRUPTIONS
 
-CUT_SHARE = 1 / 3  # of the rows of a batch whose code is cut
+CUT_SHARE = 1 / 3  # of the rows, whose code is cut
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Objective:
         return jnp.sum(jnp.square(target - out))
 
     def _cuts(self, key, n_rows):
-        """How many leading components each row keeps: all of them, or m for CUT_SHARE.
+        """How many leading components each row keeps: all of them, or m for some rows.
 
         log m is uniform: were m, the first prefixes of a long code would hardly be seen.
         """
@@ -52,10 +52,11 @@ class Objective:
         full = jnp.full(n_rows, k, jnp.int32)
         if not self.ordered or k == 1:
             return full
-        n_cut = int(CUT_SHARE * n_rows)
-        share = jax.random.uniform(key, (n_cut,), jnp.float32)
-        cuts = jnp.clip(jnp.floor(jnp.float32(k) ** share), 1, k - 1)
-        return full.at[:n_cut].set(cuts.astype(jnp.int32))
+        m_key, which_key = jax.random.split(key)
+        share = jax.random.uniform(m_key, (n_rows,), jnp.float32)
+        cuts = jnp.clip(jnp.floor(jnp.float32(k) ** share), 1, k - 1).astype(jnp.int32)
+        is_cut = jax.random.bernoulli(which_key, CUT_SHARE, (n_rows,))
+        return jnp.where(is_cut, cuts, full)
 
     def _corrupted(self, key, x, level, unit):
         if self.corruption is None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LARGEST = 1e15  # in scaled units: squares and their sums stay within float32
+BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
 class Scaling(NamedTuple):
@@ -18,9 +18,9 @@ class Scaling(NamedTuple):
     scale: np.ndarray
 
     def forward(self, X):
-        """Return ``X`` (n_samples, n_features) in scaled units, within +-LARGEST."""
+        """Return ``X`` (n_samples, n_features) in scaled units, within +-BOUND."""
         scaled = (np.asarray(X, np.float64) - self.center) / self.scale
-        return np.clip(scaled, -LARGEST, LARGEST, out=scaled)
+        return np.clip(scaled, -BOUND, BOUND, out=scaled)
 
     def backward(self, X):
         """Return scaled rows in the units of the data."""
@@ -44,7 +44,9 @@ def fit_scaling(X, scaling, *, centered):
         spread = np.sqrt(np.square(spread).mean())
     # A column whose spread is rounding error is constant; it is not blown up to unit size.
     floor = (
-        10 * np.finfo(np.float64).eps * np.abs(mean if scaling == "standard" else mean.max())
+        10
+        * np.finfo(np.float64).eps
+        * (np.abs(mean) if scaling == "standard" else np.abs(mean).max())
     )
     return Scaling(mean, np.where(spread > floor, spread, 1.0))
 

@@ -17,6 +17,7 @@ from skae._training import Plan, Program, Run, all_finite
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
 ENOUGH_ROWS = 250  # held out, below which another fold is added all the same
 N_PREFIXES = 4  # prefixes judged at every checkpoint
+CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 SMALLEST_ERROR = 1e-100
 LARGEST_HOLD_OUT = 10_000
@@ -49,7 +50,8 @@ class Recipe:
         else:
             path = _linear.plain_path(X, axes, k, clip=self.clip)
         params = self.network.init(np.random.default_rng([self.seed, stream, 0]))
-        return self._trial(X, stream, axes, path, params, starts_at_pca=self.linear)
+        start = "pca" if self.linear else "random"
+        return self._trial(X, stream, axes, path, params, start)
 
     def resume(self, X, path, params):
         """Return a Trial on the rows ``X`` that goes on from ``params`` along ``path``."""
@@ -57,9 +59,9 @@ class Recipe:
             axes = _linear.principal_axes(X, self.n_axes)
         else:
             axes = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes))
-        return self._trial(X, REFIT, axes, path, params, starts_at_pca=False)
+        return self._trial(X, REFIT, axes, path, params, "model")
 
-    def _trial(self, X, stream, axes, path, params, *, starts_at_pca):
+    def _trial(self, X, stream, axes, path, params, start):
         inputs = X - path.mean if path.basis is None else (X - path.mean) @ path.basis
         is_target = self.program.objective.link == "identity"
         source = RowSource(
@@ -70,15 +72,14 @@ class Recipe:
         )
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
-        sample = X[_sample(len(X))]
-        return Trial(self, run, axes, path, sample, starts_at_pca=starts_at_pca)
+        return Trial(self, run, axes, path, start)
 
     def pca(self, X):
         """Return the Model that is PCA of ``X``, to float precision, and its axes."""
         axes = _linear.principal_axes(X, self.n_axes)
         k = self.network.n_components
-        path = _linear.pca_path(X, axes, k, link="identity", clip=False)
-        network = replace(self.network, n_outputs=self.n_axes, zero_start=True)
+        path = _linear.pca_path(X, axes, k, link="identity", clip=self.clip is True)
+        network = replace(self.network, n_outputs=self.n_axes)
         params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
         return Model(network, "identity", path, params), axes
 
@@ -86,10 +87,9 @@ class Recipe:
 class Trial:
     """One training in progress, its checkpoints and what they do on held-out rows."""
 
-    def __init__(self, recipe, run, axes, path, sample, *, starts_at_pca):
+    def __init__(self, recipe, run, axes, path, start):
         self.recipe, self.run, self.axes, self.path = recipe, run, axes, path
-        self.sample = sample  # some of its training rows
-        self.starts_at_pca = starts_at_pca
+        self.start = start  # "pca", "random" or "model": what checkpoint 0 is
         self.weights = [run.weights()]
         self.losses = []
         self.diverged = False
@@ -114,13 +114,6 @@ class Trial:
         """Return the Model at a checkpoint."""
         objective = self.recipe.program.objective
         return Model(objective.network, objective.link, self.path, self.weights[check])
-
-    def relative(self, check):
-        """Return the net's error over PCA's at each prefix (k,), on its training rows."""
-        k = self.recipe.network.n_components
-        errors = squared_errors(self.model(check), self.sample, np.arange(1, k + 1))
-        reference = self.axes.errors(self.sample, k)[:, 1:]
-        return _relative(errors.mean(axis=0), reference.mean(axis=0))
 
 
 class Judge:
@@ -184,7 +177,7 @@ class Trail:
 
     def __init__(self, trial, judge):
         self.trial, self.judge = trial, judge
-        if trial.starts_at_pca:
+        if trial.start == "pca":
             self.errors = [judge.reference[:, judge.cuts]]
         else:
             self.errors = [squared_errors(trial.model(0), judge.X, judge.cuts)]
@@ -198,7 +191,9 @@ class Trail:
                 return
             self.errors.append(errors)
             values = validation_curve([self])
-            if watch(self.trial, values[-1]) or self._is_spent(values):
+            if watch(self.trial, values[-1]):
+                raise StopFit
+            if self._is_spent(values):
                 return
 
     def _is_spent(self, values):
@@ -207,16 +202,9 @@ class Trail:
             return False
         return values[: -plan.patience].min() - values[-plan.patience :].min() < plan.tol
 
-    def prefix_errors(self, check):
-        """Return the model's and PCA's mean errors (k,) at every prefix, and the mean total."""
-        rows = _sample(len(self.judge.X))
-        reference = self.judge.reference[rows, 1:].mean(axis=0)
-        total = self.judge.total[rows].mean()
-        if check == 0 and self.trial.starts_at_pca:
-            return reference, reference, total
-        cuts = np.arange(1, self.judge.n_components + 1)
-        errors = squared_errors(self.trial.model(check), self.judge.X[rows], cuts)
-        return errors.mean(axis=0), reference, total
+
+class StopFit(Exception):
+    """A callback asked to stop."""
 
 
 def validation_curve(trails):
@@ -263,28 +251,32 @@ def select(recipe, X, trials, *, refit, watch):
     Where ``refit`` is False the first fold's own net is kept. Ctrl-C while folds are judged
     leaves the best fold's net, later the last checkpoint.
     """
-    trails, interrupted = [], False
+    trails, reason = [], None
     try:
         for trial, X_val in trials:
             k, ordered = recipe.network.n_components, recipe.program.objective.ordered
             trails.append(Trail(trial, Judge(X_val, trial.axes, k, ordered)))
             trails[-1].follow(watch)
+            trial.run.release()
             if _gain_is_clear(trails):
                 break
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StopFit) as stop:
         if not trails:
             raise
-        interrupted = True
+        reason = stop
         trails = [min(trails, key=lambda trail: validation_curve([trail]).min())]
+    if not trails:
+        raise ValueError("cv yielded no split: nothing can be held out. Pass another cv.")
     values = validation_curve(trails)
-    first = 0 if recipe.linear else min(1, len(values) - 1)
+    start = trails[0].trial.start
+    first = min(1, len(values) - 1) if start == "random" else 0
     best = first + int(np.argmin(values[first:]))
-    outcome = _outcome(trails, best, values)
-    outcome.interrupted = interrupted
-    if best == 0 and trails[0].trial.starts_at_pca:
+    outcome = _outcome([(trail.trial, trail.judge) for trail in trails], best, values)
+    outcome.interrupted = isinstance(reason, KeyboardInterrupt)
+    if best == 0 and start == "pca":
         outcome.model, outcome.axes = recipe.pca(X)
-    elif refit and not interrupted:
-        _refit(recipe, X, trails, best, outcome, watch)
+    elif refit and reason is None:
+        _refit(recipe, X, best, outcome, watch)
     return outcome
 
 
@@ -296,7 +288,7 @@ def _gain_is_clear(trails):
     return is_clear and len(gain) >= ENOUGH_ROWS
 
 
-def _refit(recipe, X, trails, best, outcome, watch):
+def _refit(recipe, X, best, outcome, watch):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
     trial = None
     try:
@@ -306,17 +298,13 @@ def _refit(recipe, X, trails, best, outcome, watch):
                 break
     except KeyboardInterrupt:
         outcome.interrupted = True
+    outcome.diverged |= trial is not None and trial.diverged
     if trial is None or len(trial.weights) == 1:
         return  # not one block: the first fold's net stays
-    outcome.diverged |= trial.diverged
     outcome.model, outcome.axes = trial.model(), trial.axes
     outcome.losses = trial.all_losses()
     if len(trial.weights) <= best:
         outcome.best_step = len(outcome.losses)
-    # Nets differ most in their first components: the curve is the final net's own on training
-    # rows, times what the folds' nets lost between training and held-out rows.
-    seen = np.mean([trail.trial.relative(best) for trail in trails], axis=0)
-    outcome.relative = outcome.relative * _relative(trial.relative(-1), seen)
 
 
 def train_ungated(recipe, X, trial, *, watch):
@@ -329,28 +317,43 @@ def train_ungated(recipe, X, trial, *, watch):
                 break
     except KeyboardInterrupt:
         interrupted = True
-    outcome = _outcome([Trail(trial, judge)], len(trial.weights) - 1, np.empty(0))
+    outcome = _outcome([(trial, judge)], len(trial.weights) - 1, np.empty(0))
     outcome.interrupted = interrupted
     return outcome
 
 
-def _outcome(trails, best, values):
-    """Return the Outcome of checkpoint ``best`` of the first trail, judged on all of them."""
-    trial, plan = trails[0].trial, trails[0].trial.recipe.plan
-    parts = [trail.prefix_errors(best) for trail in trails]
+def _outcome(judged, best, values):
+    """Return the Outcome of checkpoint ``best`` of the first of the ``judged`` trials."""
+    trial, plan = judged[0][0], judged[0][0].recipe.plan
+    parts = [_prefix_errors(trial, judge, best) for trial, judge in judged]
     errors, reference, total = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     return Outcome(
         model=trial.model(best),
         axes=trial.axes,
         best_step=min(best * plan.check_steps, plan.n_steps),
-        n_steps=max(trail.trial.run.step for trail in trails),
+        n_steps=max(trial.run.step for trial, _ in judged),
         losses=trial.all_losses(),
         validation=values,
         relative=_relative(errors, reference),
         pca_unexplained=reference / total if total > 0 else np.zeros_like(reference),
         error_ratio=float(_relative(errors, reference)[-1]),
-        diverged=any(trail.trial.diverged for trail in trails),
+        diverged=any(trial.diverged for trial, _ in judged),
     )
+
+
+def _prefix_errors(trial, judge, check):
+    """Return a checkpoint's and PCA's mean errors (k,) at every prefix, and the mean total.
+
+    Of a long code some prefixes are measured, and the ratio to PCA's error is interpolated.
+    """
+    rows, k = _sample(len(judge.X)), judge.n_components
+    reference, total = judge.reference[rows, 1:].mean(axis=0), judge.total[rows].mean()
+    if check == 0 and trial.start == "pca":
+        return reference, reference, total
+    cuts = np.unique(np.geomspace(1, k, CURVE_CUTS).round().astype(int))
+    errors = squared_errors(trial.model(check), judge.X[rows], cuts).mean(axis=0)
+    ratios = _relative(errors, reference[cuts - 1])
+    return np.interp(np.arange(1, k + 1), cuts, ratios) * reference, reference, total
 
 
 def pca_unexplained(recipe, X, splits):

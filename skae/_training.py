@@ -94,6 +94,10 @@ class Run:
         """Return a copy of the averaged weights as NumPy arrays."""
         return jax.tree.map(np.array, self.state[1])
 
+    def release(self):
+        """Let go of the rows and of the device's memory: this run has ended."""
+        self.source = self.state = None
+
     def _block(self, count):
         batches = self.source.block(count, self.plan.block_steps)
         rates = np.zeros(self.plan.block_steps, np.float32)

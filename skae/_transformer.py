@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._choices import make_recipe
 from skae._device import computing
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import fit_scaling
+from skae._rows import BOUND, fit_scaling
 from skae._selection import REFIT, hold_outs, pca_unexplained, select, train_ungated
 from skae._validation import LARGEST, Number, check_codes, check_rows
 from skae.architectures import ARCHITECTURES
@@ -36,6 +36,7 @@ STRUCTURE = (
     "linear_path",
     "scaling",
     "output_activation",
+    "clip",
 )
 
 
@@ -55,7 +56,7 @@ class AutoencoderTransformer(
     halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
     present. The nets begin at zero, so training begins at PCA. A step of the training is
     kept only where rows that it did not see are reconstructed better (see ``cv``); where none
-    is, the fitted model is PCA. In half of each batch the code is cut after its first
+    is, the fitted model is PCA. A third of the codes are cut while training, after their first
     components (nested dropout), so that components come in order of importance and every
     prefix of a code is a good code itself.
 
@@ -64,7 +65,7 @@ class AutoencoderTransformer(
     n_components : int or float, default=2
         Size of the code. A float in (0, 1) keeps the smallest number of components whose
         held-out share of variance explained reaches it, from one fit of as many components
-        as PCA needs for that share on the training rows (at most 512).
+        as PCA needs for a little more than that share on the training rows (at most 512).
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
         Widths of the encoder's hidden layers; the decoder mirrors them. "auto" chooses by
         ``n_components``. ``()`` makes both maps linear.
@@ -86,10 +87,12 @@ class AutoencoderTransformer(
     output_activation : {"auto", "identity", "logistic"}, default="auto"
         With "logistic" the decoder's correction is added to the logit of PCA's
         reconstruction within each column's range in training. "auto" takes it where at least
-        a fifth of all cells lie at the ends of their columns' ranges, as in images.
+        a fifth of all cells lie at the ends of their columns' ranges, as in images. Where the
+        model kept is PCA, its reconstructions are PCA's.
     clip : "auto" or bool, default="auto"
         Whether reconstructions are clipped to each column's range in training. "auto" clips
-        at those ends of the range where at least one cell in twenty lies.
+        at those ends of the range where at least one cell in twenty lies; PCA, where it is
+        the model kept, is clipped by True only.
     corruption : {"gaussian"}, callable or None, default="gaussian"
         Noise put on the input while training. A callable ``(key, x, level, unit) -> x`` of
         JAX arrays gets one sample, and in ``unit`` what PCA leaves unexplained in each input.
@@ -119,11 +122,12 @@ class AutoencoderTransformer(
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
         over PCA exceeds two standard errors; the net is then trained anew on all rows up to
         the chosen step. Above 20,000 rows there is one hold-out of at most 10,000 and no new
-        training. An int is a number of folds, a splitter is scikit-learn's (``KFold``,
-        ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``). None trains on all rows and
-        keeps the last step, ungated.
+        training. An int is a number of shuffled folds, a splitter is scikit-learn's
+        (``KFold``, ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``); of these too no
+        more are trained than it takes. None trains on all rows and keeps the last step,
+        ungated.
     validation_fraction : float, default=0.2
-        Share of the rows in each hold-out of ``cv="auto"``.
+        Share of the rows in each hold-out of ``cv="auto"`` without groups.
     warm_start : bool, default=False
         Go on from the fitted model, ungated unless ``X_val`` is given.
     random_state : int, RandomState instance or None, default=None
@@ -143,20 +147,23 @@ class AutoencoderTransformer(
     mean_ : ndarray of shape (n_features,)
         Mean of the training rows.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        What each component adds to the share of variance explained, on held-out rows (on
-        training rows where nothing was held out).
+        What each component adds to the share of variance explained, as measured on held-out
+        rows: the folds' error over PCA's, times PCA's over all folds (on training rows where
+        nothing was held out).
     error_ratio_ : float
-        Squared error on held-out rows over that of PCA with as many components. 1 is PCA.
+        Squared error on held-out rows over that of PCA with as many components (on training
+        rows where nothing was held out). 1 is PCA.
     loss_curve_ : ndarray of shape (n_epochs,)
-        Mean training loss of each epoch of the final training: squared error over PCA's,
-        noise and cut codes included.
+        Mean training loss of each epoch: squared error over PCA's, noise and cut codes
+        included. Of the training on all rows, or of the first fold where there was none.
     validation_curve_ : ndarray of shape (n_checkpoints + 1,)
         Held-out error over PCA's at each checkpoint, half of it for the full code, half for
         its prefixes; empty where nothing was held out.
     n_iter_ : int
         Epochs run.
     best_iter_ : int
-        Epoch whose weights are kept; 0 means PCA.
+        Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
+        went on from.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -347,7 +354,8 @@ class AutoencoderTransformer(
         if X_val is not None:
             held_out = scaling.forward(check_rows(self, X_val, reset=False))
         outcome = self._train(recipe, rows, held_out, y, groups, continued, progress)
-        self._set_fitted(outcome, scaling, recipe)
+        bounds = self._bounds if continued else _bounds(X, outcome.model)
+        self._set_fitted(outcome, scaling, bounds, recipe)
         progress.end()
 
     def _train(self, recipe, rows, held_out, y, groups, continued, watch):
@@ -361,19 +369,23 @@ class AutoencoderTransformer(
         if continued is not None or self.cv is None:
             return train_ungated(recipe, rows, trial, watch=watch)
         splits = list(self._splits(rows, y, groups, recipe.seed))
+        refit = self.cv != "auto" or len(rows) <= MOST_ROWS_REFITTED
+        splits = splits if refit else splits[:1]
         trials = (
             (recipe.begin(rows[train], REFIT + 1 + i), rows[val])
             for i, (train, val) in enumerate(splits)
         )
-        refit = self.cv != "auto" or len(rows) <= MOST_ROWS_REFITTED
         outcome = select(recipe, rows, trials, refit=refit, watch=watch)
-        if refit and not outcome.interrupted:
-            outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
+        try:
+            if refit and not outcome.interrupted:
+                outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
         return outcome
 
     def _splits(self, rows, y, groups, seed):
         """Return an iterable of (train, val) indices for the gate."""
-        from sklearn.model_selection import GroupKFold, check_cv  # slow to import
+        from sklearn.model_selection import GroupKFold, KFold  # slow to import
 
         if self.cv == "auto" and groups is None:
             rng = np.random.default_rng([seed, REFIT])
@@ -386,8 +398,10 @@ class AutoencoderTransformer(
                     "Pass X_val, cv=None or no groups."
                 )
             splitter = GroupKFold(min(5 if self.cv == "auto" else self.cv, n_groups))
+        elif isinstance(self.cv, Integral):
+            splitter = KFold(self.cv, shuffle=True, random_state=seed)
         else:
-            splitter = check_cv(self.cv)
+            splitter = self.cv
         return splitter.split(rows, y, groups)
 
     def _fitted_model_to_continue(self):
@@ -413,22 +427,24 @@ class AutoencoderTransformer(
 
     def _structure(self):
         """Return the parameters that a fitted model cannot change, as strings."""
-        return {name: repr(getattr(self, name)) for name in STRUCTURE}
+        return {name: _plain(getattr(self, name)) for name in STRUCTURE}
 
     def _fit_scaling(self, X):
         return fit_scaling(X, self.scaling, centered=self.linear_path is not None)
 
-    def _set_fitted(self, outcome, scaling, recipe):
+    def _set_fitted(self, outcome, scaling, bounds, recipe):
         """Set every fitted attribute together, from the record of the run."""
         model, explained = outcome.model, outcome.explained
         n_components = self._n_kept(explained)
-        self._scaling, self._model = scaling, model
+        self._scaling, self._bounds, self._model = scaling, bounds, model
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
         self.mean_ = scaling.backward(outcome.axes.mean)
         vars(self).pop("components_", None)  # of an earlier fit with a linear path
         if model.path.basis is not None:
-            self.components_ = outcome.axes.basis[:, :n_components].T
+            components = outcome.axes.basis[:, :n_components].T
+            missing = n_components - len(components)  # beyond the rank of the rows
+            self.components_ = np.pad(components, ((0, missing), (0, 0)))
         self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
         self.error_ratio_ = outcome.error_ratio
         self.validation_curve_ = outcome.validation
@@ -472,6 +488,7 @@ class AutoencoderTransformer(
         k = trial.recipe.network.n_components
         return {
             "_scaling": scaling,
+            "_bounds": (-np.inf, np.inf),
             "_model": trial.model(),
             "n_components_": k,
             "n_features_in_": self.n_features_in_,
@@ -590,10 +607,10 @@ class AutoencoderTransformer(
         """Return float64 rows in the data's units; the columns of ``Z`` may be a prefix."""
         n, n_kept = Z.shape
         codes = np.zeros((n, self._model.network.n_components))
-        codes[:, :n_kept] = Z / self._scaling.code_unit
+        codes[:, :n_kept] = np.clip(Z / self._scaling.code_unit, -BOUND, BOUND)
         with computing(self.device):
             rows = self._model.decode(codes, np.full(n, n_kept))
-        return self._scaling.backward(rows)
+        return np.clip(self._scaling.backward(rows), *self._bounds)
 
     def _in_container(self, X, codes):
         """Return rows as set_output asks, under the original names and the codes' index."""
@@ -605,7 +622,8 @@ class AutoencoderTransformer(
         if container == "pandas":
             import pandas as pd
 
-            return pd.DataFrame(X, columns=names, index=getattr(codes, "index", None))
+            index = codes.index if isinstance(codes, pd.DataFrame) else None
+            return pd.DataFrame(X, columns=names, index=index)
         if container == "polars":
             import polars as pl
 
@@ -623,3 +641,24 @@ class AutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _bounds(X, model):
+    """Return the (lower, upper) (n_features,) that reconstructions keep, in X's units.
+
+    The model keeps them in scaled float32; rounding on the way back may not break them.
+    """
+    is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
+    if model.link == "logistic":
+        is_low = is_high = np.ones(X.shape[1], bool)
+    lower, upper = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+    return np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
+
+
+def _plain(value):
+    """Return a parameter as plain Python, equal where it means the same."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    return repr(value)

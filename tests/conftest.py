@@ -58,6 +58,13 @@ def compiled():
 
 
 @pytest.fixture(scope="session")
+def curve():
+    """Points near a curve, on which a net soon beats PCA."""
+    t = np.random.default_rng(0).uniform(-1, 1, 150)
+    return np.column_stack([t, t**2, t**3 - t, np.sin(4 * t)])
+
+
+@pytest.fixture(scope="session")
 def noise():
     """Pure Gaussian noise (60, 6): nothing to learn beyond PCA."""
     return np.random.default_rng(0).normal(size=(60, 6))

@@ -30,6 +30,7 @@ LAYERS = [
 ROOMS = {
     "optax": {"skae.optimizers"},
     "jax": {
+        "skae._choices",
         "skae._training",
         "skae._inference",
         "skae._objective",

@@ -10,6 +10,11 @@ An architecture is two small classes in one file of this folder, and one line be
   keys "encoder" and "decoder"), ``encode(params, x)`` and ``decode(params, z, mask)``, both
   for one sample. With ``zero_start`` both functions return zeros for fresh weights, which
   is what makes the fit begin at PCA.
+
+A sample reaches the network in the principal axes of the training rows (in its own columns for
+``linear_path=None``), and leaves it in the same, or in columns for the logistic link. Dense
+layers do not mind; an architecture that needs neighbouring columns beside each other will need
+a way around the rotation first.
 """
 
 from skae.architectures.dense import Dense
