@@ -349,7 +349,7 @@ def test_one_group_is_refused(quick, X):
 @pytest.mark.parametrize("cv", [2, 5])
 def test_folds_by_number(quick, X, cv):
     """An int is that many folds, shuffled by the seed: rows often come sorted."""
-    seed = np.random.RandomState(0).randint(np.iinfo(np.int32).max)  # noqa: NPY002
+    seed = np.random.RandomState(0).randint(np.iinfo(np.int32).max)
     folds = KFold(cv, shuffle=True, random_state=seed)
     estimator = quick(cv=cv).fit(X)
     assert_array_equal(estimator.transform(X), quick(cv=folds).fit_transform(X))
