@@ -20,7 +20,7 @@ N_PREFIXES = 4  # prefixes judged at every checkpoint
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 SMALLEST_ERROR = 1e-100
-LARGEST_HOLD_OUT = 10_000
+LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 10_000, 5  # rows in one; how many there may be
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
 
 
@@ -85,7 +85,7 @@ class Recipe:
 
 
 class Trial:
-    """One training in progress, its checkpoints and what they do on held-out rows."""
+    """One training in progress and its checkpoints."""
 
     def __init__(self, recipe, run, axes, path, start):
         self.recipe, self.run, self.axes, self.path = recipe, run, axes, path
@@ -122,7 +122,7 @@ class Judge:
     def __init__(self, X, axes, n_components, ordered):
         self.X, self.n_components, self.ordered = X, n_components, ordered
         self.reference = axes.errors(X, n_components)
-        self.total = np.square(X - axes.mean).sum(axis=1)
+        self.total = self.reference[:, 0]  # no component: each row's own variance
 
     @property
     def cuts(self):
@@ -149,11 +149,11 @@ def _sample(n_rows):
     return slice(None, None, -(-n_rows // CURVE_ROWS))
 
 
-def hold_outs(n_rows, fraction, rng, most=5):
-    """Yield (train, val) indices: up to ``most`` disjoint hold-outs of ``fraction``."""
+def hold_outs(n_rows, fraction, rng):
+    """Yield (train, val) indices: up to MOST_HOLD_OUTS disjoint ones of ``fraction``."""
     order = rng.permutation(n_rows)
     size = min(max(1, int(fraction * n_rows)), LARGEST_HOLD_OUT)
-    for i in range(min(most, max(1, n_rows // size))):
+    for i in range(min(MOST_HOLD_OUTS, max(1, n_rows // size))):
         val = order[i * size : (i + 1) * size]
         yield np.setdiff1d(order, val), np.sort(val)
 
