@@ -16,6 +16,7 @@ from skae._selection import Recipe
 from skae._training import Program, make_plan
 from skae.architectures import ARCHITECTURES
 
+USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 FEW = 4  # components, below which depth and a high rate serve best, from there on width
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
 MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
@@ -37,15 +38,16 @@ def make_recipe(params, rows, seed, continued=None):
         link, network = continued.link, continued.network
         n_axes = network.n_inputs
     objective = Objective(network, link, params.ordered, params.corruption)
+    batch_size = _batch_size(params.batch_size, n)
     plan = make_plan(
         n,
         _n_weights(network),
-        batch_size=params.batch_size,
+        batch_size=batch_size,
         max_iter=params.max_iter,
         auto_steps=4000 if network.n_components < FEW else 3000,
         patience=params.n_iter_no_change,
         tol=params.tol,
-        rate=_learning_rate(params.learning_rate, network.n_components),
+        rate=_learning_rate(params.learning_rate, network.n_components, batch_size),
         schedule=params.learning_rate_schedule,
     )
     numbers = {
@@ -101,10 +103,18 @@ def _network(params, n_inputs, n_outputs, n_components):
     )
 
 
-def _learning_rate(rate, n_components):
+def _batch_size(size, n_rows):
+    if size != "auto":
+        return size
+    return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
+
+
+def _learning_rate(rate, n_components, batch_size):
+    """Return the rate: lower where the gradients of small batches are noisier."""
     if rate != "auto":
         return rate
-    return 3e-3 if n_components < FEW else 1e-3
+    rate = 3e-3 if n_components < FEW else 1e-3
+    return rate * min(1.0, (batch_size / USUAL_BATCH) ** 0.5)
 
 
 def _layer_sizes(sizes, n_components):

@@ -43,7 +43,8 @@ class LinearPath(NamedTuple):
     ``upper`` (d,) the range of the columns, ``floor`` and ``ceiling`` (d,) where outputs are
     clipped; ``margin`` (n_outputs,) how far from the ends of its range, as a share of it, PCA's
     reconstruction is kept by the logistic link; ``cut_error`` (k + 1,) PCA's mean squared error
-    per row with the first m components.
+    per row with the first m components; ``strength`` () the share of both corrections that is
+    applied: 1 while training.
     """
 
     mean: np.ndarray
@@ -60,6 +61,7 @@ class LinearPath(NamedTuple):
     ceiling: np.ndarray
     margin: np.ndarray
     cut_error: np.ndarray
+    strength: np.ndarray
 
 
 def principal_axes(X, n_axes):
@@ -185,4 +187,4 @@ def _with_rows(array, n_rows, fill=0.0):
 
 def _float32(**arrays):
     cast = {k: None if v is None else v.astype(np.float32) for k, v in arrays.items()}
-    return LinearPath(**cast)
+    return LinearPath(**cast, strength=np.float32(1))

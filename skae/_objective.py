@@ -1,9 +1,10 @@
 """The model and its objective, on one sample and on one batch.
 
-    z  = gain * PCA's projection + s * f(x)
-    x^ = link^-1(link(offset + loadings' z) + r * g(z / s, mask))
+    z  = gain * PCA's projection + a * s * f(x)
+    x^ = link^-1(link(offset + loadings' z) + a * r * g(z / s, mask))
 
-where f and g are the network's two halves, and s and r the scales of a ``LinearPath``.
+where f and g are the network's two halves, s and r the scales of a ``LinearPath`` and a its
+strength.
 JAX only: nothing here knows estimators, optimizers or the number of rows.
 """
 
@@ -70,7 +71,7 @@ def encode(network, path, params, x):
     """Return the code (k,) of one sample ``x`` (n_inputs,)."""
     k = network.n_components
     lead = jnp.pad(x, (0, max(0, k - len(x))))[:k]
-    return path.gain * lead + path.code_scale * network.encode(params, x)
+    return path.gain * lead + path.strength * path.code_scale * network.encode(params, x)
 
 
 def decode(network, link, path, params, z, n_kept):
@@ -79,7 +80,7 @@ def decode(network, link, path, params, z, n_kept):
     z = z * mask
     linear = path.offset + z @ path.loadings
     correction = path.output_scale * network.decode(params, z / path.code_scale, mask)
-    return LINKS[link](path, linear, correction)
+    return LINKS[link](path, linear, path.strength * correction)
 
 
 def _identity(path, linear, correction):

@@ -17,6 +17,7 @@ from skae._training import Plan, Program, Run, all_finite
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
 ENOUGH_ROWS = 250  # held out, below which another fold is added all the same
 N_PREFIXES = 4  # prefixes judged at every checkpoint
+STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 SMALLEST_ERROR = 1e-100
@@ -110,10 +111,16 @@ class Trial:
         """Return the training loss of each step so far."""
         return np.concatenate([np.empty(0, np.float32), *self.losses])
 
-    def model(self, check=-1):
-        """Return the Model at a checkpoint."""
+    @property
+    def strengths(self):
+        """The shares of the corrections that are judged: half of a plain net is no net."""
+        return STRENGTHS if self.start == "pca" else (1.0,)
+
+    def model(self, check=-1, strength=1.0):
+        """Return the Model at a checkpoint, with a share of the corrections."""
         objective = self.recipe.program.objective
-        return Model(objective.network, objective.link, self.path, self.weights[check])
+        path = self.path._replace(strength=self.path.strength * np.float32(strength))
+        return Model(objective.network, objective.link, path, self.weights[check])
 
 
 class Judge:
@@ -173,19 +180,22 @@ def criterion(errors, reference, variance):
 
 
 class Trail:
-    """A Trial followed along its Judge: errors at every checkpoint, the first one PCA's."""
+    """A Trial followed along its Judge: errors at every checkpoint, the first one PCA's.
+
+    ``errors`` holds (n_strengths, n_rows, n_cuts) squared errors for each checkpoint.
+    """
 
     def __init__(self, trial, judge):
         self.trial, self.judge = trial, judge
         if trial.start == "pca":
-            self.errors = [judge.reference[:, judge.cuts]]
+            self.errors = [np.stack([judge.reference[:, judge.cuts]] * len(trial.strengths))]
         else:
-            self.errors = [squared_errors(trial.model(0), judge.X, judge.cuts)]
+            self.errors = [self._errors(0)]
 
     def follow(self, watch):
         """Train until the budget ends or the criterion has long stopped falling."""
         while self.trial.advance():
-            errors = squared_errors(self.trial.model(), self.judge.X, self.judge.cuts)
+            errors = self._errors(-1)
             if not np.isfinite(errors).all():
                 self.trial.diverged = True
                 return
@@ -195,6 +205,10 @@ class Trail:
                 raise StopFit
             if self._is_spent(values):
                 return
+
+    def _errors(self, check):
+        models = (self.trial.model(check, strength) for strength in self.trial.strengths)
+        return np.stack([squared_errors(m, self.judge.X, self.judge.cuts) for m in models])
 
     def _is_spent(self, values):
         plan = self.trial.recipe.plan
@@ -208,14 +222,14 @@ class StopFit(Exception):
 
 
 def validation_curve(trails):
-    """Return the criterion (n_checks + 1,) over the rows of all ``trails`` together."""
-    shares = _shares(trails)
-    return shares.mean(axis=1)
+    """Return the criterion (n_checks + 1,) over all rows, each check at its best strength."""
+    return _shares(trails).mean(axis=-1).min(axis=1)
 
 
 def _shares(trails):
+    """Return each row's share of the criterion: (n_checks + 1, n_strengths, n_rows)."""
     n_checks = min(len(trail.errors) for trail in trails)
-    errors = np.concatenate([np.stack(t.errors[:n_checks]) for t in trails], axis=1)
+    errors = np.concatenate([np.stack(t.errors[:n_checks]) for t in trails], axis=-2)
     cuts = trails[0].judge.cuts
     reference = np.concatenate([t.judge.reference[:, cuts] for t in trails])
     return criterion(errors, reference, np.concatenate([t.judge.total for t in trails]).mean())
@@ -267,28 +281,41 @@ def select(recipe, X, trials, *, refit, watch):
         trails = [min(trails, key=lambda trail: validation_curve([trail]).min())]
     if not trails:
         raise ValueError("cv yielded no split: nothing can be held out. Pass another cv.")
-    values = validation_curve(trails)
     start = trails[0].trial.start
-    first = min(1, len(values) - 1) if start == "random" else 0
-    best = first + int(np.argmin(values[first:]))
-    outcome = _outcome([(trail.trial, trail.judge) for trail in trails], best, values)
+    values, best, strength = _choice(trails)
+    judged = [(trail.trial, trail.judge) for trail in trails]
+    outcome = _outcome(judged, best, strength, values)
     outcome.interrupted = isinstance(reason, KeyboardInterrupt)
     if best == 0 and start == "pca":
         outcome.model, outcome.axes = recipe.pca(X)
     elif refit and reason is None:
-        _refit(recipe, X, best, outcome, watch)
+        _refit(recipe, X, best, strength, outcome, watch)
     return outcome
+
+
+def _choice(trails):
+    """Return the validation curve, the checkpoint chosen and the strength chosen there.
+
+    PCA is left for a gain of more than ``tol``; a random start is left in any case.
+    """
+    trial, means = trails[0].trial, _shares(trails).mean(axis=-1)
+    values = means.min(axis=1)
+    first = min(1, len(values) - 1) if trial.start == "random" else 0
+    best = first + int(np.argmin(values[first:]))
+    if trial.start == "pca" and values[0] - values[best] <= trial.recipe.plan.tol:
+        best = 0
+    return values, best, trial.strengths[int(np.argmin(means[best]))]
 
 
 def _gain_is_clear(trails):
     shares = _shares(trails)
-    values = shares.mean(axis=1)
-    gain = shares[0] - shares[int(np.argmin(values))]
+    means = shares.mean(axis=-1)
+    gain = shares[0, 0] - shares[np.unravel_index(np.argmin(means), means.shape)]
     is_clear = gain.mean() > CLEAR_GAIN * gain.std() / np.sqrt(len(gain))
     return is_clear and len(gain) >= ENOUGH_ROWS
 
 
-def _refit(recipe, X, best, outcome, watch):
+def _refit(recipe, X, best, strength, outcome, watch):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
     trial = None
     try:
@@ -301,7 +328,7 @@ def _refit(recipe, X, best, outcome, watch):
     outcome.diverged |= trial is not None and trial.diverged
     if trial is None or len(trial.weights) == 1:
         return  # not one block: the first fold's net stays
-    outcome.model, outcome.axes = trial.model(), trial.axes
+    outcome.model, outcome.axes = trial.model(strength=strength), trial.axes
     outcome.losses = trial.all_losses()
     if len(trial.weights) <= best:
         outcome.best_step = len(outcome.losses)
@@ -317,18 +344,18 @@ def train_ungated(recipe, X, trial, *, watch):
                 break
     except KeyboardInterrupt:
         interrupted = True
-    outcome = _outcome([(trial, judge)], len(trial.weights) - 1, np.empty(0))
+    outcome = _outcome([(trial, judge)], len(trial.weights) - 1, 1.0, np.empty(0))
     outcome.interrupted = interrupted
     return outcome
 
 
-def _outcome(judged, best, values):
+def _outcome(judged, best, strength, values):
     """Return the Outcome of checkpoint ``best`` of the first of the ``judged`` trials."""
     trial, plan = judged[0][0], judged[0][0].recipe.plan
-    parts = [_prefix_errors(trial, judge, best) for trial, judge in judged]
+    parts = [_prefix_errors(trial, judge, best, strength) for trial, judge in judged]
     errors, reference, total = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     return Outcome(
-        model=trial.model(best),
+        model=trial.model(best, strength),
         axes=trial.axes,
         best_step=min(best * plan.check_steps, plan.n_steps),
         n_steps=max(trial.run.step for trial, _ in judged),
@@ -341,7 +368,7 @@ def _outcome(judged, best, values):
     )
 
 
-def _prefix_errors(trial, judge, check):
+def _prefix_errors(trial, judge, check, strength):
     """Return a checkpoint's and PCA's mean errors (k,) at every prefix, and the mean total.
 
     Of a long code some prefixes are measured, and the ratio to PCA's error is interpolated.
@@ -351,7 +378,8 @@ def _prefix_errors(trial, judge, check):
     if check == 0 and trial.start == "pca":
         return reference, reference, total
     cuts = np.unique(np.geomspace(1, k, CURVE_CUTS).round().astype(int))
-    errors = squared_errors(trial.model(check), judge.X[rows], cuts).mean(axis=0)
+    model = trial.model(check, strength)
+    errors = squared_errors(model, judge.X[rows], cuts).mean(axis=0)
     ratios = _relative(errors, reference[cuts - 1])
     return np.interp(np.arange(1, k + 1), cuts, ratios) * reference, reference, total
 

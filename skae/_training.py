@@ -144,11 +144,8 @@ def make_plan(
 
     ``max_iter`` "auto" means ``auto_steps`` steps, and more of them above 4,000 rows.
 
-    What the compiled block depends on (batch size, capacity) changes with the number of rows
-    in powers of two only, so that folds of unequal size share a program.
+    The block's capacity does not depend on the rows, so that folds share a program.
     """
-    if batch_size == "auto":
-        batch_size = _auto_batch_size(n_rows)
     epoch_steps = -(-n_rows // batch_size)
     if max_iter == "auto":
         n_steps = auto_steps * np.sqrt(max(1.0, n_rows / 4000))
@@ -186,10 +183,6 @@ def _factors(schedule, n_steps):
     if not np.isfinite(factors).all():
         raise ValueError("learning_rate_schedule returned factors that are not finite.")
     return factors
-
-
-def _auto_batch_size(n_rows):
-    return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
 
 
 def _block_steps(n_numbers, batch_size):

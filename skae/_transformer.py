@@ -55,10 +55,11 @@ class AutoencoderTransformer(
     where V are the principal axes of the training rows, f and g a neural network's two
     halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
     present. The nets begin at zero, so training begins at PCA. A step of the training is
-    kept only where rows that it did not see are reconstructed better (see ``cv``); where none
-    is, the fitted model is PCA. A third of the codes are cut while training, after their first
-    components (nested dropout), so that components come in order of importance and every
-    prefix of a code is a good code itself.
+    kept only where rows that it did not see are reconstructed better (see ``cv``), with the
+    whole of both corrections or with half of them; where none is, the fitted model is PCA. A
+    third of the codes are cut while training, after their first components (nested dropout),
+    so that components come in order of importance and every prefix of a code is a good code
+    itself.
 
     Parameters
     ----------
@@ -102,7 +103,8 @@ class AutoencoderTransformer(
         A name, or an Optax factory such as ``optax.lion``, which is called with the learning
         rate. Gradients are clipped at a global norm of 1.
     learning_rate : "auto" or float, default="auto"
-        Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on.
+        Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on,
+        and less for batches of fewer than 64 rows.
     learning_rate_schedule : {"cosine", "constant"} or callable, default="cosine"
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
         falls to zero. A callable gets the number of steps and returns one factor for each.

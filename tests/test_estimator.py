@@ -446,7 +446,7 @@ def test_warm_start_takes_new_numbers(quick, X):
 
 def test_grid_over_the_architecture(quick, X):
     grid = {"architecture__skip": [False, True]}
-    estimator = quick(architecture=Dense(), hidden_layer_sizes=(8, 4))
+    estimator = quick(architecture=Dense(), hidden_layer_sizes=(8, 4), learning_rate=1e-2)
     search = GridSearchCV(estimator, grid, cv=2, error_score="raise").fit(X)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all() and scores[0] != scores[1]

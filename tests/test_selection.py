@@ -1,0 +1,81 @@
+"""The gate's choice: which checkpoint, and how much of the corrections."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from skae import _selection
+from skae._device import computing
+
+N_ROWS = 5
+
+
+def trail(*checkpoints, start="pca", tol=1e-4):
+    """A Trail of given errors: for each checkpoint, one number per strength."""
+    trial = SimpleNamespace(
+        start=start,
+        strengths=_selection.STRENGTHS,
+        recipe=SimpleNamespace(plan=SimpleNamespace(tol=tol)),
+    )
+    judge = SimpleNamespace(
+        cuts=np.array([1]), reference=np.ones((N_ROWS, 2)), total=np.full(N_ROWS, 4.0)
+    )
+    errors = [
+        np.array(numbers)[:, None, None] * np.ones((N_ROWS, 1)) for numbers in checkpoints
+    ]
+    return SimpleNamespace(trial=trial, judge=judge, errors=errors)
+
+
+@pytest.mark.parametrize(
+    "checkpoints, expected",
+    [
+        ([(1, 1), (0.9, 0.8), (0.85, 0.9)], (1, 1.0)),
+        ([(1, 1), (0.9, 0.8), (0.7, 0.9)], (2, 0.5)),
+        ([(1, 1), (1.1, 1.2), (1.3, 2.0)], (0, 0.5)),
+    ],
+)
+def test_the_lowest_held_out_error_is_chosen(checkpoints, expected):
+    values, best, strength = _selection._choice([trail(*checkpoints)])
+    assert (best, strength) == expected
+    assert values == pytest.approx([min(numbers) for numbers in checkpoints])
+
+
+def test_a_gain_within_tol_is_none():
+    assert _selection._choice([trail((1, 1), (0.95, 1), tol=0.1)])[1] == 0
+    assert _selection._choice([trail((1, 1), (0.95, 1), tol=0.01)])[1] == 1
+    assert _selection._choice([trail((1, 1), (1.2, 1.3), start="random")])[1] == 1
+
+
+def test_folds_are_weighed_together():
+    trails = [trail((1, 1), (0.9, 0.5)), trail((1, 1), (0.8, 1.3))]
+    assert _selection._choice(trails)[1:] == (1, 0.5)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_strength_is_the_share_of_the_corrections(curve, quick, strength):
+    estimator = quick(cv=None, max_iter=60, learning_rate=1e-2).fit(curve)
+    model = estimator._model
+    partial = replace(model, path=model.path._replace(strength=np.float32(strength)))
+    rows = estimator._scaling.forward(curve)
+    linear = PCA(model.network.n_components).fit(rows)
+    signs = np.sign(np.sum(linear.components_ * estimator.components_, axis=1))
+    with computing():
+        whole, part = (m.encode(rows) for m in (model, partial))
+    start = linear.transform(rows) * signs
+    assert np.abs(whole - start).max() > 1e-2
+    np.testing.assert_allclose(part - start, strength * (whole - start), atol=1e-5)
+
+
+def test_what_is_kept_is_what_was_judged(curve, quick):
+    X, X_val = curve[::2], curve[1::2]
+    estimator = quick(ordered=False, max_iter=60, learning_rate=1e-2).fit(X, X_val=X_val)
+    pca = PCA(estimator.n_components).fit(X)
+    reference, error = (
+        np.square(X_val - model.inverse_transform(model.transform(X_val))).sum()
+        for model in (pca, estimator)
+    )
+    assert error / reference == pytest.approx(estimator.validation_curve_.min(), rel=1e-4)
+    assert error < 0.9 * reference
