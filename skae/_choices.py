@@ -10,7 +10,7 @@ from numbers import Integral
 import jax
 import numpy as np
 
-from skae._linear import piles, principal_axes
+from skae._linear import fit_axes, piles
 from skae._objective import Objective
 from skae._selection import Recipe
 from skae._training import Program, make_plan
@@ -24,19 +24,21 @@ MOST_COMPONENTS = 512  # that a float n_components starts from
 
 
 def make_recipe(params, rows, seed, continued=None):
-    """Return the Recipe for scaled ``rows`` (n, d) under an estimator's parameters.
+    """Return the Recipe for scaled ``rows`` under an estimator's parameters.
 
     ``continued`` is the Model that a warm start goes on from, whose sizes are kept.
     """
-    n, d = rows.shape
+    n, d = rows.values.shape
     linear = params.linear_path is not None
     if continued is None:
-        link, n_components = _link(params, rows), _n_components(params, rows)
+        link, n_components = _link(params, rows.values), _n_components(params, rows)
         n_axes = _n_axes(n, d) if linear else d
-        network = _network(params, n_axes, d if link == "logistic" else n_axes, n_components)
+        marks = bool(np.isnan(rows.values).any())
+        n_inputs = n_axes + d if marks else n_axes
+        network = _network(params, n_inputs, d if link == "logistic" else n_axes, n_components)
     else:
-        link, network = continued.link, continued.network
-        n_axes = network.n_inputs
+        link, network, marks = continued.link, continued.network, continued.sees_marks
+        n_axes = network.n_inputs - d if marks else network.n_inputs
     objective = Objective(network, link, params.ordered, params.corruption)
     batch_size = _batch_size(params.batch_size, n)
     plan = make_plan(
@@ -55,13 +57,13 @@ def make_recipe(params, rows, seed, continued=None):
         "corruption_level": np.float32(params.corruption_level),
     }
     program = Program(objective, params.optimizer)
-    return Recipe(program, plan, n_axes, linear, params.clip, numbers, seed)
+    return Recipe(program, plan, n_axes, linear, params.clip, numbers, seed, marks)
 
 
-def _link(params, rows):
+def _link(params, X):
     if params.output_activation != "auto":
         return params.output_activation
-    share = sum(at_end.mean() for at_end in piles(rows))
+    share = sum(at_end.mean() for at_end in piles(X))
     return "logistic" if share >= LOGISTIC_SHARE else "identity"
 
 
@@ -69,7 +71,7 @@ def _n_components(params, rows):
     """Return the size of the code to train, from an int or a share of variance."""
     if isinstance(params.n_components, Integral):
         return int(params.n_components)
-    variances = principal_axes(rows, min(rows.shape)).variances
+    variances = fit_axes(rows, min(rows.values.shape), 1)[0].variances
     share = variances.cumsum() / (variances.sum() or 1.0)
     wanted = params.n_components + MARGIN * (1 - params.n_components)
     needed = 1 + int(np.searchsorted(share, wanted))

@@ -20,19 +20,29 @@ BLOCK_NUMBERS = 2**18  # float32 numbers in one block of tiles, about 1 MB
 
 @dataclass(frozen=True)
 class Model:
-    """A trained encoder-decoder: static network and link, NumPy path and weights."""
+    """A trained encoder-decoder: static network and link, NumPy path, weights and filler."""
 
     network: object
     link: str
     path: object
     params: object
+    filler: object
+
+    @property
+    def sees_marks(self):
+        """Whether the encoder is told which cells are missing."""
+        n_axes = len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
+        return self.network.n_inputs > n_axes
 
     def encode(self, X):
-        """Return float32 codes (n, k) of scaled rows ``X`` (n, d)."""
+        """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
         k = self.network.n_components
         encoder = {"encoder": self.params["encoder"]}
+        rows = self.filler.fill(X)
+        if self.sees_marks:
+            rows = np.concatenate([rows, np.isnan(X)], axis=1)
         return self._in_tiles(
-            X, k, lambda x, n: _encode_tiles(self.network, self.path, encoder, x, n)
+            rows, k, lambda x, n: _encode_tiles(self.network, self.path, encoder, x, n)
         )
 
     def decode(self, Z, n_kept):
@@ -48,7 +58,7 @@ class Model:
 
     def _in_tiles(self, X, width, program):
         out = np.empty((len(X), width), np.float32)
-        widest = max(len(self.path.lower), self.network.n_components + 1)
+        widest = max(X.shape[1], len(self.path.lower), self.network.n_components + 1)
         n_tiles = max(1, BLOCK_NUMBERS // (TILE_ROWS * widest))
         for start, stop, block in tiles(X, TILE_ROWS, n_tiles):
             used = np.int32(-(-(stop - start) // TILE_ROWS))
@@ -59,9 +69,11 @@ class Model:
 
 @partial(jax.jit, static_argnums=0)
 def _encode_tiles(network, path, params, block, n_used):
-    def encode_row(x):
+    def encode_row(row):
+        x, marks = jnp.split(row, [len(path.mean)])
         x = x - path.mean
         x = x if path.basis is None else x @ path.basis
+        x = jnp.concatenate([x, marks]) if len(marks) else x
         return _objective.encode(network, path, params, x)
 
     return _each_tile(encode_row, block, n_used, network.n_components)
@@ -71,8 +83,7 @@ def _encode_tiles(network, path, params, block, n_used):
 def _decode_tiles(network, link, path, params, block, n_used):
     def decode_row(z):
         out = _objective.decode(network, link, path, params, z[:-1], z[-1])
-        if link == "identity":
-            out = path.mean + (out if path.basis is None else path.basis @ out)
+        out = _objective.columns(link, path, out)
         return jnp.clip(out, path.floor, path.ceiling)
 
     return _each_tile(decode_row, block, n_used, len(path.lower))

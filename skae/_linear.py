@@ -8,10 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skae._rows import column_means
+
 ERROR_FLOOR = 1e-12
 LOGIT_SLOPE = 4.0  # logits per unit of share, in the middle of the range
 LOGIT_MARGIN = 0.5  # of PCA's residual
 PLAIN_MARGIN = 0.02
+NOISE_FLOOR = 1e-3  # of the mean variance of a column
+MOST_FILLING = 32  # axes that missing cells are filled along, where the code is not longer
+FILL_ROWS = 512  # filled at once
+FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
 
 
@@ -30,6 +36,54 @@ class Axes(NamedTuple):
         k = min(n_components, self.basis.shape[1])
         captured[:, 1 : k + 1] = np.square(centred @ self.basis[:, :k])
         return np.maximum(total - captured.cumsum(axis=1), 0.0)
+
+    def errors_seen(self, X, filled, n_components):
+        """Return likewise the errors on the observed cells of ``X``, encoded as ``filled``."""
+        left = np.where(np.isnan(X), 0.0, X - self.mean)
+        errors = np.empty((len(X), n_components + 1))
+        errors[:, 0] = np.square(left).sum(axis=1)
+        codes = (filled - self.mean) @ self.basis
+        for m in range(1, n_components + 1):
+            if m <= codes.shape[1]:
+                left -= np.where(
+                    np.isnan(X), 0.0, np.outer(codes[:, m - 1], self.basis[:, m - 1])
+                )
+            errors[:, m] = np.square(left).sum(axis=1)
+        return errors
+
+
+class Filler(NamedTuple):
+    """Fills missing cells with their mean given the observed ones, under a linear model.
+
+    The model is probabilistic PCA: ``mean`` (d,), principal axes ``loadings`` (d, r) and, for
+    each of them, ``ridge`` (r,), the noise over the axis's variance. With r = 0 it is the mean.
+    """
+
+    mean: np.ndarray
+    loadings: np.ndarray
+    ridge: np.ndarray
+
+    def fill(self, X):
+        """Return ``X`` (n, d) without NaN; what is observed stays."""
+        missing = np.isnan(X)
+        rows = np.flatnonzero(missing.any(axis=1))
+        if len(rows) == 0:
+            return X
+        out = np.array(X)
+        for part in np.array_split(rows, -(-len(rows) // FILL_ROWS)):
+            out[part] = np.where(missing[part], self._expected(X[part], missing[part]), X[part])
+        return out
+
+    def _expected(self, X, missing):
+        rank = len(self.ridge)
+        if rank == 0:
+            return self.mean
+        centred = np.where(missing, 0.0, X - self.mean)
+        pairs = self.loadings[:, :, None] * self.loadings[:, None, :]
+        gram = (~missing).astype(np.float64) @ pairs.reshape(len(pairs), -1)
+        gram = gram.reshape(-1, rank, rank) + np.diag(self.ridge)
+        codes = np.linalg.solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
+        return self.mean + codes @ self.loadings.T
 
 
 class LinearPath(NamedTuple):
@@ -64,8 +118,50 @@ class LinearPath(NamedTuple):
     strength: np.ndarray
 
 
-def principal_axes(X, n_axes):
-    """Return the Axes of ``X`` (n, d) in float64, padded with zeros to ``n_axes``."""
+def fit_axes(rows, n_axes, n_components):
+    """Return the Axes of ``rows``, the Filler that goes with them, and the filled values.
+
+    Where cells are missing, filling them and fitting the axes take turns (Ilin and Raiko 2010,
+    "Practical approaches to principal component analysis in the presence of missing values",
+    JMLR 11, 1957-2000) until the filled cells stay where they are.
+    """
+    X, missing = rows.values, np.isnan(rows.values)
+    filled = np.where(missing, column_means(X, rows.weight), X) if missing.any() else X
+    axes = principal_axes(filled, n_axes, rows)
+    rank = min(n_axes, max(n_components, min(n_axes // 4, MOST_FILLING)))
+    filler = _filler(axes, rank)
+    for _ in range(FILL_ROUNDS if missing.any() else 0):
+        before, filled = filled, filler.fill(X)
+        axes = principal_axes(filled, n_axes, rows)
+        filler = _filler(axes, rank)
+        change = np.square(filled - before).sum()
+        if change <= FILL_TOL * np.square((filled - axes.mean)[missing]).sum():
+            break
+    return axes, filler, filler.fill(X)
+
+
+def mean_filler(rows):
+    """Return the Filler that puts the column's mean into missing cells."""
+    mean = column_means(rows.values, rows.weight)
+    return Filler(mean, np.zeros((len(mean), 0)), np.zeros(0))
+
+
+def _filler(axes, rank):
+    """Return the Filler along the first ``rank`` axes; what is left is noise."""
+    variances, d = axes.variances[:rank], len(axes.mean)
+    total = axes.variances.sum() or 1.0
+    noise = max(axes.variances[rank:].sum() / max(1, d - rank), NOISE_FLOOR * total / d)
+    ridge = noise / np.maximum(variances, 1e-9 * total)
+    return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge)
+
+
+def principal_axes(X, n_axes, rows=None):
+    """Return the Axes of ``X`` (n, d) in float64, padded with zeros to ``n_axes``.
+
+    The weights of ``rows`` count, where they differ.
+    """
+    if rows is not None and rows.is_weighted:
+        return _weighted_axes(X, n_axes, rows.weight)
     from sklearn.decomposition import PCA  # here, so that importing skae stays quick
 
     n, d = X.shape
@@ -81,8 +177,30 @@ def principal_axes(X, n_axes):
     return Axes(pca.mean_, basis, variances)
 
 
-def pca_path(X, axes, n_components, *, link, clip):
-    """Return the LinearPath that begins at PCA of the rows ``X`` (n, d)."""
+def _weighted_axes(X, n_axes, weight):
+    n, d = X.shape
+    rank = min(n, d, n_axes)
+    mean = np.average(X, axis=0, weights=weight)
+    weighted = np.sqrt(weight / weight.sum())[:, None] * (X - mean)
+    if n >= d:
+        values, vectors = np.linalg.eigh(weighted.T @ weighted)
+        values, vectors = values[::-1], vectors[:, ::-1]
+    else:
+        _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
+        values, vectors = np.square(singular), transposed.T
+    basis, variances = np.zeros((d, n_axes)), np.zeros(n_axes)
+    # The largest loading of each axis is positive, as in scikit-learn's PCA.
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    basis[:, :rank] = (vectors * np.where(signs == 0, 1.0, signs))[:, :rank]
+    variances[:rank] = np.maximum(values[:rank], 0.0)
+    return Axes(mean, basis, variances)
+
+
+def pca_path(X, axes, n_components, *, link, clip, filled=None):
+    """Return the LinearPath that begins at PCA of the rows ``X`` (n, d).
+
+    Where cells of ``X`` are missing, ``filled`` has them filled.
+    """
     n_axes = axes.basis.shape[1]
     k = min(n_components, n_axes)
     cut_error = _cut_error(axes, n_components)
@@ -93,7 +211,7 @@ def pca_path(X, axes, n_components, *, link, clip):
     margin = np.zeros(n_axes)
     if link == "logistic":
         loadings, offset = axes.basis.T, axes.mean
-        share = _residual_share(X, axes, k)
+        share = _residual_share(X if filled is None else filled, axes, k)
         output_scale, margin = LOGIT_SLOPE * share, np.clip(LOGIT_MARGIN * share, 1e-3, 0.4)
     return _float32(
         mean=axes.mean,
@@ -133,10 +251,22 @@ def piles(X):
 
     One cell must be there, and does not count. A column of one value has no range, no pile.
     """
-    lower, upper = X.min(axis=0), X.max(axis=0)
+    lower, upper = ends(X)
     varies = np.where(upper > lower, 1.0, 0.0)
+    n_observed = np.maximum(1, (~np.isnan(X)).sum(axis=0))
     at_lower, at_upper = (np.equal(X, end).sum(axis=0) - 1.0 for end in (lower, upper))
-    return varies * at_lower / len(X), varies * at_upper / len(X)
+    return varies * at_lower / n_observed, varies * at_upper / n_observed
+
+
+def ends(X):
+    """Return the least and the greatest observed cell (d,), (d,) of each column, or 0."""
+    missing = np.isnan(X)
+    if not missing.any():
+        return X.min(axis=0), X.max(axis=0)
+    is_empty = missing.all(axis=0)
+    lower = np.where(missing, np.inf, X).min(axis=0)
+    upper = np.where(missing, -np.inf, X).max(axis=0)
+    return np.where(is_empty, 0.0, lower), np.where(is_empty, 0.0, upper)
 
 
 def _ranges(X, clip):
@@ -145,7 +275,7 @@ def _ranges(X, clip):
     An end of the range in training is a bound of the quantity where cells pile up at it;
     elsewhere it is the accident of a sample, and clipping there costs where data are rare.
     """
-    lower, upper = X.min(axis=0), X.max(axis=0)
+    lower, upper = ends(X)
     at_lower, at_upper = piles(X) if clip == "auto" else (np.full(len(lower), clip),) * 2
     return {
         "lower": lower,

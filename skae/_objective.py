@@ -28,21 +28,27 @@ class Objective:
     corruption: object = None
 
     def loss(self, params, path, batch, key, corruption_level):
-        """Return the weighted mean of a batch's squared errors over PCA's at the same cut."""
-        x, target, weight = batch
+        """Return the weighted mean of a batch's squared errors over PCA's at the same cut.
+
+        ``batch`` is (x, target, observed, weight); where cells are missing, the targets and
+        the marks ``observed`` are in columns, and the errors are summed over observed cells.
+        """
+        x, target, observed, weight = batch
         target = x if target is None else target
         noise_key, cut_key = jax.random.split(key)
         n_kept = self._cuts(cut_key, len(x))
         noisy = self._corrupted(noise_key, x, corruption_level, path.noise_scale)
-        error = jax.vmap(self._error, (None, None, 0, 0, 0))(
-            params, path, noisy, target, n_kept
+        error = jax.vmap(self._error, (None, None, 0, 0, None if observed is None else 0, 0))(
+            params, path, noisy, target, observed, n_kept
         )
         return jnp.sum(weight * error / path.cut_error[n_kept]) / jnp.sum(weight)
 
-    def _error(self, params, path, x, target, n_kept):
+    def _error(self, params, path, x, target, observed, n_kept):
         z = encode(self.network, path, params, x)
         out = decode(self.network, self.link, path, params, z, n_kept)
-        return jnp.sum(jnp.square(target - out))
+        if observed is None:
+            return jnp.sum(jnp.square(target - out))
+        return jnp.sum(observed * jnp.square(target - columns(self.link, path, out)))
 
     def _cuts(self, key, n_rows):
         """How many leading components each row keeps: all of them, or m for some rows.
@@ -68,7 +74,7 @@ class Objective:
 
 
 def encode(network, path, params, x):
-    """Return the code (k,) of one sample ``x`` (n_inputs,)."""
+    """Return the code (k,) of one sample ``x`` (n_inputs,): axes, then marks if it has any."""
     k = network.n_components
     lead = jnp.pad(x, (0, max(0, k - len(x))))[:k]
     return path.gain * lead + path.strength * path.code_scale * network.encode(params, x)
@@ -81,6 +87,13 @@ def decode(network, link, path, params, z, n_kept):
     linear = path.offset + z @ path.loadings
     correction = path.output_scale * network.decode(params, z / path.code_scale, mask)
     return LINKS[link](path, linear, path.strength * correction)
+
+
+def columns(link, path, out):
+    """Return outputs of ``decode`` as scaled columns (d,)."""
+    if link != "identity":
+        return out
+    return path.mean + (out if path.basis is None else path.basis @ out)
 
 
 def _identity(path, linear, correction):

@@ -8,7 +8,33 @@ from typing import NamedTuple
 
 import numpy as np
 
+HIDDEN_SHARE = 0.2  # of the observed cells, hidden on average where cells are missing
 BOUND = 1e15  # in scaled units: squares and their sums stay within float32
+
+
+class Rows(NamedTuple):
+    """Scaled rows ``values`` (n, d), NaN where missing, and their ``weight`` (n,), mean 1."""
+
+    values: np.ndarray
+    weight: np.ndarray
+
+    def take(self, index):
+        """Return the rows at ``index``."""
+        return Rows(self.values[index], self.weight[index])
+
+    @property
+    def is_weighted(self):
+        """Whether some rows count more than others."""
+        return bool((self.weight != self.weight[:1]).any())
+
+
+def column_means(X, weight):
+    """Return the weighted means (d,) of the observed cells; 0 where a column has none."""
+    observed = ~np.isnan(X)
+    weights = weight[:, None] * observed
+    total = weights.sum(axis=0)
+    sums = (weights * np.where(observed, X, 0.0)).sum(axis=0)
+    return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
 
 
 class Scaling(NamedTuple):
@@ -32,14 +58,14 @@ class Scaling(NamedTuple):
         return float(self.scale) if self.scale.ndim == 0 else 1.0
 
 
-def fit_scaling(X, scaling, *, centered):
+def fit_scaling(X, weight, scaling, *, centered):
     """Return the Scaling of ``X`` named by ``scaling`` ("global", "standard" or None)."""
     X = np.asarray(X, np.float64)
-    mean = X.mean(axis=0)
+    mean = column_means(X, weight)
     if scaling is None:
         return Scaling(mean if centered else np.zeros_like(mean), np.array(1.0))
     with np.errstate(under="ignore"):
-        spread = np.sqrt(np.square(X - mean).mean(axis=0))
+        spread = np.sqrt(column_means(np.square(X - mean), weight))
     if scaling == "global":
         spread = np.sqrt(np.square(spread).mean())
     # A column whose spread is rounding error is constant; it is not blown up to unit size.
@@ -54,37 +80,62 @@ def fit_scaling(X, scaling, *, centered):
 class RowSource:
     """Shuffled batches of rows without end: each pass takes every row once.
 
-    The ragged tail of a pass is padded with rows of weight 0, never dropped. ``target`` is
-    None where the inputs are their own target.
+    The ragged tail of a pass is padded with rows of weight 0, never dropped.
+    ``gather(index)`` returns (x, target, observed) of the rows at ``index`` (n_batches,
+    batch_size); target is None where inputs are their own, observed where no cell is missing.
     """
 
-    def __init__(self, x, target, batch_size, rng):
-        self.x, self.target, self.batch_size, self.rng = x, target, batch_size, rng
+    def __init__(self, gather, weight, batch_size, rng):
+        self.gather, self.weight = gather, weight.astype(np.float32)
+        self.batch_size, self.rng = batch_size, rng
         self._index = np.empty((0, batch_size), np.intp)
         self._weight = np.empty((0, batch_size), np.float32)
 
     def block(self, n_batches, capacity):
-        """Return (x, target, weight) of the next batches: (capacity, batch_size, ...)."""
+        """Return (x, target, observed, weight) of the next batches: (capacity, size, ...)."""
         while len(self._index) < n_batches:
             self._begin_pass()
         index, self._index = np.split(self._index, [n_batches])
         weight, self._weight = np.split(self._weight, [n_batches])
-        return tuple(
-            part if part is None else _padded(part, capacity)
-            for part in (
-                self.x[index],
-                None if self.target is None else self.target[index],
-                weight,
-            )
-        )
+        parts = (*self.gather(index), weight)
+        return tuple(part if part is None else _padded(part, capacity) for part in parts)
 
     def _begin_pass(self):
-        n, size = len(self.x), self.batch_size
+        n, size = len(self.weight), self.batch_size
         n_batches = -(-n // size)
         index = np.resize(self.rng.permutation(n), (n_batches, size))
-        weight = (np.arange(n_batches * size) < n).astype(np.float32).reshape(index.shape)
+        is_real = (np.arange(n_batches * size) < n).reshape(index.shape)
         self._index = np.concatenate([self._index, index])
-        self._weight = np.concatenate([self._weight, weight])
+        self._weight = np.concatenate([self._weight, self.weight[index] * is_real])
+
+
+def gather_complete(x, target):
+    """Return the ``gather`` of a RowSource for rows in which no cell is missing."""
+    x = x.astype(np.float32)
+    target = None if target is None else target.astype(np.float32)
+    return lambda index: (x[index], None if target is None else target[index], None)
+
+
+def gather_missing(X, fill, rng):
+    """Return the ``gather`` of a RowSource for rows ``X`` (n, d) with missing cells.
+
+    Each time other observed cells are hidden; ``fill`` makes inputs of what is left.
+    """
+
+    def gather(index):
+        rows = X[index.ravel()]
+        observed = ~np.isnan(rows)
+        x = fill(hide_cells(rows, rng))
+        parts = (x, np.where(observed, rows, 0.0), observed)
+        return tuple(part.reshape(*index.shape, -1).astype(np.float32) for part in parts)
+
+    return gather
+
+
+def hide_cells(X, rng):
+    """Return ``X`` (n, d) with NaN in further cells: in each row a share of its own."""
+    share = rng.uniform(0, 2 * HIDDEN_SHARE, (len(X), 1))
+    return np.where(rng.uniform(size=X.shape) < share, np.nan, X)
 
 
 def _padded(array, length):

@@ -11,7 +11,7 @@ import numpy as np
 
 from skae import _linear
 from skae._inference import Model
-from skae._rows import RowSource
+from skae._rows import RowSource, gather_complete, gather_missing, hide_cells
 from skae._training import Plan, Program, Run, all_finite
 
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
@@ -36,60 +36,76 @@ class Recipe:
     clip: object
     numbers: dict
     seed: int
+    marks: bool  # the encoder is told which cells are missing, and more of them are hidden
 
     @property
     def network(self):
         """The static record of the architecture."""
         return self.program.objective.network
 
-    def begin(self, X, stream):
-        """Return a Trial on the scaled rows ``X`` (n, d): PCA fitted, nets at their start."""
+    def begin(self, rows, stream):
+        """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
         k, link = self.network.n_components, self.program.objective.link
-        axes = _linear.principal_axes(X, self.n_axes)
+        axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
         if self.linear:
-            path = _linear.pca_path(X, axes, k, link=link, clip=self.clip)
+            path = _linear.pca_path(
+                rows.values, axes, k, link=link, clip=self.clip, filled=filled
+            )
         else:
-            path = _linear.plain_path(X, axes, k, clip=self.clip)
+            path = _linear.plain_path(rows.values, axes, k, clip=self.clip)
+            filler = _linear.mean_filler(rows)
+        if self.marks:
+            path = path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
         params = self.network.init(np.random.default_rng([self.seed, stream, 0]))
         start = "pca" if self.linear else "random"
-        return self._trial(X, stream, axes, path, params, start)
+        return self._trial(rows, stream, axes, filler, path, params, start)
 
-    def resume(self, X, path, params):
-        """Return a Trial on the rows ``X`` that goes on from ``params`` along ``path``."""
+    def resume(self, rows, model):
+        """Return a Trial on ``rows`` that goes on from a fitted ``model``."""
+        path = model.path
         if path.basis is None:
-            axes = _linear.principal_axes(X, self.n_axes)
+            axes = _linear.fit_axes(rows, self.n_axes, self.network.n_components)[0]
         else:
             axes = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes))
-        return self._trial(X, REFIT, axes, path, params, "model")
+        return self._trial(rows, REFIT, axes, model.filler, path, model.params, "model")
 
-    def _trial(self, X, stream, axes, path, params, start):
-        inputs = X - path.mean if path.basis is None else (X - path.mean) @ path.basis
-        is_target = self.program.objective.link == "identity"
-        source = RowSource(
-            inputs.astype(np.float32),
-            None if is_target else X.astype(np.float32),
-            self.plan.batch_size,
-            np.random.default_rng([self.seed, stream, 1]),
-        )
+    def _trial(self, rows, stream, axes, filler, path, params, start):
+        X, rng = rows.values, np.random.default_rng([self.seed, stream, 1])
+
+        def inputs(X):
+            filled = filler.fill(X) - path.mean
+            x = filled if path.basis is None else filled @ path.basis
+            return np.concatenate([x, np.isnan(X)], axis=1) if self.marks else x
+
+        if self.marks or np.isnan(X).any():
+            gather = gather_missing(X, inputs, rng)
+        else:
+            is_target = self.program.objective.link == "identity"
+            gather = gather_complete(inputs(X), None if is_target else X)
+        source = RowSource(gather, rows.weight, self.plan.batch_size, rng)
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
-        return Trial(self, run, axes, path, start)
+        return Trial(self, run, axes, filler, path, start)
 
-    def pca(self, X):
-        """Return the Model that is PCA of ``X``, to float precision, and its axes."""
-        axes = _linear.principal_axes(X, self.n_axes)
-        k = self.network.n_components
-        path = _linear.pca_path(X, axes, k, link="identity", clip=self.clip is True)
-        network = replace(self.network, n_outputs=self.n_axes)
+    def pca(self, rows):
+        """Return the Model that is PCA of ``rows``, to float precision, and its axes."""
+        k, d = self.network.n_components, rows.values.shape[1]
+        axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
+        path = _linear.pca_path(
+            rows.values, axes, k, link="identity", clip=self.clip is True, filled=filled
+        )
+        n_inputs = self.n_axes + d if self.marks else self.n_axes
+        network = replace(self.network, n_inputs=n_inputs, n_outputs=self.n_axes)
         params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
-        return Model(network, "identity", path, params), axes
+        return Model(network, "identity", path, params, filler), axes
 
 
 class Trial:
     """One training in progress and its checkpoints."""
 
-    def __init__(self, recipe, run, axes, path, start):
-        self.recipe, self.run, self.axes, self.path = recipe, run, axes, path
+    def __init__(self, recipe, run, axes, filler, path, start):
+        self.recipe, self.run = recipe, run
+        self.axes, self.filler, self.path = axes, filler, path
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
         self.weights = [run.weights()]
         self.losses = []
@@ -120,15 +136,31 @@ class Trial:
         """Return the Model at a checkpoint, with a share of the corrections."""
         objective = self.recipe.program.objective
         path = self.path._replace(strength=self.path.strength * np.float32(strength))
-        return Model(objective.network, objective.link, path, self.weights[check])
+        return Model(objective.network, objective.link, path, self.weights[check], self.filler)
 
 
 class Judge:
-    """Held-out rows, PCA's errors on them, and the criterion that weighs a net's errors."""
+    """Held-out rows and PCA's errors on them, by which a net's errors are weighed.
 
-    def __init__(self, X, axes, n_components, ordered):
-        self.X, self.n_components, self.ordered = X, n_components, ordered
-        self.reference = axes.errors(X, n_components)
+    ``seen`` is what is encoded, ``target`` what the errors are measured on: the same rows, but
+    that where ``trial`` learns to fill, further cells are hidden in ``seen``.
+    """
+
+    def __init__(self, rows, trial):
+        recipe = trial.recipe
+        self.target, self.weight = rows
+        self.n_components = recipe.network.n_components
+        self.ordered = recipe.program.objective.ordered
+        self.seen = self.target
+        if recipe.marks:
+            rng = np.random.default_rng([recipe.seed, REFIT, 2])
+            self.seen = hide_cells(self.target, rng)
+        self.observed = ~np.isnan(self.target)
+        if np.isnan(self.seen).any():
+            filled = trial.filler.fill(self.seen)
+            self.reference = trial.axes.errors_seen(self.target, filled, self.n_components)
+        else:
+            self.reference = trial.axes.errors(self.target, self.n_components)
         self.total = self.reference[:, 0]  # no component: each row's own variance
 
     @property
@@ -140,15 +172,15 @@ class Judge:
         spread = np.unique(np.geomspace(1, k, N_PREFIXES + 1).round().astype(int))
         return np.append(spread[spread < k], k)
 
-
-def squared_errors(model, X, cuts):
-    """Return the squared error (n_rows, n_cuts) of each row with its first ``cuts``."""
-    Z = model.encode(X)
-    errors = np.empty((len(Z), len(cuts)))
-    for column, n_kept in enumerate(cuts):
-        rows = model.decode(Z, np.full(len(Z), n_kept, np.float32))
-        errors[:, column] = np.square(X - rows).sum(axis=1)
-    return errors
+    def squared_errors(self, model, cuts, rows=slice(None)):
+        """Return the squared error (n_rows, n_cuts) of each row with its first ``cuts``."""
+        Z = model.encode(self.seen[rows])
+        target, observed = self.target[rows], self.observed[rows]
+        errors = np.empty((len(Z), len(cuts)))
+        for column, n_kept in enumerate(cuts):
+            out = model.decode(Z, np.full(len(Z), n_kept, np.float32))
+            errors[:, column] = np.square(np.where(observed, target - out, 0.0)).sum(axis=1)
+        return errors
 
 
 def _sample(n_rows):
@@ -156,24 +188,38 @@ def _sample(n_rows):
     return slice(None, None, -(-n_rows // CURVE_ROWS))
 
 
-def hold_outs(n_rows, fraction, rng):
-    """Yield (train, val) indices: up to MOST_HOLD_OUTS disjoint ones of ``fraction``."""
+def hold_outs(n_rows, fraction, rng, strata=None):
+    """Yield (train, val) indices: up to MOST_HOLD_OUTS disjoint ones of ``fraction``.
+
+    With ``strata`` (n_rows,) each of them holds its share of every class.
+    """
     order = rng.permutation(n_rows)
+    if strata is not None:
+        order = order[_spread(np.unique(strata, return_inverse=True)[1][order])]
     size = min(max(1, int(fraction * n_rows)), LARGEST_HOLD_OUT)
     for i in range(min(MOST_HOLD_OUTS, max(1, n_rows // size))):
         val = order[i * size : (i + 1) * size]
         yield np.setdiff1d(order, val), np.sort(val)
 
 
+def _spread(labels):
+    """Return an order in which every stretch holds the ``labels`` by their shares."""
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.argsort(place, kind="stable")
+
+
 def criterion(errors, reference, variance):
     """Return each row's share of the criterion: its mean is 1 for PCA, lower is better.
 
-    ``errors`` (..., n_rows, n_cuts) over PCA's mean error at the same cut, half of it on the
-    full code (the last cut), half on the mean over the prefixes. Where PCA leaves nothing,
-    errors count against a trace of the rows' ``variance``.
+    ``errors`` (..., n_rows, n_cuts) over PCA's mean error ``reference`` (n_cuts,), half of it
+    on the full code (the last cut), half on the mean over the prefixes. Where PCA leaves
+    nothing, errors count against a trace of the rows' ``variance``.
     """
     floor = max(_linear.ERROR_FLOOR * variance, SMALLEST_ERROR)
-    scale = np.maximum(reference.mean(axis=0), floor)
+    scale = np.maximum(reference, floor)
     share = errors / scale
     full, prefixes = share[..., -1], share[..., :-1]
     return full if prefixes.shape[-1] == 0 else 0.5 * (full + prefixes.mean(axis=-1))
@@ -208,7 +254,7 @@ class Trail:
 
     def _errors(self, check):
         models = (self.trial.model(check, strength) for strength in self.trial.strengths)
-        return np.stack([squared_errors(m, self.judge.X, self.judge.cuts) for m in models])
+        return np.stack([self.judge.squared_errors(m, self.judge.cuts) for m in models])
 
     def _is_spent(self, values):
         plan = self.trial.recipe.plan
@@ -223,16 +269,27 @@ class StopFit(Exception):
 
 def validation_curve(trails):
     """Return the criterion (n_checks + 1,) over all rows, each check at its best strength."""
-    return _shares(trails).mean(axis=-1).min(axis=1)
+    return _means(_shares(trails), trails).min(axis=1)
 
 
 def _shares(trails):
     """Return each row's share of the criterion: (n_checks + 1, n_strengths, n_rows)."""
     n_checks = min(len(trail.errors) for trail in trails)
     errors = np.concatenate([np.stack(t.errors[:n_checks]) for t in trails], axis=-2)
-    cuts = trails[0].judge.cuts
+    cuts, weight = trails[0].judge.cuts, _weight(trails)
     reference = np.concatenate([t.judge.reference[:, cuts] for t in trails])
-    return criterion(errors, reference, np.concatenate([t.judge.total for t in trails]).mean())
+    total = np.concatenate([t.judge.total for t in trails])
+    reference = np.average(reference, axis=0, weights=weight)
+    return criterion(errors, reference, np.average(total, weights=weight))
+
+
+def _weight(trails):
+    return np.concatenate([trail.judge.weight for trail in trails])
+
+
+def _means(shares, trails):
+    """Return the weighted means of ``shares`` (..., n_rows) over the rows of all trails."""
+    return np.average(shares, axis=-1, weights=_weight(trails))
 
 
 @dataclass
@@ -258,18 +315,17 @@ class Outcome:
         return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
 
 
-def select(recipe, X, trials, *, refit, watch):
-    """Choose the step on held-out rows, train on the rows ``X`` (n, d), return an Outcome.
+def select(recipe, rows, trials, *, refit, watch):
+    """Choose the step on held-out rows, train on all ``rows``, return an Outcome.
 
-    ``trials`` yields a Trial and the scaled rows that judge it, one fold after another.
+    ``trials`` yields a Trial and the Rows that judge it, one fold after another.
     Where ``refit`` is False the first fold's own net is kept. Ctrl-C while folds are judged
     leaves the best fold's net, later the last checkpoint.
     """
     trails, reason = [], None
     try:
-        for trial, X_val in trials:
-            k, ordered = recipe.network.n_components, recipe.program.objective.ordered
-            trails.append(Trail(trial, Judge(X_val, trial.axes, k, ordered)))
+        for trial, held_out in trials:
+            trails.append(Trail(trial, Judge(held_out, trial)))
             trails[-1].follow(watch)
             trial.run.release()
             if _gain_is_clear(trails):
@@ -287,9 +343,9 @@ def select(recipe, X, trials, *, refit, watch):
     outcome = _outcome(judged, best, strength, values)
     outcome.interrupted = isinstance(reason, KeyboardInterrupt)
     if best == 0 and start == "pca":
-        outcome.model, outcome.axes = recipe.pca(X)
+        outcome.model, outcome.axes = recipe.pca(rows)
     elif refit and reason is None:
-        _refit(recipe, X, best, strength, outcome, watch)
+        _refit(recipe, rows, best, strength, outcome, watch)
     return outcome
 
 
@@ -298,7 +354,7 @@ def _choice(trails):
 
     PCA is left for a gain of more than ``tol``; a random start is left in any case.
     """
-    trial, means = trails[0].trial, _shares(trails).mean(axis=-1)
+    trial, means = trails[0].trial, _means(_shares(trails), trails)
     values = means.min(axis=1)
     first = min(1, len(values) - 1) if trial.start == "random" else 0
     best = first + int(np.argmin(values[first:]))
@@ -309,17 +365,18 @@ def _choice(trails):
 
 def _gain_is_clear(trails):
     shares = _shares(trails)
-    means = shares.mean(axis=-1)
+    means = _means(shares, trails)
     gain = shares[0, 0] - shares[np.unravel_index(np.argmin(means), means.shape)]
-    is_clear = gain.mean() > CLEAR_GAIN * gain.std() / np.sqrt(len(gain))
-    return is_clear and len(gain) >= ENOUGH_ROWS
+    mean = _means(gain, trails)
+    spread = np.sqrt(_means(np.square(gain - mean), trails))
+    return mean > CLEAR_GAIN * spread / np.sqrt(len(gain)) and len(gain) >= ENOUGH_ROWS
 
 
-def _refit(recipe, X, best, strength, outcome, watch):
+def _refit(recipe, rows, best, strength, outcome, watch):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
     trial = None
     try:
-        trial = recipe.begin(X, REFIT)
+        trial = recipe.begin(rows, REFIT)
         while len(trial.weights) <= best and trial.advance():
             if watch(trial, None):
                 break
@@ -334,10 +391,9 @@ def _refit(recipe, X, best, strength, outcome, watch):
         outcome.best_step = len(outcome.losses)
 
 
-def train_ungated(recipe, X, trial, *, watch):
-    """Train ``trial``, begun on ``X``, and keep the last checkpoint; return an Outcome."""
-    k, ordered = recipe.network.n_components, recipe.program.objective.ordered
-    judge, interrupted = Judge(X[_sample(len(X))], trial.axes, k, ordered), False
+def train_ungated(rows, trial, *, watch):
+    """Train ``trial``, begun on ``rows``, and keep the last checkpoint; return an Outcome."""
+    judge, interrupted = Judge(rows.take(_sample(len(rows.weight))), trial), False
     try:
         while trial.advance():
             if watch(trial, None):
@@ -373,28 +429,34 @@ def _prefix_errors(trial, judge, check, strength):
 
     Of a long code some prefixes are measured, and the ratio to PCA's error is interpolated.
     """
-    rows, k = _sample(len(judge.X)), judge.n_components
-    reference, total = judge.reference[rows, 1:].mean(axis=0), judge.total[rows].mean()
+    rows, k = _sample(len(judge.weight)), judge.n_components
+    weight = judge.weight[rows]
+    reference = np.average(judge.reference[rows, 1:], axis=0, weights=weight)
+    total = np.average(judge.total[rows], weights=weight)
     if check == 0 and trial.start == "pca":
         return reference, reference, total
     cuts = np.unique(np.geomspace(1, k, CURVE_CUTS).round().astype(int))
     model = trial.model(check, strength)
-    errors = squared_errors(model, judge.X[rows], cuts).mean(axis=0)
+    errors = np.average(judge.squared_errors(model, cuts, rows), axis=0, weights=weight)
     ratios = _relative(errors, reference[cuts - 1])
     return np.interp(np.arange(1, k + 1), cuts, ratios) * reference, reference, total
 
 
-def pca_unexplained(recipe, X, splits):
+def pca_unexplained(recipe, rows, splits):
     """Return PCA's held-out error at 1..k components over the variance, on all ``splits``.
 
     A net's error varies between hold-outs mostly as PCA's does; PCA is quick enough to be
     measured on all of them.
     """
-    k = recipe.network.n_components
-    errors = [
-        _linear.principal_axes(X[train], recipe.n_axes).errors(X[val], k).sum(axis=0)
-        for train, val in splits
-    ]
+    k, errors = recipe.network.n_components, []
+    for train, val in splits:
+        axes, filler, _ = _linear.fit_axes(rows.take(train), recipe.n_axes, k)
+        X, weight = rows.take(val)
+        if np.isnan(X).any():
+            found = axes.errors_seen(X, filler.fill(X), k)
+        else:
+            found = axes.errors(X, k)
+        errors.append((weight[:, None] * found).sum(axis=0))
     total, *rest = np.sum(errors, axis=0)
     return np.array(rest) / total if total > 0 else np.zeros(k)
 

@@ -14,14 +14,16 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, RealNotInt, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._choices import make_recipe
 from skae._device import computing
+from skae._linear import ends
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import BOUND, fit_scaling
+from skae._rows import BOUND, Rows, fit_scaling
 from skae._selection import REFIT, hold_outs, pca_unexplained, select, train_ungated
-from skae._validation import LARGEST, Number, check_codes, check_rows
+from skae._validation import LARGEST, Number, check_codes, check_rows, drop_rows
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
@@ -119,6 +121,9 @@ class AutoencoderTransformer(
     n_iter_no_change : "auto", int or None, default="auto"
         Epochs without improvement on held-out rows after which a run ends; "auto" is a third
         of max_iter, None never ends it.
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes in ``y``, times ``sample_weight``; "balanced" gives each class
+        the same total. Hold-outs are then stratified.
     cv : "auto", int, splitter or None, default="auto"
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
@@ -180,7 +185,10 @@ class AutoencoderTransformer(
     "Never worse than PCA" is a statement of statistics, not a theorem: the model falls back
     to PCA unless its held-out error is lower.
 
-    Missing values are refused; so are sparse matrices.
+    Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
+    errors are sums over them. While training on rows with missing cells, a fifth of the
+    observed ones is hidden anew at each step, so that the nets learn to fill. Sparse matrices
+    are refused.
 
     References
     ----------
@@ -235,6 +243,7 @@ class AutoencoderTransformer(
             Number(Integral, 1, None, closed="left"),
             None,
         ],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
         "cv": [
             StrOptions({"auto"}),
             Number(Integral, 2, None, closed="left"),
@@ -270,6 +279,7 @@ class AutoencoderTransformer(
         max_iter="auto",
         tol=1e-4,
         n_iter_no_change="auto",
+        class_weight=None,
         cv="auto",
         validation_fraction=0.2,
         warm_start=False,
@@ -296,6 +306,7 @@ class AutoencoderTransformer(
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
         self.cv = cv
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
@@ -305,16 +316,20 @@ class AutoencoderTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, X_val=None, groups=None):
+    def fit(self, X, y=None, *, sample_weight=None, X_val=None, groups=None):
         """Fit PCA and the nets on ``X``, and choose the step on held-out rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Training rows: an array, a list of rows, a pandas or polars DataFrame. Integers
-            and booleans are converted to float64. Missing values are refused.
+            and booleans are converted to float64. Missing cells are NaN, pd.NA or masked;
+            rows without any observed cell are left out.
         y : array-like of shape (n_samples,), default=None
-            Used only by a ``cv`` splitter that needs it.
+            Used by a ``cv`` splitter that needs it, and by ``class_weight``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in PCA, in the loss and on held-out rows. Rows of weight 0 are
+            left out.
         X_val : array-like of shape (n_val, n_features), default=None
             Rows that judge instead of ``cv``; they never train.
         groups : array-like of shape (n_samples,), default=None
@@ -329,32 +344,35 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For data that is no finite 2D table of at least two rows, or numbers beyond
-            float32; the estimator is then what it was before.
+            For data that is no 2D table of at least two rows, numbers beyond float32, or a
+            column without any observed cell; the estimator is then what it was before.
         TypeError
             For sparse matrices and containers without order.
         """
         before = dict(vars(self))
         try:
             with computing(self.device):
-                self._fit(X, y, X_val, groups)
+                self._fit(X, y, sample_weight, X_val, groups)
         except BaseException:
             self._restore(before)
             raise
         return self
 
-    def _fit(self, X, y, X_val, groups):
+    def _fit(self, X, y, sample_weight, X_val, groups):
         X = check_rows(self, X, reset=True, minimum=2)
         check_consistent_length(X, y, groups)
+        weight = self._weight(X, y, sample_weight)
+        X, y, groups, weight = drop_rows(X, y, groups, weight)
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        scaling = self._scaling if continued else self._fit_scaling(X)
-        rows = scaling.forward(X)
+        scaling = self._scaling if continued else self._fit_scaling(X, weight)
+        rows = Rows(scaling.forward(X), weight)
         recipe = make_recipe(self, rows, seed, continued)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:
-            held_out = scaling.forward(check_rows(self, X_val, reset=False))
+            X_val = check_rows(self, X_val, reset=False)
+            held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
         outcome = self._train(recipe, rows, held_out, y, groups, continued, progress)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)
@@ -363,18 +381,18 @@ class AutoencoderTransformer(
     def _train(self, recipe, rows, held_out, y, groups, continued, watch):
         """Train, gated by the rows that are there to judge; return an Outcome."""
         if continued is not None:
-            trial = recipe.resume(rows, continued.path, continued.params)
+            trial = recipe.resume(rows, continued)
         elif held_out is not None or self.cv is None:
             trial = recipe.begin(rows, REFIT)
         if held_out is not None:
             return select(recipe, rows, [(trial, held_out)], refit=False, watch=watch)
         if continued is not None or self.cv is None:
-            return train_ungated(recipe, rows, trial, watch=watch)
+            return train_ungated(rows, trial, watch=watch)
         splits = list(self._splits(rows, y, groups, recipe.seed))
-        refit = self.cv != "auto" or len(rows) <= MOST_ROWS_REFITTED
+        refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
         splits = splits if refit else splits[:1]
         trials = (
-            (recipe.begin(rows[train], REFIT + 1 + i), rows[val])
+            (recipe.begin(rows.take(train), REFIT + 1 + i), rows.take(val))
             for i, (train, val) in enumerate(splits)
         )
         outcome = select(recipe, rows, trials, refit=refit, watch=watch)
@@ -391,7 +409,8 @@ class AutoencoderTransformer(
 
         if self.cv == "auto" and groups is None:
             rng = np.random.default_rng([seed, REFIT])
-            return hold_outs(len(rows), self.validation_fraction, rng)
+            strata = None if self.class_weight is None else y
+            return hold_outs(len(rows.weight), self.validation_fraction, rng, strata)
         if isinstance(self.cv, str | Integral) and groups is not None:
             n_groups = len(np.unique(groups))
             if n_groups < 2:
@@ -404,7 +423,21 @@ class AutoencoderTransformer(
             splitter = KFold(self.cv, shuffle=True, random_state=seed)
         else:
             splitter = self.cv
-        return splitter.split(rows, y, groups)
+        return splitter.split(rows.values, y, groups)
+
+    def _weight(self, X, y, sample_weight):
+        """Return the weight of each row: ``sample_weight`` times its class's weight."""
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        if self.class_weight is None:
+            return weight
+        if y is None:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs the classes of the rows: pass y to "
+                "fit, or set class_weight=None."
+            )
+        return weight * compute_sample_weight(self.class_weight, y)
 
     def _fitted_model_to_continue(self):
         """Return the Model that a warm start goes on from, or None."""
@@ -431,8 +464,8 @@ class AutoencoderTransformer(
         """Return the parameters that a fitted model cannot change, as strings."""
         return {name: _plain(getattr(self, name)) for name in STRUCTURE}
 
-    def _fit_scaling(self, X):
-        return fit_scaling(X, self.scaling, centered=self.linear_path is not None)
+    def _fit_scaling(self, X, weight):
+        return fit_scaling(X, weight, self.scaling, centered=self.linear_path is not None)
 
     def _set_fitted(self, outcome, scaling, bounds, recipe):
         """Set every fitted attribute together, from the record of the run."""
@@ -511,7 +544,9 @@ class AutoencoderTransformer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows. Missing values are refused.
+            Rows. Missing cells (NaN) are filled from the observed ones by probabilistic PCA
+            of the training rows; the encoder of a model that was fitted with missing cells is
+            told which ones they are. A row of nothing else has the code of the mean.
 
         Returns
         -------
@@ -522,7 +557,7 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For rows that differ from those of fit in columns or names, or are not finite.
+            For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
@@ -553,8 +588,44 @@ class AutoencoderTransformer(
         codes = check_codes(self, X, self.n_components_)
         return self._in_container(self._decode(codes).astype(codes.dtype), X)
 
-    def score(self, X, y=None):
+    def impute(self, X):
+        """Return ``X`` with its missing cells filled by their reconstruction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in which cells are missing (NaN).
+
+        Returns
+        -------
+        X_filled : ndarray or DataFrame of shape (n_samples, n_features)
+            The same rows, the observed cells as they were; a DataFrame where ``set_output``
+            asks for one.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderTransformer
+        >>> X = np.outer(np.arange(20.0), [1, 2, 3])
+        >>> X[4, 1] = np.nan
+        >>> ae = AutoencoderTransformer(1, hidden_layer_sizes=(), max_iter=1, random_state=0)
+        >>> ae.fit(X).impute(X)[4].round(1)
+        array([ 4.,  8., 12.])
+        """
+        check_is_fitted(self)
+        checked = check_rows(self, X, reset=False)
+        filled = self._decode(self._encode(checked)).astype(checked.dtype)
+        return self._in_container(np.where(np.isnan(checked), filled, checked), X)
+
+    def score(self, X, y=None, sample_weight=None):
         """Return the share of variance explained: 1 - error / variance around ``mean_``.
+
+        Both are summed over the observed cells.
 
         The scale is that of the cumulated ``explained_variance_ratio_`` of PCA (whose own
         ``score`` is a likelihood).
@@ -562,9 +633,11 @@ class AutoencoderTransformer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows. Missing values are refused.
+            Rows. Missing cells are NaN.
         y : object, default=None
             Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
 
         Returns
         -------
@@ -573,8 +646,9 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        total = np.square(X - self.mean_).sum()
-        error = self._squared_errors(X).sum()
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        total = weight @ np.nansum(np.square(X - self.mean_), axis=1)
+        error = weight @ self._squared_errors(X)
         if total == 0:
             return 1.0 if error == 0 else 0.0
         return float(1.0 - error / total)
@@ -585,7 +659,7 @@ class AutoencoderTransformer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows. Missing values are refused.
+            Rows. The mean is over the observed cells, and 0 where there is none.
 
         Returns
         -------
@@ -594,16 +668,17 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        return -self._squared_errors(X) / X.shape[1]
+        n_observed = (~np.isnan(X)).sum(axis=1)
+        return -self._squared_errors(X) / np.maximum(1, n_observed)
 
     def _squared_errors(self, X):
-        return np.square(X - self._decode(self._encode(X))).sum(axis=1)
+        return np.nansum(np.square(X - self._decode(self._encode(X))), axis=1)
 
     def _encode(self, X):
         """Return float64 codes (n_samples, n_components_) in public units."""
         with computing(self.device):
             Z = self._model.encode(self._scaling.forward(X))
-        return Z[:, : self.n_components_] * self._scaling.code_unit
+        return Z[:, : self.n_components_].astype(np.float64) * self._scaling.code_unit
 
     def _decode(self, Z):
         """Return float64 rows in the data's units; the columns of ``Z`` may be a prefix."""
@@ -642,6 +717,7 @@ class AutoencoderTransformer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = True
         return tags
 
 
@@ -653,7 +729,7 @@ def _bounds(X, model):
     is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
     if model.link == "logistic":
         is_low = is_high = np.ones(X.shape[1], bool)
-    lower, upper = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+    lower, upper = (end.astype(np.float64) for end in ends(X))
     return np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
 
 

@@ -5,6 +5,7 @@ Every message says what was got, what is allowed and what to do.
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
@@ -21,21 +22,52 @@ class Number(Interval):
 
 
 def check_rows(estimator, X, *, reset, minimum=1):
-    """Return ``X`` (n_samples, n_features) as finite floats that float32 can hold.
+    """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN where missing.
 
     Raises scikit-learn's errors, and a TypeError or ValueError for what it lets through.
     """
     return _checked(
         X,
-        lambda: validate_data(
-            estimator, X, reset=reset, dtype=DTYPES, ensure_min_samples=minimum
+        lambda X: validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=DTYPES,
+            ensure_min_samples=minimum,
+            ensure_all_finite="allow-nan",
         ),
     )
 
 
+def drop_rows(X, y, groups, weight):
+    """Return all four without the rows that say nothing, and the weights at mean 1.
+
+    Those are the rows of weight 0 and the rows without any observed cell. Raises ValueError
+    where too little is left: fewer than two rows, or a column without an observed cell.
+    """
+    if weight.sum() == 0:
+        raise ValueError("sample_weight is 0 for all rows: give some of them a weight.")
+    observed = ~np.isnan(X)
+    keep = (weight > 0) & observed.any(axis=1)
+    if keep.sum() < 2:
+        raise ValueError(
+            f"Found array with n_samples={keep.sum()} of positive weight and with an observed "
+            "cell, while a minimum of 2 is required by AutoencoderTransformer."
+        )
+    if len(empty := np.flatnonzero(~observed[keep].any(axis=0))):
+        raise ValueError(
+            f"Input X has no observed value in the columns {empty.tolist()} (counted from 0). "
+            "Leave them out."
+        )
+    if not keep.all():
+        X, weight = X[keep], weight[keep]
+        y, groups = (p if p is None else _safe_indexing(p, keep) for p in (y, groups))
+    return X, y, groups, weight / weight.mean()
+
+
 def check_codes(estimator, X, most):
     """Return codes ``X`` (n_samples, n_kept) likewise; at most ``most`` columns."""
-    Z = _checked(X, lambda: check_array(X, dtype=DTYPES, input_name="X", estimator=estimator))
+    Z = _checked(X, lambda X: check_array(X, dtype=DTYPES, input_name="X", estimator=estimator))
     if Z.shape[1] > most:
         raise ValueError(
             f"X has {Z.shape[1]} columns, but {type(estimator).__name__} has codes of {most} "
@@ -48,15 +80,17 @@ def _checked(X, check):
     if not issparse(X):
         _refuse_containers(X)
         _refuse_times(X)
+    if np.ma.is_masked(X):
+        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
     try:
         with np.errstate(over="ignore", under="ignore"):
-            checked = check()
+            checked = check(X)
     except OverflowError as error:
         raise ValueError(
             f"Input X contains a value too large for dtype('float64'): {error}"
         ) from error
     _refuse_text(X)
-    if checked.dtype != np.float32 and max(checked.max(), -checked.min()) > LARGEST:
+    if checked.dtype != np.float32 and np.any(np.abs(checked) > LARGEST):
         raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
     return checked
 
@@ -70,11 +104,6 @@ def _refuse_containers(X):
         )
     if getattr(getattr(X, "dtype", None), "names", None):
         raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
-    if np.ma.is_masked(X):
-        raise ValueError(
-            "Input X is a masked array with masked cells, and AutoencoderTransformer does not "
-            "accept missing values. Fill them first, for example with SimpleImputer."
-        )
 
 
 def _refuse_times(X):

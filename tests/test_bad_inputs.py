@@ -43,22 +43,8 @@ def structured(A):
     return np.rec.fromarrays(A.T, names=",".join(f"c{i}" for i in range(A.shape[1])))
 
 
-def masked(A):
-    return np.ma.masked_array(A, mask=np.arange(A.size).reshape(A.shape) == 3)
-
-
 # name: (what becomes of good rows or codes, exception, words of its message)
 BAD = {
-    "NaN": (put(np.nan), ValueError, "contains NaN"),
-    "row of NaN": (put(np.nan, where=0), ValueError, "contains NaN"),
-    "column of NaN": (put(np.nan, where=(slice(None), 1)), ValueError, "contains NaN"),
-    "None among cells": (put(None, object), ValueError, "contains NaN"),
-    "pandas NA": (lambda A: frame(A).astype("Float64").mask(A.max() <= A), ValueError, "NaN"),
-    "polars null": (
-        lambda A: pl.DataFrame([[None, 1.0]] * A.shape[1], schema=list("abcd")[: A.shape[1]]),
-        ValueError,
-        "NaN",
-    ),
     "inf": (put(np.inf), ValueError, "infinity"),
     "minus inf": (put(-np.inf), ValueError, "infinity"),
     "float32 inf": (put(np.inf, np.float32), ValueError, "infinity"),
@@ -111,7 +97,6 @@ BAD = {
         ValueError,
         "holds times",
     ),
-    "masked": (masked, ValueError, "masked"),
     "sparse matrix": (sp.csr_matrix, TypeError, "Sparse data was passed"),
     "sparse array": (sp.csc_array, TypeError, "Sparse data was passed"),
     "dict": (lambda A: {"a": A[:, 0]}, TypeError, "got dict"),
@@ -120,6 +105,16 @@ BAD = {
     "object cells": (put({}, object), TypeError, "not 'dict'"),
     "structured": (structured, TypeError, "Structured arrays are not supported"),
     "np.matrix": (lambda A: np.asmatrix(A), TypeError, "np.matrix is not supported"),
+}
+
+# Rows may have missing cells, codes may not.
+MISSING = {
+    "NaN": put(np.nan),
+    "row of NaN": put(np.nan, where=0),
+    "None among cells": put(None, object),
+    "pandas NA": lambda A: frame(A).astype("Float64").mask(A.max() <= A),
+    "polars null": lambda A: pl.DataFrame([[None, 1.0]] * A.shape[1], schema=["a", "b"]),
+    "masked": lambda A: np.ma.masked_array(A, mask=np.arange(A.size).reshape(A.shape) == 3),
 }
 
 # These are about the columns of a table, which codes do not have.
@@ -181,6 +176,54 @@ def test_refused(fitted, named, X, case, method):
         warnings.filterwarnings("ignore", "X has feature names")  # it is due
         warnings.filterwarnings("ignore", "the matrix subclass is not")
         refused(estimator, method, spoil(good), error, words)
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_codes_with_missing_cells_are_refused(fitted, case):
+    bad = MISSING[case](np.ones((20, 2)))
+    refused(fitted, "inverse_transform", bad, ValueError, "contains NaN")
+
+
+def test_an_empty_column_is_refused_by_fit(named, X):
+    bad = put(np.nan, where=(slice(None), 1))(X)
+    words = "no observed value in the columns [1]"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X has feature names")
+        refused(copy.deepcopy(named), "fit", bad, ValueError, words)
+
+
+def test_rows_that_say_nothing_are_not_enough(quick, X):
+    bad = np.full_like(X, np.nan)
+    bad[0] = 1.0
+    with pytest.raises(ValueError, match=r"n_samples=1 of positive weight"):
+        quick().fit(bad)
+
+
+WEIGHTS = {
+    "zeros": (lambda n: np.zeros(n), "sample_weight is 0 for all rows"),
+    "one row": (lambda n: np.eye(n)[0], "n_samples=1 of positive weight"),
+    "negative": (lambda n: -np.ones(n), "Negative values"),
+    "NaN": (lambda n: np.full(n, np.nan), "contains NaN"),
+    "wrong length": (lambda n: np.ones(n + 1), "sample_weight.shape"),
+    "2-D": (lambda n: np.ones((n, 2)), "Sample weights must be 1D"),
+    "words": (lambda n: ["w"] * n, "could not convert string"),
+}
+
+
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_bad_weights(fitted, X, case):
+    make, words = WEIGHTS[case]
+    estimator, codes = copy.deepcopy(fitted), fitted.transform(X)
+    with pytest.raises(ValueError, match=words):
+        estimator.fit(X, sample_weight=make(len(X)))
+    assert_array_equal(estimator.transform(X), codes)
+
+
+def test_class_weight_needs_classes(quick, X):
+    with pytest.raises(ValueError, match="class_weight='balanced' needs the classes"):
+        quick(class_weight="balanced").fit(X)
+    with pytest.raises(ValueError, match="class label"):
+        quick(class_weight={5: 2.0}).fit(X, np.zeros(len(X)))
 
 
 # X_val=None says that there are no such rows.
@@ -272,6 +315,7 @@ BAD_PARAMETERS = {
     "ordered": ["word", None, 2],
     "scaling": ["word", 1, True],
     "output_activation": ["word", None, 1],
+    "class_weight": ["word", 1, [1], True],
     "clip": ["word", None, 2],
     "corruption": ["word", 1],
     "corruption_level": [*NUMBER, True, -0.1, np.nan],

@@ -41,7 +41,7 @@ def gradient(network, link="identity", corruption="gaussian", ordered=True):
     path = pca_path(x, principal_axes(x, D), network.n_components, link=link, clip=False)
     objective = Objective(network, link, ordered, corruption)
     params = perturbed(network.init(np.random.default_rng(0)))
-    batch = (x, None, np.ones(len(x), np.float32))
+    batch = (x, None, None, np.ones(len(x), np.float32))
     return jax.jit(jax.grad(objective.loss))(params, path, batch, jax.random.key(0), 0.1)
 
 

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from skae._linear import pca_path, piles, plain_path, principal_axes
-from skae._rows import RowSource, fit_scaling, tiles
+from skae._rows import RowSource, fit_scaling, gather_complete, tiles
 
 TABLES = {
     "iris": load_iris().data,
@@ -19,20 +19,25 @@ TABLES = {
 }
 
 
+def source_of(x, target, batch_size):
+    gather = gather_complete(x, target)
+    return RowSource(gather, np.ones(len(x)), batch_size, np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("n_rows, batch_size", [(1, 4), (4, 4), (10, 4), (3, 8), (64, 8)])
 def test_each_row_once_per_pass(n_rows, batch_size):
     x = np.arange(1.0, n_rows + 1, dtype=np.float32)[:, None]
-    source = RowSource(x, None, batch_size, np.random.default_rng(0))
+    source = source_of(x, None, batch_size)
     per_pass = -(-n_rows // batch_size)
     for _ in range(3):
-        batch, target, weight = source.block(per_pass, per_pass)
-        assert batch.shape == (per_pass, batch_size, 1) and target is None
+        batch, target, observed, weight = source.block(per_pass, per_pass)
+        assert batch.shape == (per_pass, batch_size, 1) and target is observed is None
         assert weight.sum() == n_rows
         assert_array_equal(np.sort(batch[weight > 0], axis=0), x)
 
 
 def test_passes_are_shuffled_anew():
-    source = RowSource(np.arange(64.0)[:, None], None, 8, np.random.default_rng(0))
+    source = source_of(np.arange(64.0)[:, None], None, 8)
     first, second = (source.block(8, 8)[0] for _ in range(2))
     assert not np.array_equal(first, second)
 
@@ -40,19 +45,19 @@ def test_passes_are_shuffled_anew():
 def test_blocks_cut_the_passes_anywhere():
     """The stream of batches is the same however many each block takes."""
     x = np.random.default_rng(1).normal(size=(10, 2)).astype(np.float32)
-    one = RowSource(x, x * 2, 4, np.random.default_rng(0)).block(9, 9)
-    source = RowSource(x, x * 2, 4, np.random.default_rng(0))
+    one = source_of(x, x * 2, 4).block(9, 9)
+    source = source_of(x, x * 2, 4)
     parts = [source.block(n, 4) for n in (1, 4, 2, 2)]
-    for i in range(3):
+    for i in (0, 1, 3):
         joined = [part[i][:n] for part, n in zip(parts, (1, 4, 2, 2), strict=True)]
         assert_array_equal(np.concatenate(joined), one[i])
     assert all(part[0].shape == (4, 4, 2) for part in parts)
-    assert_array_equal(parts[0][2][1:], 0)  # beyond the batches asked for nothing weighs
+    assert_array_equal(parts[0][3][1:], 0)  # beyond the batches asked for nothing weighs
 
 
 def test_target_goes_with_its_row():
     x = np.arange(10.0)[:, None]
-    batch, target, _ = RowSource(x, -x, 4, np.random.default_rng(0)).block(3, 3)
+    batch, target, *_ = source_of(x, -x, 4).block(3, 3)
     assert_array_equal(target, -batch)
 
 
@@ -70,7 +75,7 @@ def test_tiles_cover_the_rows_once(n_rows):
 @pytest.mark.parametrize("kind", ["global", "standard", None])
 def test_scaling_is_undone(kind):
     X = TABLES["iris"]
-    scaling = fit_scaling(X, kind, centered=True)
+    scaling = fit_scaling(X, np.ones(len(X)), kind, centered=True)
     scaled = scaling.forward(X)
     assert_allclose(scaling.backward(scaled), X, rtol=1e-12)
     assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
@@ -83,7 +88,9 @@ def test_scaling_is_undone(kind):
 @pytest.mark.parametrize("kind", ["global", "standard", None])
 def test_constant_columns_are_not_blown_up(kind):
     X = np.column_stack([np.full(20, 0.1), np.linspace(0, 1, 20)])
-    assert_allclose(fit_scaling(X, kind, centered=True).forward(X)[:, 0], 0, atol=1e-12)
+    assert_allclose(
+        fit_scaling(X, np.ones(len(X)), kind, centered=True).forward(X)[:, 0], 0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", TABLES)
