@@ -45,7 +45,8 @@ class Scaling(NamedTuple):
 
     def forward(self, X):
         """Return ``X`` (n_samples, n_features) in scaled units, within +-BOUND."""
-        scaled = (np.asarray(X, np.float64) - self.center) / self.scale
+        scaled = np.subtract(X, self.center, dtype=np.float64, order="C")
+        scaled /= self.scale
         return np.clip(scaled, -BOUND, BOUND, out=scaled)
 
     def backward(self, X):
@@ -60,7 +61,7 @@ class Scaling(NamedTuple):
 
 def fit_scaling(X, weight, scaling, *, centered):
     """Return the Scaling of ``X`` named by ``scaling`` ("global", "standard" or None)."""
-    X = np.asarray(X, np.float64)
+    X = np.ascontiguousarray(X, np.float64)  # sums run in the same order for every container
     mean = column_means(X, weight)
     if scaling is None:
         return Scaling(mean if centered else np.zeros_like(mean), np.array(1.0))

@@ -45,8 +45,6 @@ def drop_rows(X, y, groups, weight):
     Those are the rows of weight 0 and the rows without any observed cell. Raises ValueError
     where too little is left: fewer than two rows, or a column without an observed cell.
     """
-    if weight.sum() == 0:
-        raise ValueError("sample_weight is 0 for all rows: give some of them a weight.")
     observed = ~np.isnan(X)
     keep = (weight > 0) & observed.any(axis=1)
     if keep.sum() < 2:
