@@ -101,13 +101,15 @@ class AutoencoderTransformer(
         JAX arrays gets one sample, and in ``unit`` what PCA leaves unexplained in each input.
     corruption_level : float, default=0.4
         Strength of the corruption; for "gaussian" the standard deviation, in ``unit``.
-    optimizer : {"adamw", "adam", "lion", "sgd"} or callable, default="adamw"
+    optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
+            "muon", "schedule_free"} or callable, default="adamw"
         A name, or an Optax factory such as ``optax.lion``, which is called with the learning
         rate. Gradients are clipped at a global norm of 1.
     learning_rate : "auto" or float, default="auto"
         Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on,
         and less for batches of fewer than 64 rows.
-    learning_rate_schedule : {"cosine", "constant"} or callable, default="cosine"
+    learning_rate_schedule : {"cosine", "linear", "exponential", "one_cycle", "warmup", \
+            "constant"} or callable, default="cosine"
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
         falls to zero. A callable gets the number of steps and returns one factor for each.
     weight_decay : float, default=0.3

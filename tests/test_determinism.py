@@ -45,7 +45,7 @@ def test_another_process_gives_the_same_bits(environment):
 
 
 IMPORTED = """
-import os, jax
+import os, sys, jax
 before = dict(os.environ), dict(jax.config.values)
 import numpy as np
 state = np.random.get_state()[1].tolist()
@@ -54,6 +54,7 @@ from jax._src.xla_bridge import backends_are_initialized
 assert not backends_are_initialized()
 assert before == (dict(os.environ), dict(jax.config.values))
 assert np.random.get_state()[1].tolist() == state
+assert "optax" not in sys.modules  # a second of its own, which the first fit pays
 skae.AutoencoderTransformer()
 assert not backends_are_initialized()
 """
