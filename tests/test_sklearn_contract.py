@@ -74,7 +74,8 @@ def public_objects():
     packages = [(module, module.__all__) for module in (skae, architectures)]
     for module in (optimizers, corruptions):
         functions = inspect.getmembers(module, inspect.isfunction)
-        packages.append((module, [n for n, f in functions if f.__module__ == module.__name__]))
+        own = [name for name, f in functions if f.__module__ == module.__name__]
+        packages.append((module, [name for name in own if not name.startswith("_")]))
     for module, names in packages:
         for name in names:
             found = getattr(module, name)
