@@ -13,7 +13,12 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import HasMethods, RealNotInt, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    RealNotInt,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -22,6 +27,7 @@ from skae._device import computing
 from skae._linear import ends
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, fit_scaling
+from skae._sampling import CodeDensity, few
 from skae._selection import REFIT, hold_outs, pca_unexplained, select, train_ungated
 from skae._validation import LARGEST, Number, check_codes, check_rows, drop_rows
 from skae.architectures import ARCHITECTURES
@@ -30,6 +36,10 @@ from skae.corruptions import CORRUPTIONS
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
+SAMPLE_CONSTRAINTS = {
+    "n_samples": [Number(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+}
 STRUCTURE = (
     "n_components",
     "hidden_layer_sizes",
@@ -378,6 +388,7 @@ class AutoencoderTransformer(
         outcome = self._train(recipe, rows, held_out, y, groups, continued, progress)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)
+        self._density = CodeDensity(self._encode(few(X, seed)).astype(X.dtype), seed)
         progress.end()
 
     def _train(self, recipe, rows, held_out, y, groups, continued, watch):
@@ -589,6 +600,56 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         codes = check_codes(self, X, self.n_components_)
         return self._in_container(self._decode(codes).astype(codes.dtype), X)
+
+    def sample(self, n_samples=1, random_state=None):
+        """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
+
+        The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
+        call, from the codes of at most 5,000 random training rows that ``fit`` keeps for it
+        (they travel in a pickle), and is the same in every call.
+
+        Unlike scikit-learn's ``GaussianMixture.sample``, this returns rows only, in random
+        order, without the components that they came from; ``random_state`` belongs to the
+        call, so that an estimator can be sampled many times over.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws: the same seed gives the same rows, and None others each time.
+
+        Returns
+        -------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows in the units and the float dtype of the training data, without the noise
+            that reconstructions leave out; a DataFrame with its column names where
+            ``set_output`` asks for one.
+
+        Raises
+        ------
+        ValueError
+            For ``n_samples`` that is no int of at least 1.
+
+        References
+        ----------
+        .. [1] Ghosh, P. et al. (2020). "From variational to deterministic autoencoders".
+           ICLR. `doi:10.48550/arXiv.1903.12436 <https://doi.org/10.48550/arXiv.1903.12436>`_
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_iris().data
+        >>> ae = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=20).fit(X)
+        >>> ae.sample(3, random_state=0).shape
+        (3, 4)
+        """
+        check_is_fitted(self, "_density")
+        asked = {"n_samples": n_samples, "random_state": random_state}
+        validate_parameter_constraints(SAMPLE_CONSTRAINTS, asked, caller_name="sample")
+        codes = self._density.draw(n_samples, check_random_state(random_state))
+        return self._in_container(self._decode(codes).astype(self._density.dtype), codes)
 
     def impute(self, X):
         """Return ``X`` with its missing cells filled by their reconstruction.

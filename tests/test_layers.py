@@ -16,6 +16,7 @@ LAYERS = [
     "skae._progress",
     "skae._training",
     "skae._inference",
+    "skae._sampling",
     "skae._objective",
     "skae._linear",
     "skae._rows",
@@ -42,6 +43,7 @@ ROOMS = {
     "sklearn": {
         "skae._transformer",
         "skae._progress",
+        "skae._sampling",
         "skae._linear",
         "skae._validation",
         "skae.architectures.dense",

@@ -1,0 +1,111 @@
+"""New codes, drawn from a Gaussian mixture on the codes of the training rows.
+
+A deterministic autoencoder becomes a generator by a density that is fitted to its codes
+afterwards (Ghosh et al. 2020, "From variational to deterministic autoencoders",
+doi:10.48550/arXiv.1903.12436). Decoding is the estimator's.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+MOST_CODES = 5_000  # kept of a fit: a pickle holds them
+SIZES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)  # of the mixtures compared
+WORSE_SIZES = 2  # one after another, after which no larger mixture is tried
+ROWS_PER_AXIS = 2  # a component has at least so many rows for each dimension, on average
+SMALLEST_VARIANCE = 1e-3  # of a Gaussian that shrinks onto repeated codes; theirs is 1
+MOST_STEPS = 500  # of EM
+STREAM = 1_000  # of the seed: what is drawn here is drawn nowhere else
+
+
+class Mixture(NamedTuple):
+    """Gaussians on standardised codes: (m,) weights, (m, k) means, (m, k, k) factors."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray  # L of each covariance L L'
+
+    def draw(self, n_samples, rng):
+        """Return ``n_samples`` independent points (n_samples, k), in random order."""
+        chosen = rng.choice(len(self.weights), size=n_samples, p=self.weights)
+        points = rng.standard_normal((n_samples, self.means.shape[1]))
+        for m, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
+            points[chosen == m] = mean + points[chosen == m] @ factor.T
+        return points
+
+
+class CodeDensity:
+    """Training codes (n, k), and the density on them once somebody asks for it.
+
+    The density depends on the codes and the seed alone: threads that ask for it at the same
+    time all find the same.
+    """
+
+    def __init__(self, codes, seed):
+        self.codes, self.seed = codes, seed
+
+    @property
+    def dtype(self):
+        """The float dtype of the codes, and so of the training rows."""
+        return self.codes.dtype
+
+    @cached_property
+    def mixture(self):
+        """The Mixture of the standardised codes, in float64: EM needs its precision."""
+        center, scale = self._units
+        codes = self.codes.astype(np.float64) - center
+        return best_mixture(codes / np.where(scale > 0, scale, 1.0), self.seed)
+
+    @property
+    def _units(self):
+        codes = self.codes.astype(np.float64)
+        is_constant = np.ptp(codes, axis=0) == 0  # whatever rounding makes of its deviation
+        return codes.mean(axis=0), np.where(is_constant, 0.0, codes.std(axis=0))
+
+    def draw(self, n_samples, rng):
+        """Return ``n_samples`` new codes (n_samples, k) in float64."""
+        center, scale = self._units
+        return center + scale * self.mixture.draw(n_samples, rng)
+
+
+def few(X, seed):
+    """Return at most MOST_CODES random rows of ``X`` (n, d), in their order."""
+    if len(X) <= MOST_CODES:
+        return X
+    rng = np.random.default_rng([seed, STREAM])
+    return X[np.sort(rng.choice(len(X), MOST_CODES, replace=False))]
+
+
+def best_mixture(Z, seed):
+    """Return the Mixture of ``Z`` (n, k) whose size has the lowest BIC (Schwarz 1978)."""
+    lowest, best, n_worse = np.inf, None, 0
+    for size in possible_sizes(*Z.shape):
+        fitted = fit_mixture(Z, size, seed)
+        bic = fitted.bic(Z)
+        n_worse = 0 if bic < lowest else n_worse + 1
+        if bic < lowest:
+            lowest, best = bic, fitted
+        if n_worse == WORSE_SIZES:
+            break
+    factors = np.linalg.cholesky(best.covariances_)
+    return Mixture(best.weights_ / best.weights_.sum(), best.means_, factors)
+
+
+def possible_sizes(n_rows, n_axes):
+    """Return the numbers of components that ``n_rows`` can carry; one always."""
+    most = n_rows // (ROWS_PER_AXIS * (n_axes + 1))
+    return [size for size in SIZES if size <= max(1, most)]
+
+
+def fit_mixture(Z, n_components, seed):
+    """Return scikit-learn's mixture of ``n_components`` full Gaussians on ``Z`` (n, k)."""
+    from sklearn.mixture import GaussianMixture  # slow to import
+
+    return GaussianMixture(
+        n_components,
+        reg_covar=SMALLEST_VARIANCE,
+        max_iter=MOST_STEPS,
+        init_params="k-means++",  # k-means proper adds up in an order that threads decide
+        random_state=seed,
+    ).fit(Z)
