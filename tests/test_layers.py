@@ -10,6 +10,7 @@ import skae
 ROOT = Path(skae.__file__).parent
 LAYERS = [
     "skae",
+    "skae.outliers",
     "skae._transformer",
     "skae._choices",
     "skae._selection",
@@ -41,6 +42,7 @@ ROOMS = {
         "skae.architectures._layers",
     },
     "sklearn": {
+        "skae.outliers",
         "skae._transformer",
         "skae._progress",
         "skae._sampling",

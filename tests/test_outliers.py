@@ -1,0 +1,221 @@
+"""AutoencoderOutlierDetector: scikit-learn's checks, the thresholds, what it refuses."""
+
+import pickle
+import warnings
+from unittest import SkipTest
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import clone, is_outlier_detector
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.outliers import _growth, _lower_bound
+
+SMALL = dict(hidden_layer_sizes=(4,), max_iter=2, batch_size=32)
+CONFIGURATIONS = [
+    AutoencoderOutlierDetector(AutoencoderTransformer(1, random_state=0, **SMALL)),
+    AutoencoderOutlierDetector(AutoencoderTransformer(**SMALL), random_state=0),
+]
+FURTHER_CHECKS = ["check_dataframe_column_names_consistency", "check_param_validation"]
+
+
+def run(check, *args):
+    """Run a check, with a skip counted as a failure."""
+    try:
+        check(*args)
+    except SkipTest as skip:
+        pytest.fail(f"skipped: {skip}")
+
+
+@parametrize_with_checks(CONFIGURATIONS)
+def test_estimator_check(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.parametrize("name", FURTHER_CHECKS)
+def test_further_check(name):
+    estimator = CONFIGURATIONS[0]
+    run(getattr(estimator_checks, name), type(estimator).__name__, estimator)
+
+
+def test_no_check_is_left_out_by_a_tag():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        names = [
+            getattr(check, "func", check).__name__
+            for _, check in estimator_checks_generator(CONFIGURATIONS[0])
+        ]
+    assert len(names) >= 44
+    assert {"check_outliers_train", "check_outliers_fit_predict"} <= set(names)
+
+
+@pytest.fixture
+def make(quick):
+    """A function that returns a quick detector."""
+
+    def make(**parameters):
+        return AutoencoderOutlierDetector(quick(), **parameters)
+
+    return make
+
+
+@pytest.fixture
+def planted(X):
+    """Iris with one row far from the plane that the others lie near."""
+    rows = X.copy()
+    rows[7] = [9.0, 1.0, 1.0, 4.0]
+    return rows
+
+
+def test_scores_are_the_transformers(make, quick, X, fitted):
+    detector = make().fit(X)
+    np.testing.assert_array_equal(detector.score_samples(X), fitted.score_samples(X))
+    assert is_outlier_detector(detector)
+
+
+@pytest.mark.parametrize("contamination", [0.02, 0.1, 0.5])
+def test_share_of_training_rows(make, X, contamination):
+    detector = make(contamination=contamination).fit(X[:100])
+    labels = detector.predict(X[:100])
+    assert (labels == -1).sum() == 100 * contamination
+    decision = detector.decision_function(X[:100])
+    np.testing.assert_array_equal(labels, np.where(decision < 0, -1, 1))
+    np.testing.assert_allclose(decision, detector.score_samples(X[:100]) - detector.offset_)
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.01])
+def test_planted_outlier_is_found(make, planted, contamination):
+    labels = make(contamination=contamination).fit_predict(planted)
+    assert labels[7] == -1
+    assert (labels == -1).sum() < 10
+
+
+def test_auto_lets_clean_rows_pass():
+    """Chi-squared errors, for which the cube root is nearly normal: about 2.5 % lie above."""
+    errors = np.random.default_rng(0).chisquare(20, size=20_000)
+    assert np.mean(-errors < _lower_bound(-errors)) == pytest.approx(0.025, abs=0.005)
+    errors[:1000] = 1e6
+    assert np.mean(-errors[1000:] < _lower_bound(-errors)) == pytest.approx(0.02, abs=0.01)
+
+
+@pytest.mark.parametrize("errors", [np.full(9, 0.3), np.zeros(4), np.array([1.0])])
+def test_auto_calls_no_outlier_where_all_errors_are_alike(errors):
+    assert not (-errors < _lower_bound(-errors)).any()
+
+
+def test_growth_is_held_out_error_over_training_error(noise, quick):
+    """Where the model is PCA, both errors are known: its own, and its folds'."""
+    model = quick().fit(noise)
+    assert model.error_ratio_ == 1
+    held_out = 1 - model.explained_variance_ratio_.sum()
+    expected = held_out / (1 - model.score(noise))
+    assert _growth(model, noise) == pytest.approx(expected, rel=1e-4)
+    assert expected > 1
+
+
+def test_growth_knows_no_units(quick, X):
+    detectors = [AutoencoderOutlierDetector(quick(scaling="standard")) for _ in range(2)]
+    units = np.array([1.0, 1000.0, 1.0, 1.0])
+    growths = [
+        _growth(detector.fit(rows).autoencoder_, rows)
+        for detector, rows in zip(detectors, (X, X * units), strict=True)
+    ]
+    assert growths[0] == pytest.approx(growths[1], rel=1e-3)
+
+
+def test_growth_is_one_where_nothing_was_held_out_or_left(quick, X):
+    assert _growth(quick(cv=None).fit(X), X) == pytest.approx(1.0, abs=1e-3)
+    assert _growth(quick(n_components=4).fit(X), X) == 1.0
+
+
+def test_constant_rows_are_no_outliers(make):
+    assert (make().fit_predict(np.ones((20, 4))) == 1).all()
+
+
+def test_random_state_goes_to_the_clone(make, quick, X):
+    detector = make(random_state=3).fit(X)
+    assert detector.autoencoder_.random_state == 3
+    assert detector.autoencoder.random_state == 0
+    expected = quick(random_state=3).fit(X).score_samples(X)
+    np.testing.assert_array_equal(detector.score_samples(X), expected)
+    assert not hasattr(detector.autoencoder, "n_features_in_")
+
+
+def test_default_autoencoder():
+    default = AutoencoderOutlierDetector(random_state=1)._unfitted()
+    assert default.get_params() == AutoencoderTransformer(random_state=1).get_params()
+
+
+def test_clone_and_pickle(make, X):
+    detector = make(contamination=0.1).fit(X)
+    copy = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(copy.decision_function(X), detector.decision_function(X))
+    again = clone(detector)
+    assert not hasattr(again, "offset_")
+    assert again.fit(X).offset_ == detector.offset_
+
+
+def test_nested_parameters(make):
+    detector = make().set_params(autoencoder__n_components=1)
+    assert detector.autoencoder.n_components == 1
+
+
+def test_names_of_columns(make, X):
+    table = pd.DataFrame(X, columns=list("abcd"))
+    detector = make().fit(table)
+    assert list(detector.feature_names_in_) == list("abcd")
+    assert detector.n_features_in_ == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.predict(table)
+    with pytest.raises(ValueError, match="same order"):
+        detector.predict(table[list("dcba")])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        detector.predict(X)
+    assert not hasattr(detector.fit(X), "feature_names_in_")
+
+
+@pytest.mark.parametrize("wrong", [0, 0.0, 0.6, True, "none", None])
+def test_wrong_contamination(make, X, wrong):
+    with pytest.raises(ValueError, match=r"'contamination' parameter of Autoencoder.* must be"):
+        make(contamination=wrong).fit(X)
+
+
+def test_wrong_autoencoder(X):
+    with pytest.raises(ValueError, match=r"'autoencoder' parameter .*AutoencoderTransformer"):
+        AutoencoderOutlierDetector(StandardScaler()).fit(X)
+
+
+def test_before_fit(make, X):
+    with pytest.raises(NotFittedError, match="AutoencoderOutlierDetector"):
+        make().predict(X)
+
+
+def test_failed_fit_leaves_the_model(make, X):
+    detector = make().fit(X)
+    before = detector.decision_function(X)
+    with pytest.raises(ValueError, match="NaN"):
+        detector.fit(np.full((10, 3), np.nan))
+    np.testing.assert_array_equal(detector.decision_function(X), before)
+    with pytest.raises(ValueError, match=r"X has 3 features, .* expecting 4"):
+        detector.predict(X[:, :3])
+
+
+def test_groups_reach_the_autoencoder(make, X):
+    with pytest.raises(ValueError, match="one group"):
+        make().fit(X, groups=np.zeros(len(X)))
+
+
+def test_groups_are_routed(make, X):
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(StandardScaler(), make())
+        with pytest.raises(ValueError, match="one group"):
+            pipeline.fit(X, groups=np.zeros(len(X)))
+        assert pipeline.fit(X).predict(X).shape == (150,)
