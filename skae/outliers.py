@@ -72,13 +72,13 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     those rows; of new rows it calls more outliers than it says. "auto" is for new rows, and
     calls few training rows outliers.
 
-    A net with many components learns to reconstruct outliers that resemble one another; few
-    components leave it no room for them.
+    Fit on clean rows where you can: outliers among the training rows that resemble one
+    another are learnt like any other pattern, and then found no better than by PCA, or worse.
 
     Where ``n_components`` is enough for exact reconstructions, errors are rounding errors
     and labels mean nothing.
 
-    Missing values are refused; so are sparse matrices.
+    Missing cells count nowhere, as in the autoencoder; sparse matrices are refused.
 
     References
     ----------
@@ -120,11 +120,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows, some outliers among them or none. Missing values are refused.
+            Training rows, some outliers among them or none. Missing cells are NaN.
         y : array-like of shape (n_samples,), default=None
             Used only by a ``cv`` splitter of the autoencoder that needs it.
         **params : dict
-            ``X_val`` and ``groups`` for the autoencoder's ``fit``; routed where scikit-learn's
+            ``sample_weight``, ``X_val`` and ``groups`` for the autoencoder's ``fit``; routed where scikit-learn's
             metadata routing is on.
 
         Returns
@@ -168,7 +168,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows. Missing values are refused.
+            Rows. Missing cells are NaN.
 
         Returns
         -------
@@ -178,7 +178,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For rows that differ from those of fit in columns or names, or are not finite.
+            For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
         return self.autoencoder_.score_samples(X)
@@ -189,7 +189,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows. Missing values are refused.
+            Rows. Missing cells are NaN.
 
         Returns
         -------
@@ -204,7 +204,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows. Missing values are refused.
+            Rows. Missing cells are NaN.
 
         Returns
         -------
@@ -212,6 +212,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             Integers, -1 where ``decision_function`` is negative.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def get_metadata_routing(self):
         """Return what ``fit`` passes on to the autoencoder's.
@@ -245,8 +250,8 @@ def _growth(autoencoder, X):
         autoencoder._scaling.forward(part)
         for part in (X, autoencoder._decode(autoencoder._encode(X)))
     )
-    error = np.square(rows - back).sum()
-    total = np.square(rows - rows.mean(axis=0)).sum()
+    error = np.nansum(np.square(rows - back))
+    total = np.nansum(np.square(rows - np.nanmean(rows, axis=0)))
     unexplained = 1.0 - autoencoder.explained_variance_ratio_.sum()
     if min(error, unexplained * total) <= RESOLVED * total:
         return 1.0
