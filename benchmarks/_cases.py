@@ -49,23 +49,11 @@ CASES = {case.name: case for case in (*SETS, RANDOM_SPLIT, *FURTHER)}
 
 def rows(case, seed):
     """Return (X_train, X_test) of a case."""
-    return _split(case, seed)[:2]
-
-
-def groups(case, seed):
-    """Return the training rows' groups where the case is split by group, else None."""
-    labels = None if case.source == NOISE else load(case.source).groups
-    if labels is None or not case.by_group:
-        return None
-    return labels[_split(case, seed)[2]]
-
-
-def _split(case, seed):
     if case.source == NOISE:
         dataset = Dataset(NOISE, np.random.default_rng(seed).normal(size=(400, 20)))
     else:
         dataset = load(case.source)
-    return split(dataset, seed, by_group=case.by_group, n_train=case.n_train)
+    return split(dataset, seed, by_group=case.by_group, n_train=case.n_train)[:2]
 
 
 def possible_components(case, components):
@@ -92,18 +80,18 @@ def prefix_errors(model, X):
     return np.array([np.square(X - model.inverse_transform(codes[:, :m])).sum() for m in cuts])
 
 
-def fit(X, n_components, seed, groups=None, **parameters):
+def fit(X, n_components, seed, **parameters):
     """Return the fitted estimator and the seconds that the fit took, compilation included."""
     model = AutoencoderTransformer(n_components, random_state=seed, **parameters)
     start = time.perf_counter()
-    model.fit(X, groups=groups)
+    model.fit(X)
     return model, time.perf_counter() - start
 
 
 @lru_cache(maxsize=8)
 def fit_case(case, k, seed):
     """Return ``fit``'s model and seconds on a case's training rows; the last few are kept."""
-    return fit(rows(case, seed)[0], k, seed, groups(case, seed))
+    return fit(rows(case, seed)[0], k, seed)
 
 
 def measure(case, k, seed, *, unordered=False):
@@ -142,7 +130,7 @@ def measure(case, k, seed, *, unordered=False):
         "n_iter": int(model.n_iter_),
     }
     if unordered:
-        other, _ = fit(X_train, k, seed, groups(case, seed), ordered=False)
+        other, _ = fit(X_train, k, seed, ordered=False)
         error = np.square(X_test - other.inverse_transform(other.transform(X_test))).sum()
         record["unordered_ratio"] = error / reference[-1]
     return record

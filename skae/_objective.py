@@ -9,11 +9,12 @@ JAX only: nothing here knows estimators, optimizers or the number of rows.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
-from skae.corruptions import CORRUPTIONS
+from skae.corruptions import CORRUPTIONS, in_columns
 
 CUT_SHARE = 1 / 3  # of the rows, whose code is cut
 
@@ -37,7 +38,7 @@ class Objective:
         target = x if target is None else target
         noise_key, cut_key = jax.random.split(key)
         n_kept = self._cuts(cut_key, len(x))
-        noisy = self._corrupted(noise_key, x, corruption_level, path.noise_scale)
+        noisy = self._corrupted(noise_key, x, corruption_level, path)
         error = jax.vmap(self._error, (None, None, 0, 0, None if observed is None else 0, 0))(
             params, path, noisy, target, observed, n_kept
         )
@@ -65,12 +66,12 @@ class Objective:
         is_cut = jax.random.bernoulli(which_key, CUT_SHARE, (n_rows,))
         return jnp.where(is_cut, cuts, full)
 
-    def _corrupted(self, key, x, level, unit):
+    def _corrupted(self, key, x, level, path):
         if self.corruption is None:
             return x
-        corrupt = CORRUPTIONS.get(self.corruption, self.corruption)
+        corrupt = CORRUPTIONS.get(self.corruption) or partial(in_columns, self.corruption)
         keys = jax.random.split(key, len(x))
-        return jax.vmap(corrupt, (0, 0, None, None))(keys, x, level, unit)
+        return jax.vmap(corrupt, (0, 0, None, None))(keys, x, level, path)
 
 
 def encode(network, path, params, x):

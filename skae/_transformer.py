@@ -106,11 +106,15 @@ class AutoencoderTransformer(
         Whether reconstructions are clipped to each column's range in training. "auto" clips
         at those ends of the range where at least one cell in twenty lies; PCA, where it is
         the model kept, is clipped by True only.
-    corruption : {"gaussian"}, callable or None, default="gaussian"
-        Noise put on the input while training. A callable ``(key, x, level, unit) -> x`` of
-        JAX arrays gets one sample, and in ``unit`` what PCA leaves unexplained in each input.
+    corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
+            default="gaussian"
+        What is done to the input, not to the target, while training: noise, cells set to
+        their column's mean, or cells set to an end of their column's range. A callable
+        ``(key, row, level) -> row`` of JAX arrays gets one row of shape (n_features,), in
+        scaled units.
     corruption_level : float, default=0.4
-        Strength of the corruption; for "gaussian" the standard deviation, in ``unit``.
+        Strength: for "gaussian" the standard deviation, in units of what PCA leaves
+        unexplained; for the others the share of the cells.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
             "muon", "schedule_free"} or callable, default="adamw"
         A name, or an Optax factory such as ``optax.lion``, which is called with the learning

@@ -124,8 +124,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         y : array-like of shape (n_samples,), default=None
             Used only by a ``cv`` splitter of the autoencoder that needs it.
         **params : dict
-            ``sample_weight``, ``X_val`` and ``groups`` for the autoencoder's ``fit``; routed where scikit-learn's
-            metadata routing is on.
+            ``sample_weight``, ``X_val`` and ``groups`` for the autoencoder's ``fit``; routed
+            where scikit-learn's metadata routing is on.
 
         Returns
         -------

@@ -499,12 +499,12 @@ def test_schedule_by_name_or_function(quick, X, schedule, same_as):
     assert not np.array_equal(other.transform(X), one.transform(X))
 
 
-def unchanged(key, x, level, unit):
-    return x
+def unchanged(key, row, level):
+    return row
 
 
-def blanked(key, x, level, unit):
-    return x * 0
+def blanked(key, row, level):
+    return row * 0
 
 
 def test_corruption_by_function(quick, X):

@@ -35,10 +35,14 @@ def rows(n=12):
     return np.random.default_rng(1).normal(size=(n, D)).astype(np.float32)
 
 
+def path_of(x, link="identity", k=K):
+    return pca_path(x, principal_axes(x, D), k, link=link, clip=False)
+
+
 def gradient(network, link="identity", corruption="gaussian", ordered=True):
     """Return the objective's gradient on one batch, at weights that are not zero."""
     x = rows()
-    path = pca_path(x, principal_axes(x, D), network.n_components, link=link, clip=False)
+    path = path_of(x, link, network.n_components)
     objective = Objective(network, link, ordered, corruption)
     params = perturbed(network.init(np.random.default_rng(0)))
     batch = (x, None, None, np.ones(len(x), np.float32))
@@ -136,16 +140,14 @@ def test_activation(name):
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 class TestCorruptions:
-    unit = np.linspace(0.5, 2.0, D, dtype=np.float32)
-
     def test_level_zero_is_the_identity(self, name):
         x = rows()[0]
-        assert_array_equal(CORRUPTIONS[name](jax.random.key(0), x, 0.0, self.unit), x)
+        assert_array_equal(CORRUPTIONS[name](jax.random.key(0), x, 0.0, path_of(rows())), x)
 
     def test_noise_comes_from_the_key_alone(self, name):
         x, corrupt = rows()[0], CORRUPTIONS[name]
         one, two, other = (
-            corrupt(jax.random.key(seed), x, 1.0, self.unit) for seed in (0, 0, 1)
+            corrupt(jax.random.key(seed), x, 0.5, path_of(rows())) for seed in (0, 0, 1)
         )
         assert one.shape == x.shape and one.dtype == x.dtype
         assert_array_equal(one, two)
@@ -154,7 +156,7 @@ class TestCorruptions:
     def test_level_is_traced(self, name):
         levels = jnp.array([0.0, 0.3])
         x = jnp.asarray(rows()[0])
-        noisy = jax.vmap(lambda v: CORRUPTIONS[name](jax.random.key(0), x, v, self.unit))(
+        noisy = jax.vmap(lambda v: CORRUPTIONS[name](jax.random.key(0), x, v, path_of(rows())))(
             levels
         )
         assert_array_equal(noisy[0], x)
@@ -170,9 +172,27 @@ class TestCorruptions:
 def test_gaussian_noise_has_the_size_of_its_unit():
     keys = jax.random.split(jax.random.key(0), 4000)
     unit = jnp.array([0.1, 1.0, 3.0])
-    noise = jax.vmap(lambda key: CORRUPTIONS["gaussian"](key, jnp.zeros(3), 0.5, unit))(keys)
+    path = path_of(rows())._replace(noise_scale=unit)
+    noise = jax.vmap(lambda key: CORRUPTIONS["gaussian"](key, jnp.zeros(3), 0.5, path))(keys)
     # A standard deviation from 4000 draws has a standard error of 1.1 %.
     assert_allclose(noise.std(axis=0), 0.5 * unit, rtol=0.06)
+
+
+@pytest.mark.parametrize("name", ["masking", "salt_and_pepper"])
+def test_cells_are_hit_in_columns(name):
+    """Of the columns that the inputs stand for a share is hit, the others stay."""
+    x = rows()
+    path, keys = path_of(x), jax.random.split(jax.random.key(0), 500)
+    row = (x[0] + path.mean) / 2  # at no end of any range
+    axes = (row - path.mean) @ path.basis
+    found = jax.vmap(lambda key: CORRUPTIONS[name](key, axes, 0.3, path))(keys)
+    found = np.asarray(found) @ path.basis.T + path.mean
+    values = {"masking": [path.mean], "salt_and_pepper": [path.lower, path.upper]}[name]
+    hits = [np.isclose(found, value, atol=1e-4) for value in values]
+    stays = np.isclose(found, row, atol=1e-4)
+    assert (np.any(hits, axis=0) | stays).all()
+    assert abs((~stays).mean() - 0.3) < 0.04
+    assert all((hit & ~stays).any(axis=0).all() for hit in hits)
 
 
 PLAIN = dict(  # whole batches without noise: the loss has nothing to do but fall
