@@ -6,13 +6,11 @@ What a score is stands in ``AutoencoderTransformer.score_samples``; here stands 
 from numbers import Real
 
 import numpy as np
-from sklearn import get_config
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
+from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from skae._transformer import AutoencoderTransformer
+from skae._meta import AroundAutoencoder
 from skae._validation import Number, check_rows
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
@@ -20,7 +18,7 @@ MAD_TO_STD = 1.482602  # standard deviation over median absolute deviation, if n
 RESOLVED = 1e-6  # share of the variance below which float32 does not resolve an error
 
 
-class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     """Outlier detection by the reconstruction error of an autoencoder.
 
     Rows that follow the others' pattern can be coded in few numbers and reconstructed; the
@@ -103,9 +101,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "autoencoder": [AutoencoderTransformer, None],
+        **AroundAutoencoder._parameter_constraints,
         "contamination": [StrOptions({"auto"}), Number(Real, 0, 0.5, closed="right")],
-        "random_state": ["random_state"],
     }
 
     def __init__(self, autoencoder=None, *, contamination="auto", random_state=None):
@@ -140,9 +137,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         TypeError
             For sparse matrices and containers without order.
         """
-        if get_config()["enable_metadata_routing"]:
-            params = process_routing(self, "fit", **params).autoencoder.fit
-        autoencoder = self._unfitted().fit(X, y, **params)
+        autoencoder = self._fit_autoencoder(X, y, params)
         scores = autoencoder.score_samples(X)
         X = check_rows(self, X, reset=True)
         self.autoencoder_ = autoencoder
@@ -151,16 +146,6 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         else:
             self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
         return self
-
-    def _unfitted(self):
-        """Return a new autoencoder of the parameters asked."""
-        if self.autoencoder is None:
-            autoencoder = AutoencoderTransformer()
-        else:
-            autoencoder = clone(self.autoencoder)
-        if self.random_state is not None:
-            autoencoder.set_params(random_state=self.random_state)
-        return autoencoder
 
     def score_samples(self, X):
         """Return minus each row's mean squared reconstruction error, in squared units of X.
@@ -212,24 +197,6 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             Integers, -1 where ``decision_function`` is negative.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
-
-    def get_metadata_routing(self):
-        """Return what ``fit`` passes on to the autoencoder's.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            See scikit-learn's guide to metadata routing.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(
-            autoencoder=self._unfitted(), method_mapping=mapping
-        )
 
 
 def _lower_bound(scores):

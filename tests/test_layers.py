@@ -11,6 +11,8 @@ ROOT = Path(skae.__file__).parent
 LAYERS = [
     "skae",
     "skae.outliers",
+    "skae.impute",
+    "skae._meta",
     "skae._transformer",
     "skae._choices",
     "skae._selection",
@@ -43,6 +45,8 @@ ROOMS = {
     },
     "sklearn": {
         "skae.outliers",
+        "skae.impute",
+        "skae._meta",
         "skae._transformer",
         "skae._progress",
         "skae._sampling",

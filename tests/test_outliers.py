@@ -201,8 +201,8 @@ def test_before_fit(make, X):
 def test_failed_fit_leaves_the_model(make, X):
     detector = make().fit(X)
     before = detector.decision_function(X)
-    with pytest.raises(ValueError, match="NaN"):
-        detector.fit(np.full((10, 3), np.nan))
+    with pytest.raises(ValueError, match="infinity"):
+        detector.fit(np.full((10, 3), np.inf))
     np.testing.assert_array_equal(detector.decision_function(X), before)
     with pytest.raises(ValueError, match=r"X has 3 features, .* expecting 4"):
         detector.predict(X[:, :3])
@@ -219,3 +219,11 @@ def test_groups_are_routed(make, X):
         with pytest.raises(ValueError, match="one group"):
             pipeline.fit(X, groups=np.zeros(len(X)))
         assert pipeline.fit(X).predict(X).shape == (150,)
+
+
+def test_missing_cells_count_nowhere(make, planted):
+    """A planted row is found by the cells that are left of it, and of the others."""
+    where = np.random.default_rng(0).uniform(size=planted.shape) < 0.1
+    where[7] = [False, True, False, False]
+    gappy = np.where(where, np.nan, planted)
+    assert make(contamination=0.05).fit(gappy).predict(gappy)[7] == -1

@@ -1,0 +1,162 @@
+"""AutoencoderImputer: missing cells filled by the autoencoder's reconstruction.
+
+How cells are filled stands in ``AutoencoderTransformer.impute``; here stands the interface of
+scikit-learn's imputers.
+"""
+
+import numpy as np
+from sklearn.base import TransformerMixin, _fit_context
+from sklearn.impute import MissingIndicator
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from skae._meta import AroundAutoencoder
+from skae._transformer import AutoencoderTransformer
+from skae._validation import check_rows
+
+
+class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
+    """Fill missing cells (NaN) with an autoencoder's reconstruction of their row.
+
+    To be put where KNNImputer or IterativeImputer stands. Fitted on rows with missing cells,
+    the autoencoder learns to fill: a fifth of the observed cells is hidden anew at each step.
+    Fitted on complete rows, it fills by what probabilistic PCA makes of the observed cells.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderTransformer, default=None
+        What is cloned and fitted; None is ``AutoencoderTransformer(8, scaling="standard")``,
+        whose columns weigh alike whatever their units.
+    add_indicator : bool, default=False
+        Append a column of zeros and ones for each column that had missing cells in fit.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the fitted clone; None leaves it the one that ``autoencoder`` has.
+
+    Attributes
+    ----------
+    autoencoder_ : AutoencoderTransformer
+        The fitted clone.
+    indicator_ : MissingIndicator or None
+        Fitted where ``add_indicator`` asks for it.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    AutoencoderTransformer.impute : What fills.
+    sklearn.impute.IterativeImputer : Regresses each column on the others, in turns.
+    sklearn.impute.KNNImputer : Means of the nearest rows.
+
+    Notes
+    -----
+    A column without any observed cell in fit is refused, as is an infinite one; a row without
+    any gets the reconstruction of the mean. Sparse matrices are refused.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import AutoencoderImputer, AutoencoderTransformer
+    >>> X = np.outer(np.arange(20.0), [1, 2, 3])
+    >>> X[4, 1] = np.nan
+    >>> ae = AutoencoderTransformer(1, hidden_layer_sizes=(), max_iter=1)
+    >>> AutoencoderImputer(ae, random_state=0).fit_transform(X)[4].round(1)
+    array([ 4.,  8., 12.])
+    """
+
+    _parameter_constraints = {
+        **AroundAutoencoder._parameter_constraints,
+        "add_indicator": ["boolean"],
+    }
+    _default = AutoencoderTransformer(8, scaling="standard")
+
+    def __init__(self, autoencoder=None, *, add_indicator=False, random_state=None):
+        self.autoencoder = autoencoder
+        self.add_indicator = add_indicator
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Fit the autoencoder on the observed cells of ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows; missing cells are NaN.
+        y : array-like of shape (n_samples,), default=None
+            Handed to the autoencoder.
+        **params : dict
+            ``sample_weight``, ``X_val`` and ``groups`` for the autoencoder's ``fit``; routed
+            where scikit-learn's metadata routing is on.
+
+        Returns
+        -------
+        self : AutoencoderImputer
+            The fitted imputer.
+
+        Raises
+        ------
+        ValueError
+            For rows or parameters that the autoencoder refuses; the imputer is then what it
+            was before.
+        TypeError
+            For sparse matrices and containers without order.
+        """
+        autoencoder = self._fit_autoencoder(X, y, params)
+        rows = check_rows(self, X, reset=True)
+        self.autoencoder_ = autoencoder
+        self.indicator_ = None
+        if self.add_indicator:
+            indicator = MissingIndicator(error_on_new=False).set_output(transform="default")
+            self.indicator_ = indicator.fit(rows)
+        return self
+
+    def transform(self, X):
+        """Return ``X`` with its missing cells filled.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; missing cells are NaN.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features_out)
+            The rows, observed cells as they were, and the indicator's columns after them:
+            float32 for float32 rows, otherwise float64.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite.
+        """
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False)
+        filled = self.autoencoder_.impute(X)
+        if self.indicator_ is None:
+            return filled
+        return np.hstack([filled, self.indicator_.transform(rows).astype(rows.dtype)])
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that ``transform`` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of ``X``, where fit has seen none.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            The columns' own names, and ``missingindicator_<name>`` for the indicator's.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        if self.indicator_ is None:
+            return names
+        return np.concatenate([names, self.indicator_.get_feature_names_out(names)])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,131 @@
+"""AutoencoderImputer: scikit-learn's checks, what it fills and what it leaves."""
+
+import pickle
+from unittest import SkipTest
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from skae import AutoencoderImputer, AutoencoderTransformer
+
+SMALL = dict(hidden_layer_sizes=(4,), max_iter=2, batch_size=32)
+CONFIGURATIONS = [
+    AutoencoderImputer(AutoencoderTransformer(1, **SMALL), random_state=0),
+    AutoencoderImputer(AutoencoderTransformer(2, random_state=0, **SMALL), add_indicator=True),
+]
+FURTHER_CHECKS = [
+    "check_dataframe_column_names_consistency",
+    "check_param_validation",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_get_feature_names_out_error",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_global_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_set_output_transform_polars",
+]
+
+
+def run(check, *args):
+    """Run a check, with a skip counted as a failure."""
+    try:
+        check(*args)
+    except SkipTest as skip:
+        pytest.fail(f"skipped: {skip}")
+
+
+@parametrize_with_checks(CONFIGURATIONS)
+def test_estimator_check(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.parametrize("name", FURTHER_CHECKS)
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=["plain", "indicator"])
+def test_further_check(estimator, name):
+    run(getattr(estimator_checks, name), type(estimator).__name__, clone(estimator))
+
+
+def test_no_check_is_left_out_by_a_tag():
+    names = [
+        getattr(check, "func", check).__name__
+        for _, check in estimator_checks_generator(CONFIGURATIONS[0])
+    ]
+    assert len(names) >= 44 and "check_transformer_general" in names
+
+
+@pytest.fixture(scope="module")
+def gappy(X):
+    where = np.random.default_rng(0).uniform(size=X.shape) < 0.15
+    return np.where(where, np.nan, X)
+
+
+@pytest.fixture
+def make(quick):
+    def make(**parameters):
+        return AutoencoderImputer(quick(), **parameters)
+
+    return make
+
+
+def test_it_fills_as_the_transformer_does(make, quick, gappy):
+    filled = make().fit_transform(gappy)
+    assert_array_equal(filled, quick().fit(gappy).impute(gappy))
+    assert_array_equal(filled[~np.isnan(gappy)], gappy[~np.isnan(gappy)])
+
+
+def test_it_beats_the_mean(make, X, gappy):
+    missing = np.isnan(gappy)
+    error, reference = (
+        np.square(imputer.fit_transform(gappy) - X)[missing].mean()
+        for imputer in (make(), SimpleImputer())
+    )
+    assert error < 0.5 * reference
+
+
+def test_indicator_and_names(make, gappy):
+    table = pd.DataFrame(gappy, columns=list("abcd"))
+    table["b"] = 1.0
+    imputer = make(add_indicator=True).set_output(transform="pandas").fit(table)
+    out = imputer.transform(table)
+    marks = [f"missingindicator_{name}" for name in "acd"]
+    assert list(out.columns) == [*"abcd", *marks]
+    assert_array_equal(out[marks].to_numpy(bool), np.isnan(gappy[:, [0, 2, 3]]))
+
+
+def test_missing_cells_where_fit_had_none(make, X, gappy):
+    assert np.isfinite(make().fit(X).transform(gappy)).all()
+
+
+def test_in_a_pipeline(make, gappy):
+    y = np.arange(len(gappy)) % 2
+    pipeline = make_pipeline(make(add_indicator=True), LogisticRegression())
+    assert np.isfinite(pipeline.fit(gappy, y).decision_function(gappy)).all()
+
+
+def test_state_and_refusals(make, gappy):
+    imputer = make().fit(gappy)
+    again = pickle.loads(pickle.dumps(imputer))
+    filled = imputer.transform(gappy)
+    assert_array_equal(again.transform(gappy), filled)
+    with pytest.raises(ValueError, match="infinity"):
+        imputer.fit(np.full_like(gappy, np.inf))
+    assert_array_equal(imputer.transform(gappy), filled)
+    with pytest.raises(ValueError, match=r"X has 3 features, .* expecting 4"):
+        imputer.transform(gappy[:, :3])
+    with pytest.raises(NotFittedError, match="AutoencoderImputer"):
+        make().transform(gappy)
+
+
+def test_default_autoencoder():
+    assert AutoencoderImputer()._unfitted().get_params()["scaling"] == "standard"
+    assert AutoencoderImputer(random_state=7)._unfitted().random_state == 7
