@@ -140,15 +140,15 @@ class AutoencoderTransformer(
     class_weight : "balanced", dict or None, default=None
         Weights of the classes in ``y``, times ``sample_weight``; "balanced" gives each class
         the same total. Hold-outs are then stratified.
-    cv : "auto", int, splitter or None, default="auto"
+    cv : "auto", int, splitter, list or None, default="auto"
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
         over PCA exceeds two standard errors; the net is then trained anew on all rows up to
         the chosen step. Above 20,000 rows there is one hold-out of at most 10,000 and no new
         training. An int is a number of shuffled folds, a splitter is scikit-learn's
-        (``KFold``, ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``); of these too no
-        more are trained than it takes. None trains on all rows and keeps the last step,
-        ungated.
+        (``KFold``, ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a list holds
+        pairs of indices, (train, held out); of these too no more are trained than it takes.
+        None trains on all rows and keeps the last step, ungated.
     validation_fraction : float, default=0.2
         Share of the rows in each hold-out of ``cv="auto"`` without groups.
     warm_start : bool, default=False
@@ -264,6 +264,7 @@ class AutoencoderTransformer(
             StrOptions({"auto"}),
             Number(Integral, 2, None, closed="left"),
             HasMethods(["split", "get_n_splits"]),
+            list,
             None,
         ],
         "validation_fraction": [Number(Real, 0, 1, closed="neither")],
@@ -378,7 +379,7 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=True, minimum=2)
         check_consistent_length(X, y, groups)
         weight = self._weight(X, y, sample_weight)
-        X, y, groups, weight = drop_rows(X, y, groups, weight)
+        X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
@@ -389,13 +390,14 @@ class AutoencoderTransformer(
         if X_val is not None:
             X_val = check_rows(self, X_val, reset=False)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
-        outcome = self._train(recipe, rows, held_out, y, groups, continued, progress)
+        splits = self._splits(rows, y, groups, kept, seed)
+        outcome = self._train(recipe, rows, held_out, splits, continued, progress)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)
         self._density = CodeDensity(self._encode(few(X, seed)).astype(X.dtype), seed)
         progress.end()
 
-    def _train(self, recipe, rows, held_out, y, groups, continued, watch):
+    def _train(self, recipe, rows, held_out, splits, continued, watch):
         """Train, gated by the rows that are there to judge; return an Outcome."""
         if continued is not None:
             trial = recipe.resume(rows, continued)
@@ -405,7 +407,7 @@ class AutoencoderTransformer(
             return select(recipe, rows, [(trial, held_out)], refit=False, watch=watch)
         if continued is not None or self.cv is None:
             return train_ungated(rows, trial, watch=watch)
-        splits = list(self._splits(rows, y, groups, recipe.seed))
+        splits = list(splits)
         refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
         splits = splits if refit else splits[:1]
         trials = (
@@ -420,14 +422,15 @@ class AutoencoderTransformer(
             outcome.interrupted = True
         return outcome
 
-    def _splits(self, rows, y, groups, seed):
-        """Return an iterable of (train, val) indices for the gate."""
+    def _splits(self, rows, y, groups, kept, seed):
+        """Yield (train, val) indices for the gate: of the ``kept`` (n_samples,) rows."""
         from sklearn.model_selection import GroupKFold, KFold  # slow to import
 
         if self.cv == "auto" and groups is None:
             rng = np.random.default_rng([seed, REFIT])
             strata = None if self.class_weight is None else y
-            return hold_outs(len(rows.weight), self.validation_fraction, rng, strata)
+            yield from hold_outs(len(rows.weight), self.validation_fraction, rng, strata)
+            return
         if isinstance(self.cv, str | Integral) and groups is not None:
             n_groups = len(np.unique(groups))
             if n_groups < 2:
@@ -438,9 +441,15 @@ class AutoencoderTransformer(
             splitter = GroupKFold(min(5 if self.cv == "auto" else self.cv, n_groups))
         elif isinstance(self.cv, Integral):
             splitter = KFold(self.cv, shuffle=True, random_state=seed)
-        else:
+        elif hasattr(self.cv, "split"):
             splitter = self.cv
-        return splitter.split(rows.values, y, groups)
+        else:
+            place = np.cumsum(kept) - 1  # of each row among those that are kept
+            for parts in self.cv:
+                parts = (np.arange(len(kept))[part] for part in parts)
+                yield tuple(place[part[kept[part]]] for part in parts)
+            return
+        yield from splitter.split(rows.values, y, groups)
 
     def _weight(self, X, y, sample_weight):
         """Return the weight of each row: ``sample_weight`` times its class's weight."""

@@ -40,10 +40,11 @@ def check_rows(estimator, X, *, reset, minimum=1):
 
 
 def drop_rows(X, y, groups, weight):
-    """Return all four without the rows that say nothing, and the weights at mean 1.
+    """Return all four without the rows that say nothing, and which rows were kept (n,).
 
-    Those are the rows of weight 0 and the rows without any observed cell. Raises ValueError
-    where too little is left: fewer than two rows, or a column without an observed cell.
+    The weights are then of mean 1. Left out are the rows of weight 0 and the rows without any
+    observed cell. Raises ValueError where too little is left: fewer than two rows, or a column
+    without an observed cell.
     """
     observed = ~np.isnan(X)
     keep = (weight > 0) & observed.any(axis=1)
@@ -60,7 +61,7 @@ def drop_rows(X, y, groups, weight):
     if not keep.all():
         X, weight = X[keep], weight[keep]
         y, groups = (p if p is None else _safe_indexing(p, keep) for p in (y, groups))
-    return X, y, groups, weight / weight.mean()
+    return X, y, groups, weight / weight.mean(), keep
 
 
 def check_codes(estimator, X, most):

@@ -327,7 +327,7 @@ BAD_PARAMETERS = {
     "max_iter": WHOLE,
     "tol": [*NUMBER, True, -1, np.nan],
     "n_iter_no_change": ["word", True, 0, 1.5],
-    "cv": ["word", 1, True, 2.5],
+    "cv": ["word", 1, True, 2.5, {}],
     "validation_fraction": [*NUMBER, True, 0, 1, np.nan],
     "warm_start": ["word", None, 2],
     "random_state": ["word", 1.5, -1],

@@ -21,7 +21,10 @@ def trail(*checkpoints, start="pca", tol=1e-4):
         recipe=SimpleNamespace(plan=SimpleNamespace(tol=tol)),
     )
     judge = SimpleNamespace(
-        cuts=np.array([1]), reference=np.ones((N_ROWS, 2)), total=np.full(N_ROWS, 4.0)
+        cuts=np.array([1]),
+        reference=np.ones((N_ROWS, 2)),
+        total=np.full(N_ROWS, 4.0),
+        weight=np.ones(N_ROWS),
     )
     errors = [
         np.array(numbers)[:, None, None] * np.ones((N_ROWS, 1)) for numbers in checkpoints

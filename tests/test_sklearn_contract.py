@@ -1,4 +1,4 @@
-"""scikit-learn's contract: every check it has, none failed, none skipped, none excused."""
+"""scikit-learn's contract: every check it has, none failed, none skipped, one excused."""
 
 import inspect
 import warnings
@@ -16,10 +16,21 @@ validate = pytest.importorskip(
 ).validate
 
 SMALL = dict(hidden_layer_sizes=(4,), max_iter=2, batch_size=32, random_state=0)
+# With everything random off and all rows in each batch, a weight is a repetition.
+WHOLE = AutoencoderTransformer(
+    **SMALL | {"batch_size": 1000}, corruption=None, ordered=False, cv=None
+)
+EXCUSED = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "in batches a row of weight 2 is drawn once and a repeated row twice, with noise of "
+        "its own each time; where all rows are in each batch without noise, the check passes"
+    )
+}
 CONFIGURATIONS = [
     AutoencoderTransformer(**SMALL),
     AutoencoderTransformer(linear_path=None, **SMALL),
     AutoencoderTransformer(n_components=0.9, **SMALL),
+    WHOLE,
 ]
 
 # scikit-learn runs these in its own test suite only.
@@ -45,18 +56,26 @@ def run(check, *args):
         pytest.fail(f"skipped: {skip}")
 
 
-@parametrize_with_checks(CONFIGURATIONS)
+def excused(estimator):
+    return {} if estimator is WHOLE else EXCUSED
+
+
+@parametrize_with_checks(CONFIGURATIONS, expected_failed_checks=excused)
 def test_estimator_check(estimator, check):
     run(check, estimator)
 
 
 @pytest.mark.parametrize("name", TRANSFORMER_CHECKS)
-@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=["default", "plain", "float"])
+@pytest.mark.parametrize(
+    "estimator", CONFIGURATIONS, ids=["default", "plain", "float", "whole"]
+)
 def test_transformer_check(estimator, name):
     run(getattr(estimator_checks, name), type(estimator).__name__, estimator)
 
 
-@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=["default", "plain", "float"])
+@pytest.mark.parametrize(
+    "estimator", CONFIGURATIONS, ids=["default", "plain", "float", "whole"]
+)
 def test_no_check_is_left_out_by_a_tag(estimator):
     """The tags leave scikit-learn nothing to warn about, and as many checks as PCA's kind."""
     with warnings.catch_warnings():

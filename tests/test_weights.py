@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -114,3 +114,17 @@ def test_weights_are_routed(quick, X):
         search.fit(X, sample_weight=np.arange(len(X)))
     assert isinstance(search.best_estimator_[-1], AutoencoderTransformer)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_list_of_splits_is_a_splitter(quick, X):
+    """Its indices are those of the rows passed to fit, whichever of them count."""
+    splits = list(KFold(3, shuffle=True, random_state=0).split(X))
+    one = quick(cv=splits).fit(X)
+    other = quick(cv=KFold(3, shuffle=True, random_state=0)).fit(X)
+    assert_array_equal(one.transform(X), other.transform(X))
+    weight = (np.arange(len(X)) % 4 > 0).astype(float)
+    place = np.cumsum(weight > 0) - 1
+    moved = [tuple(place[part[weight[part] > 0]] for part in parts) for parts in splits]
+    one = quick(cv=splits).fit(X, sample_weight=weight)
+    other = quick(cv=moved).fit(X[weight > 0])
+    assert_array_equal(one.transform(X), other.transform(X))
