@@ -200,7 +200,10 @@ def test_rows_that_say_nothing_are_not_enough(quick, X):
 
 
 WEIGHTS = {
-    "zeros": (lambda n: np.zeros(n), "at least one non-zero number"),
+    "zeros": (
+        lambda n: np.zeros(n),
+        "at least one non-zero number|n_samples=0 of positive weight",
+    ),
     "one row": (lambda n: np.eye(n)[0], "n_samples=1 of positive weight"),
     "negative": (lambda n: -np.ones(n), "Negative values"),
     "NaN": (lambda n: np.full(n, np.nan), "contains NaN"),
