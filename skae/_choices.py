@@ -10,7 +10,7 @@ from numbers import Integral
 import jax
 import numpy as np
 
-from skae._linear import fit_axes, piles
+from skae._linear import MOST_FILLING, fit_axes, piles
 from skae._objective import Objective
 from skae._selection import Recipe
 from skae._training import Program, make_plan
@@ -71,7 +71,8 @@ def _n_components(params, rows):
     """Return the size of the code to train, from an int or a share of variance."""
     if isinstance(params.n_components, Integral):
         return int(params.n_components)
-    variances = fit_axes(rows, min(rows.values.shape), 1)[0].variances
+    rank = min(rows.values.shape)
+    variances = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0].variances
     share = variances.cumsum() / (variances.sum() or 1.0)
     wanted = params.n_components + MARGIN * (1 - params.n_components)
     needed = 1 + int(np.searchsorted(share, wanted))

@@ -16,7 +16,8 @@ LOGIT_MARGIN = 0.5  # of PCA's residual
 PLAIN_MARGIN = 0.02
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
 MOST_FILLING = 32  # axes that missing cells are filled along, where the code is not longer
-FILL_ROWS = 512  # filled at once
+LONGEST_FILLING = 128  # axes that they are filled along at most
+FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
 
@@ -69,18 +70,21 @@ class Filler(NamedTuple):
         rows = np.flatnonzero(missing.any(axis=1))
         if len(rows) == 0:
             return X
-        out = np.array(X)
-        for part in np.array_split(rows, -(-len(rows) // FILL_ROWS)):
-            out[part] = np.where(missing[part], self._expected(X[part], missing[part]), X[part])
+        out, rank = np.array(X), len(self.ridge)
+        pairs = self.loadings[:, :, None] * self.loadings[:, None, :]
+        pairs = pairs.reshape(len(pairs), rank**2)
+        size = int(np.clip(FILL_NUMBERS // max(1, rank**2), 1, 512))
+        for part in np.array_split(rows, -(-len(rows) // size)):
+            expected = self._expected(X[part], missing[part], pairs)
+            out[part] = np.where(missing[part], expected, X[part])
         return out
 
-    def _expected(self, X, missing):
+    def _expected(self, X, missing, pairs):
         rank = len(self.ridge)
         if rank == 0:
             return self.mean
         centred = np.where(missing, 0.0, X - self.mean)
-        pairs = self.loadings[:, :, None] * self.loadings[:, None, :]
-        gram = (~missing).astype(np.float64) @ pairs.reshape(len(pairs), -1)
+        gram = (~missing).astype(np.float64) @ pairs
         gram = gram.reshape(-1, rank, rank) + np.diag(self.ridge)
         codes = np.linalg.solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
         return self.mean + codes @ self.loadings.T
@@ -98,7 +102,7 @@ class LinearPath(NamedTuple):
     clipped; ``margin`` (n_outputs,) how far from the ends of its range, as a share of it, PCA's
     reconstruction is kept by the logistic link; ``cut_error`` (k + 1,) PCA's mean squared error
     per row with the first m components; ``strength`` () the share of both corrections that is
-    applied: 1 while training.
+    applied: 1 while training, but where a warm start goes on from less.
     """
 
     mean: np.ndarray
@@ -128,7 +132,7 @@ def fit_axes(rows, n_axes, n_components):
     X, missing = rows.values, np.isnan(rows.values)
     filled = np.where(missing, column_means(X, rows.weight), X) if missing.any() else X
     axes = principal_axes(filled, n_axes, rows)
-    rank = min(n_axes, max(n_components, min(n_axes // 4, MOST_FILLING)))
+    rank = min(n_axes, LONGEST_FILLING, max(n_components, min(n_axes // 4, MOST_FILLING)))
     filler = _filler(axes, rank)
     for _ in range(FILL_ROUNDS if missing.any() else 0):
         before, filled = filled, filler.fill(X)
@@ -225,6 +229,24 @@ def pca_path(X, axes, n_components, *, link, clip, filled=None):
         margin=margin,
         cut_error=cut_error,
         **_ranges(X, clip),
+    )
+
+
+def marked_path(path, error, link):
+    """Return ``path`` for inputs with marks, and for PCA's ``error`` (k + 1,) when cells hide.
+
+    With hidden cells PCA leaves an error even where the code is as long as the row.
+    """
+    d = len(path.mean)
+    error = np.maximum(error, path.cut_error).astype(np.float32)
+    left = np.sqrt(error[-1] / d)  # in each column
+    if link == "logistic":
+        width = path.upper - path.lower
+        left = LOGIT_SLOPE * np.divide(left, width, out=np.zeros(d), where=width > 0)
+    return path._replace(
+        noise_scale=np.pad(path.noise_scale, (0, d)),
+        cut_error=error,
+        output_scale=np.maximum(path.output_scale, left).astype(np.float32),
     )
 
 

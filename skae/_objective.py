@@ -29,10 +29,11 @@ class Objective:
     corruption: object = None
 
     def loss(self, params, path, batch, key, corruption_level):
-        """Return the weighted mean of a batch's squared errors over PCA's at the same cut.
+        """Return the mean of a batch's weighted squared errors over PCA's at the same cut.
 
         ``batch`` is (x, target, observed, weight); where cells are missing, the targets and
         the marks ``observed`` are in columns, and the errors are summed over observed cells.
+        Rows of weight 0 are none; the weights of all rows have mean 1.
         """
         x, target, observed, weight = batch
         target = x if target is None else target
@@ -42,7 +43,7 @@ class Objective:
         error = jax.vmap(self._error, (None, None, 0, 0, None if observed is None else 0, 0))(
             params, path, noisy, target, observed, n_kept
         )
-        return jnp.sum(weight * error / path.cut_error[n_kept]) / jnp.sum(weight)
+        return jnp.sum(weight * error / path.cut_error[n_kept]) / jnp.sum(weight > 0)
 
     def _error(self, params, path, x, target, observed, n_kept):
         z = encode(self.network, path, params, x)

@@ -28,6 +28,14 @@ class Rows(NamedTuple):
         return bool((self.weight != self.weight[:1]).any())
 
 
+def balanced(weight, y):
+    """Return the weights (n,), of mean 1, times what gives each class the same total."""
+    _, labels = np.unique(y, return_inverse=True)
+    totals = np.bincount(labels, weights=weight)
+    weight = weight / totals[labels]
+    return weight / weight.mean()
+
+
 def column_means(X, weight):
     """Return the weighted means (d,) of the observed cells; 0 where a column has none."""
     observed = ~np.isnan(X)
@@ -87,7 +95,8 @@ class RowSource:
     """
 
     def __init__(self, gather, weight, batch_size, rng):
-        self.gather, self.weight = gather, weight.astype(np.float32)
+        smallest = np.finfo(np.float32).tiny  # a row of weight 0 would be no row
+        self.gather, self.weight = gather, np.maximum(weight, smallest).astype(np.float32)
         self.batch_size, self.rng = batch_size, rng
         self._index = np.empty((0, batch_size), np.intp)
         self._weight = np.empty((0, batch_size), np.float32)

@@ -69,11 +69,17 @@ class CodeDensity:
         return center + scale * self.mixture.draw(n_samples, rng)
 
 
-def few(X, seed):
-    """Return at most MOST_CODES random rows of ``X`` (n, d), in their order."""
+def few(X, weight, seed):
+    """Return at most MOST_CODES random rows of ``X`` (n, d), in their order.
+
+    Where ``weight`` (n,) differs, rows are drawn with it, and some come more than once.
+    """
+    rng = np.random.default_rng([seed, STREAM])
+    if (weight != weight[0]).any():
+        size = min(len(X), MOST_CODES)
+        return X[np.sort(rng.choice(len(X), size, p=weight / weight.sum()))]
     if len(X) <= MOST_CODES:
         return X
-    rng = np.random.default_rng([seed, STREAM])
     return X[np.sort(rng.choice(len(X), MOST_CODES, replace=False))]
 
 

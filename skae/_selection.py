@@ -46,7 +46,7 @@ class Recipe:
     def begin(self, rows, stream):
         """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
         k, link = self.network.n_components, self.program.objective.link
-        axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
+        pca = axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
         if self.linear:
             path = _linear.pca_path(
                 rows.values, axes, k, link=link, clip=self.clip, filled=filled
@@ -54,22 +54,40 @@ class Recipe:
         else:
             path = _linear.plain_path(rows.values, axes, k, clip=self.clip)
             filler = _linear.mean_filler(rows)
-        if self.marks:
-            path = path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
+        path = self._marked(path, rows, pca, link)
         params = self.network.init(np.random.default_rng([self.seed, stream, 0]))
         start = "pca" if self.linear else "random"
-        return self._trial(rows, stream, axes, filler, path, params, start)
+        return self._trial(rows, stream, pca[:2], filler, path, params, start)
+
+    def _marked(self, path, rows, pca, link):
+        """Return ``path`` with the scales that hidden cells ask for, where cells are hidden."""
+        if not self.marks:
+            return path
+        errors = self.pca_errors(rows, *pca[:2])[1]
+        return _linear.marked_path(path, np.average(errors, axis=0, weights=rows.weight), link)
+
+    def pca_errors(self, rows, axes, filler):
+        """Return what is seen of ``rows`` and PCA's errors (n, k + 1) on their observed cells.
+
+        Where the nets learn to fill, further cells are hidden from both, always the same.
+        """
+        k, seen = self.network.n_components, rows.values
+        if self.marks:
+            seen = hide_cells(seen, np.random.default_rng([self.seed, REFIT, 2]))
+        if not np.isnan(seen).any():
+            return seen, axes.errors(seen, k)
+        return seen, axes.errors_seen(rows.values, filler.fill(seen), k)
 
     def resume(self, rows, model):
         """Return a Trial on ``rows`` that goes on from a fitted ``model``."""
-        path = model.path
+        path, pca = model.path, None
         if path.basis is None:
-            axes = _linear.fit_axes(rows, self.n_axes, self.network.n_components)[0]
+            pca = _linear.fit_axes(rows, self.n_axes, self.network.n_components)[:2]
         else:
-            axes = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes))
-        return self._trial(rows, REFIT, axes, model.filler, path, model.params, "model")
+            pca = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes)), model.filler
+        return self._trial(rows, REFIT, pca, model.filler, path, model.params, "model")
 
-    def _trial(self, rows, stream, axes, filler, path, params, start):
+    def _trial(self, rows, stream, pca, filler, path, params, start):
         X, rng = rows.values, np.random.default_rng([self.seed, stream, 1])
 
         def inputs(X):
@@ -85,15 +103,16 @@ class Recipe:
         source = RowSource(gather, rows.weight, self.plan.batch_size, rng)
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
-        return Trial(self, run, axes, filler, path, start)
+        return Trial(self, run, pca, filler, path, start)
 
     def pca(self, rows):
         """Return the Model that is PCA of ``rows``, to float precision, and its axes."""
         k, d = self.network.n_components, rows.values.shape[1]
-        axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
+        pca = axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
         path = _linear.pca_path(
             rows.values, axes, k, link="identity", clip=self.clip is True, filled=filled
         )
+        path = self._marked(path, rows, pca, "identity")
         n_inputs = self.n_axes + d if self.marks else self.n_axes
         network = replace(self.network, n_inputs=n_inputs, n_outputs=self.n_axes)
         params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
@@ -103,9 +122,9 @@ class Recipe:
 class Trial:
     """One training in progress and its checkpoints."""
 
-    def __init__(self, recipe, run, axes, filler, path, start):
-        self.recipe, self.run = recipe, run
-        self.axes, self.filler, self.path = axes, filler, path
+    def __init__(self, recipe, run, pca, filler, path, start):
+        self.recipe, self.run, self.pca = recipe, run, pca  # pca: its Axes and its Filler
+        self.axes, self.filler, self.path = pca[0], filler, path
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
         self.weights = [run.weights()]
         self.losses = []
@@ -151,16 +170,8 @@ class Judge:
         self.target, self.weight = rows
         self.n_components = recipe.network.n_components
         self.ordered = recipe.program.objective.ordered
-        self.seen = self.target
-        if recipe.marks:
-            rng = np.random.default_rng([recipe.seed, REFIT, 2])
-            self.seen = hide_cells(self.target, rng)
         self.observed = ~np.isnan(self.target)
-        if np.isnan(self.seen).any():
-            filled = trial.filler.fill(self.seen)
-            self.reference = trial.axes.errors_seen(self.target, filled, self.n_components)
-        else:
-            self.reference = trial.axes.errors(self.target, self.n_components)
+        self.seen, self.reference = recipe.pca_errors(rows, *trial.pca)
         self.total = self.reference[:, 0]  # no component: each row's own variance
 
     @property
@@ -200,6 +211,23 @@ def hold_outs(n_rows, fraction, rng, strata=None):
     for i in range(min(MOST_HOLD_OUTS, max(1, n_rows // size))):
         val = order[i * size : (i + 1) * size]
         yield np.setdiff1d(order, val), np.sort(val)
+
+
+def kept_splits(cv, kept):
+    """Yield the (train, val) pairs of a list, or of a splitter of fixed rows, for kept rows.
+
+    Their indices are those of all rows, of which ``kept`` (n_samples,) says which count.
+    """
+    place = np.cumsum(kept) - 1
+    for i, parts in enumerate(cv.split() if hasattr(cv, "split") else cv):
+        parts = (np.arange(len(kept))[part] for part in parts)
+        train, val = (place[part[kept[part]]] for part in parts)
+        if not (len(train) and len(val)):
+            raise ValueError(
+                f"Split {i} of cv has {len(train)} rows to train on and {len(val)} held out, "
+                "of those that have a weight and an observed cell: both need some."
+            )
+        yield train, val
 
 
 def _spread(labels):
@@ -369,7 +397,9 @@ def _gain_is_clear(trails):
     gain = shares[0, 0] - shares[np.unravel_index(np.argmin(means), means.shape)]
     mean = _means(gain, trails)
     spread = np.sqrt(_means(np.square(gain - mean), trails))
-    return mean > CLEAR_GAIN * spread / np.sqrt(len(gain)) and len(gain) >= ENOUGH_ROWS
+    weight = _weight(trails)
+    n_rows = weight.sum() ** 2 / np.square(weight).sum()  # that would say as much, all alike
+    return mean > CLEAR_GAIN * spread / np.sqrt(n_rows) and n_rows >= ENOUGH_ROWS
 
 
 def _refit(recipe, rows, best, strength, outcome, watch):
@@ -451,12 +481,9 @@ def pca_unexplained(recipe, rows, splits):
     k, errors = recipe.network.n_components, []
     for train, val in splits:
         axes, filler, _ = _linear.fit_axes(rows.take(train), recipe.n_axes, k)
-        X, weight = rows.take(val)
-        if np.isnan(X).any():
-            found = axes.errors_seen(X, filler.fill(X), k)
-        else:
-            found = axes.errors(X, k)
-        errors.append((weight[:, None] * found).sum(axis=0))
+        held_out = rows.take(val)
+        found = recipe.pca_errors(held_out, axes, filler)[1]
+        errors.append((held_out.weight[:, None] * found).sum(axis=0))
     total, *rest = np.sum(errors, axis=0)
     return np.array(rest) / total if total > 0 else np.zeros(k)
 

@@ -12,7 +12,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import (
     HasMethods,
     RealNotInt,
@@ -26,9 +26,16 @@ from skae._choices import make_recipe
 from skae._device import computing
 from skae._linear import ends
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import BOUND, Rows, fit_scaling
+from skae._rows import BOUND, Rows, balanced, fit_scaling
 from skae._sampling import CodeDensity, few
-from skae._selection import REFIT, hold_outs, pca_unexplained, select, train_ungated
+from skae._selection import (
+    REFIT,
+    hold_outs,
+    kept_splits,
+    pca_unexplained,
+    select,
+    train_ungated,
+)
 from skae._validation import LARGEST, Number, check_codes, check_rows, drop_rows
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
@@ -139,7 +146,7 @@ class AutoencoderTransformer(
         of max_iter, None never ends it.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes in ``y``, times ``sample_weight``; "balanced" gives each class
-        the same total. Hold-outs are then stratified.
+        the same total. The hold-outs of ``cv="auto"`` are then stratified.
     cv : "auto", int, splitter, list or None, default="auto"
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
@@ -340,7 +347,8 @@ class AutoencoderTransformer(
         ----------
         X : array-like of shape (n_samples, n_features)
             Training rows: an array, a list of rows, a pandas or polars DataFrame. Integers
-            and booleans are converted to float64. Missing cells are NaN, pd.NA or masked;
+            and booleans are converted to float64. Missing cells are NaN, None, masked, or
+            pd.NA in nullable columns;
             rows without any observed cell are left out.
         y : array-like of shape (n_samples,), default=None
             Used by a ``cv`` splitter that needs it, and by ``class_weight``.
@@ -380,6 +388,8 @@ class AutoencoderTransformer(
         check_consistent_length(X, y, groups)
         weight = self._weight(X, y, sample_weight)
         X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
+        if self.class_weight == "balanced":
+            weight = balanced(weight, y)
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
@@ -394,7 +404,7 @@ class AutoencoderTransformer(
         outcome = self._train(recipe, rows, held_out, splits, continued, progress)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)
-        self._density = CodeDensity(self._encode(few(X, seed)).astype(X.dtype), seed)
+        self._density = CodeDensity(self._encode(few(X, weight, seed)).astype(X.dtype), seed)
         progress.end()
 
     def _train(self, recipe, rows, held_out, splits, continued, watch):
@@ -441,18 +451,15 @@ class AutoencoderTransformer(
             splitter = GroupKFold(min(5 if self.cv == "auto" else self.cv, n_groups))
         elif isinstance(self.cv, Integral):
             splitter = KFold(self.cv, shuffle=True, random_state=seed)
-        elif hasattr(self.cv, "split"):
+        elif hasattr(self.cv, "split") and not hasattr(self.cv, "test_fold"):
             splitter = self.cv
         else:
-            place = np.cumsum(kept) - 1  # of each row among those that are kept
-            for parts in self.cv:
-                parts = (np.arange(len(kept))[part] for part in parts)
-                yield tuple(place[part[kept[part]]] for part in parts)
+            yield from kept_splits(self.cv, kept)
             return
         yield from splitter.split(rows.values, y, groups)
 
     def _weight(self, X, y, sample_weight):
-        """Return the weight of each row: ``sample_weight`` times its class's weight."""
+        """Return the weight of each row: ``sample_weight`` times its class's in a dict."""
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
@@ -462,6 +469,14 @@ class AutoencoderTransformer(
             raise ValueError(
                 f"class_weight={self.class_weight!r} needs the classes of the rows: pass y to "
                 "fit, or set class_weight=None."
+            )
+        y = column_or_1d(y)
+        if self.class_weight == "balanced":
+            return weight
+        of_class = np.array(list(self.class_weight.values()), np.float64)
+        if not (np.isfinite(of_class) & (of_class >= 0)).all():
+            raise ValueError(
+                f"class_weight must hold finite numbers of at least 0, got {self.class_weight}."
             )
         return weight * compute_sample_weight(self.class_weight, y)
 

@@ -80,7 +80,7 @@ def _checked(X, check):
         _refuse_containers(X)
         _refuse_times(X)
     if np.ma.is_masked(X):
-        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+        X = np.ma.filled(X.astype(X.dtype if X.dtype.kind in "fcO" else float), np.nan)
     try:
         with np.errstate(over="ignore", under="ignore"):
             checked = check(X)

@@ -140,6 +140,10 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         autoencoder = self._fit_autoencoder(X, y, params)
         scores = autoencoder.score_samples(X)
         X = check_rows(self, X, reset=True)
+        counts = ~np.isnan(X).all(axis=1)
+        if params.get("sample_weight") is not None:
+            counts &= np.asarray(params["sample_weight"]) > 0
+        X, scores = X[counts], scores[counts]
         self.autoencoder_ = autoencoder
         if self.contamination == "auto":
             self.offset_ = _growth(autoencoder, X) * _lower_bound(scores)

@@ -192,3 +192,35 @@ def test_filling_beats_the_linear_filling_on_a_curve(quick, curve):
     missing = np.isnan(gappy)
     error, reference = (np.square(rows - curve)[missing].mean() for rows in (filled, linear))
     assert error < reference
+
+
+@pytest.mark.parametrize("parameters", [{}, {"linear_path": None}, {"learning_rate": 1e-30}])
+def test_a_warm_start_with_missing_cells(quick, gappy, parameters):
+    """Also where the model that was kept is PCA."""
+    estimator = quick(warm_start=True, **parameters).fit(gappy)
+    estimator.fit(gappy)
+    assert np.isfinite(estimator.transform(gappy)).all()
+
+
+def test_as_many_components_as_columns(quick, gappy):
+    """The loss stays one of PCA's: hidden cells leave an error where nothing else does."""
+    curve = quick(n_components=4, cv=None).fit(gappy).loss_curve_
+    assert (curve < 3).all()
+
+
+def test_holes_leave_the_shares_of_variance():
+    """Where cells are filled along enough axes: along one, that one takes too much."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 6)) + 0.05 * rng.normal(size=(400, 6))
+    shares = []
+    for rows in (X, holes(X, 0.4)):
+        variances = fit_axes(Rows(rows, np.ones(400)), 6, 5)[0].variances
+        shares.append(variances[:3].cumsum() / variances.sum())
+    assert_allclose(shares[1], shares[0], atol=0.06)
+
+
+def test_what_plain_nets_explain_is_what_score_says(quick):
+    rng = np.random.default_rng(0)
+    X = holes(rng.normal(size=(400, 3)) @ rng.normal(size=(3, 6)), 0.4)
+    estimator = quick(n_components=3, linear_path=None, max_iter=20).fit(X)
+    assert abs(estimator.explained_variance_ratio_.sum() - estimator.score(X)) < 0.25

@@ -140,11 +140,11 @@ def test_bad_random_state(fitted):
 def test_few_keeps_random_rows_in_order(monkeypatch):
     monkeypatch.setattr(_sampling, "MOST_CODES", 10)
     rows = np.arange(100)[:, None]
-    kept = few(rows, 0)
+    kept = few(rows, np.ones(len(rows)), 0)
     assert len(kept) == 10 and (np.diff(kept[:, 0]) > 0).all()
-    assert_array_equal(few(rows, 0), kept)
-    assert not np.array_equal(few(rows, 1), kept)
-    assert_array_equal(few(rows[:10], 0), rows[:10])
+    assert_array_equal(few(rows, np.ones(len(rows)), 0), kept)
+    assert not np.array_equal(few(rows, np.ones(len(rows)), 1), kept)
+    assert_array_equal(few(rows[:10], np.ones(len(rows[:10])), 0), rows[:10])
 
 
 def test_bic_finds_the_number_of_gaussians():

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae._linear import principal_axes
-from skae._rows import Rows, fit_scaling
+from skae._rows import Rows, balanced, fit_scaling
 from skae._selection import hold_outs
 
 rng = np.random.default_rng(0)
@@ -126,3 +126,34 @@ def test_a_list_of_splits_is_a_splitter(quick, X):
     one = quick(cv=splits).fit(X, sample_weight=weight)
     other = quick(cv=moved).fit(X[weight > 0])
     assert_array_equal(one.transform(X), other.transform(X))
+
+
+def test_weights_tell_between_batches_too(quick, X):
+    """In batches of one row, a weight still says how much the row counts."""
+    calm = dict(batch_size=1, cv=None, linear_path=None, optimizer="sgd", learning_rate=1e-3)
+    plain = quick(**calm).fit(X)
+    heavy = quick(**calm).fit(X, sample_weight=np.where(np.arange(len(X)) < 50, 100.0, 1.0))
+    assert not np.allclose(plain.transform(X), heavy.transform(X), rtol=1e-3)
+
+
+def test_classes_are_balanced_by_what_their_rows_weigh():
+    weight, y = np.array([1.0, 3.0, 2.0, 2.0, 8.0]), np.array([0, 0, 1, 1, 1])
+    after = balanced(weight, y)
+    assert after[:2].sum() == pytest.approx(after[2:].sum())
+    assert after.mean() == pytest.approx(1) and after[1] == pytest.approx(3 * after[0])
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_bad_class_weights(quick, X, bad):
+    with pytest.raises(ValueError, match="class_weight must hold finite numbers"):
+        quick(class_weight={0: bad, 1: 1.0}).fit(X, np.arange(len(X)) % 2)
+
+
+def test_fixed_folds_survive_dropped_rows(quick, X):
+    weight = (np.arange(len(X)) % 4 > 0).astype(float)
+    folds = np.arange(len(X)) % 3
+    one = quick(cv=PredefinedSplit(folds)).fit(X, sample_weight=weight)
+    other = quick(cv=PredefinedSplit(folds[weight > 0])).fit(X[weight > 0])
+    assert_array_equal(one.transform(X), other.transform(X))
+    with pytest.raises(ValueError, match=r"Split 0 of cv has 112 rows .* and 0 held out"):
+        quick(cv=[(np.arange(1, 150), [0])]).fit(X, sample_weight=weight)
