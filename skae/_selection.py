@@ -80,7 +80,7 @@ class Recipe:
 
     def resume(self, rows, model):
         """Return a Trial on ``rows`` that goes on from a fitted ``model``."""
-        path, pca = model.path, None
+        path = model.path
         if path.basis is None:
             pca = _linear.fit_axes(rows, self.n_axes, self.network.n_components)[:2]
         else:
