@@ -123,8 +123,9 @@ class Trial:
     """One training in progress and its checkpoints."""
 
     def __init__(self, recipe, run, pca, filler, path, start):
-        self.recipe, self.run, self.pca = recipe, run, pca  # pca: its Axes and its Filler
-        self.axes, self.filler, self.path = pca[0], filler, path
+        self.recipe, self.run = recipe, run
+        self.pca = pca  # its Axes and its Filler
+        self.filler, self.path = filler, path
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
         self.weights = [run.weights()]
         self.losses = []
@@ -145,6 +146,11 @@ class Trial:
     def all_losses(self):
         """Return the training loss of each step so far."""
         return np.concatenate([np.empty(0, np.float32), *self.losses])
+
+    @property
+    def axes(self):
+        """The principal axes of the rows."""
+        return self.pca[0]
 
     @property
     def strengths(self):

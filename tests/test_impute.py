@@ -1,11 +1,11 @@
 """AutoencoderImputer: scikit-learn's checks, what it fills and what it leaves."""
 
 import pickle
-from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
 import pytest
+from _contract import TRANSFORMER_CHECKS, run
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -22,26 +22,6 @@ CONFIGURATIONS = [
     AutoencoderImputer(AutoencoderTransformer(1, **SMALL), random_state=0),
     AutoencoderImputer(AutoencoderTransformer(2, random_state=0, **SMALL), add_indicator=True),
 ]
-FURTHER_CHECKS = [
-    "check_dataframe_column_names_consistency",
-    "check_param_validation",
-    "check_transformer_get_feature_names_out",
-    "check_transformer_get_feature_names_out_pandas",
-    "check_get_feature_names_out_error",
-    "check_set_output_transform",
-    "check_set_output_transform_pandas",
-    "check_global_output_transform_pandas",
-    "check_set_output_transform_polars",
-    "check_global_set_output_transform_polars",
-]
-
-
-def run(check, *args):
-    """Run a check, with a skip counted as a failure."""
-    try:
-        check(*args)
-    except SkipTest as skip:
-        pytest.fail(f"skipped: {skip}")
 
 
 @parametrize_with_checks(CONFIGURATIONS)
@@ -49,7 +29,7 @@ def test_estimator_check(estimator, check):
     run(check, estimator)
 
 
-@pytest.mark.parametrize("name", FURTHER_CHECKS)
+@pytest.mark.parametrize("name", TRANSFORMER_CHECKS)
 @pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=["plain", "indicator"])
 def test_further_check(estimator, name):
     run(getattr(estimator_checks, name), type(estimator).__name__, clone(estimator))

@@ -2,12 +2,12 @@
 
 import pickle
 import warnings
-from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from _contract import run
 from sklearn.base import clone, is_outlier_detector
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -24,14 +24,6 @@ CONFIGURATIONS = [
     AutoencoderOutlierDetector(AutoencoderTransformer(**SMALL), random_state=0),
 ]
 FURTHER_CHECKS = ["check_dataframe_column_names_consistency", "check_param_validation"]
-
-
-def run(check, *args):
-    """Run a check, with a skip counted as a failure."""
-    try:
-        check(*args)
-    except SkipTest as skip:
-        pytest.fail(f"skipped: {skip}")
 
 
 @parametrize_with_checks(CONFIGURATIONS)

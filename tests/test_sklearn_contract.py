@@ -2,9 +2,9 @@
 
 import inspect
 import warnings
-from unittest import SkipTest
 
 import pytest
+from _contract import TRANSFORMER_CHECKS, run
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
@@ -32,28 +32,6 @@ CONFIGURATIONS = [
     AutoencoderTransformer(n_components=0.9, **SMALL),
     WHOLE,
 ]
-
-# scikit-learn runs these in its own test suite only.
-TRANSFORMER_CHECKS = [
-    "check_dataframe_column_names_consistency",
-    "check_transformer_get_feature_names_out",
-    "check_transformer_get_feature_names_out_pandas",
-    "check_get_feature_names_out_error",
-    "check_param_validation",
-    "check_set_output_transform",
-    "check_set_output_transform_pandas",
-    "check_global_output_transform_pandas",
-    "check_set_output_transform_polars",
-    "check_global_set_output_transform_polars",
-]
-
-
-def run(check, *args):
-    """Run a check, with a skip counted as a failure."""
-    try:
-        check(*args)
-    except SkipTest as skip:
-        pytest.fail(f"skipped: {skip}")
 
 
 def excused(estimator):
