@@ -27,9 +27,12 @@ def skae_trainer(sizes, batch, threads):
     It is what ``fit`` runs between two checkpoints: shuffled batches gathered on the host,
     compiled blocks, losses back on the host. The number of threads is JAX's own choice.
     """
+    import numpy as np
+
     from skae import AutoencoderTransformer
     from skae._choices import make_recipe
     from skae._device import computing
+    from skae._rows import Rows
 
     n_features, *hidden, k = sizes
     model = AutoencoderTransformer(
@@ -51,8 +54,8 @@ def skae_trainer(sizes, batch, threads):
         n_iter_no_change=None,
         cv=None,
     )
-    X = gaussian_rows(n_features)
-    run = make_recipe(model, X, 0).begin(X, 0).run
+    rows = Rows(gaussian_rows(n_features), np.ones(N_ROWS))
+    run = make_recipe(model, rows, 0).begin(rows, 0).run
 
     def train(n_steps):
         with computing():

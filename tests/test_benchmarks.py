@@ -1,0 +1,19 @@
+"""The parts of the benchmarks that use skae's inner rooms still find them there."""
+
+import numpy as np
+import pytest
+
+from benchmarks import _peers, speed
+
+
+@pytest.mark.parametrize("peer", ["skae", "sklearn"])
+def test_peers_train_the_net_that_is_timed(peer):
+    train = _peers.TRAINERS[peer]((6, 4, 2), 2048, threads=1)
+    train(2)
+
+
+def test_the_default_net_is_described_to_the_peers():
+    plan = speed.default_plan(np.random.default_rng(0).normal(size=(60, 5)))
+    assert plan["encoder"] == [5, 128, 128, 128, 128, 2]
+    assert plan["decoder"] == [2, 128, 128, 128, 128, 5]
+    assert plan["batch"] == 32 and plan["steps"] >= 4000
