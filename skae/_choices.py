@@ -12,8 +12,8 @@ import numpy as np
 
 from skae._linear import MOST_FILLING, fit_axes, piles
 from skae._objective import Objective
-from skae._selection import Recipe
 from skae._training import Program, make_plan
+from skae._trials import Recipe
 from skae.architectures import ARCHITECTURES
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root

@@ -29,13 +29,13 @@ from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_cal
 from skae._rows import BOUND, Rows, balanced, fit_scaling
 from skae._sampling import CodeDensity, few
 from skae._selection import (
-    REFIT,
     hold_outs,
     kept_splits,
     pca_unexplained,
     select,
     train_ungated,
 )
+from skae._trials import REFIT
 from skae._validation import LARGEST, Number, check_codes, check_rows, drop_rows
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import skae
-from skae import _selection, _training
+from skae import _selection, _training, _trials
 
 N_FOLDS = 2
 
@@ -112,7 +112,7 @@ def test_interrupted_in_the_first_block_of_the_refit(gated, curve, n_blocks, int
 
 
 def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
-    begin, calls = _selection.Recipe.begin, []
+    begin, calls = _trials.Recipe.begin, []
 
     def counted(*args):
         calls.append(args)
@@ -120,7 +120,7 @@ def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
             raise KeyboardInterrupt
         return begin(*args)
 
-    monkeypatch.setattr(_selection.Recipe, "begin", counted)
+    monkeypatch.setattr(_trials.Recipe, "begin", counted)
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):
         fit_through(gated, curve)
     assert_usable(gated, curve)
@@ -162,7 +162,7 @@ def test_interrupted_before_anything_is_known(quick, X, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_selection.Recipe, "begin", interrupt)
+    monkeypatch.setattr(_trials.Recipe, "begin", interrupt)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X[:, :3])
     assert estimator.n_features_in_ == 4

@@ -16,6 +16,7 @@ LAYERS = [
     "skae._transformer",
     "skae._choices",
     "skae._selection",
+    "skae._trials",
     "skae._progress",
     "skae._training",
     "skae._inference",

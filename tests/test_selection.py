@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from skae import _selection
+from skae import _selection, _trials
 from skae._device import computing
 
 N_ROWS = 5
@@ -17,7 +17,7 @@ def trail(*checkpoints, start="pca", tol=1e-4):
     """A Trail of given errors: for each checkpoint, one number per strength."""
     trial = SimpleNamespace(
         start=start,
-        strengths=_selection.STRENGTHS,
+        strengths=_trials.STRENGTHS,
         recipe=SimpleNamespace(plan=SimpleNamespace(tol=tol)),
     )
     judge = SimpleNamespace(
