@@ -6,7 +6,6 @@ scikit-learn's imputers.
 
 import numpy as np
 from sklearn.base import TransformerMixin, _fit_context
-from sklearn.impute import MissingIndicator
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._meta import AroundAutoencoder
@@ -107,6 +106,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         self.autoencoder_ = autoencoder
         self.indicator_ = None
         if self.add_indicator:
+            from sklearn.impute import MissingIndicator  # slow to import
+
             indicator = MissingIndicator(error_on_new=False).set_output(transform="default")
             self.indicator_ = indicator.fit(rows)
         return self
