@@ -32,7 +32,7 @@ def skae_trainer(sizes, batch, threads):
     from skae import AutoencoderTransformer
     from skae._choices import make_recipe
     from skae._device import computing
-    from skae._rows import Rows
+    from skae._rows import Rows, fit_scaling
 
     n_features, *hidden, k = sizes
     model = AutoencoderTransformer(
@@ -55,7 +55,8 @@ def skae_trainer(sizes, batch, threads):
         cv=None,
     )
     rows = Rows(gaussian_rows(n_features), np.ones(N_ROWS))
-    run = make_recipe(model, rows, 0).begin(rows, 0).run
+    scaling = fit_scaling(rows.values, rows.weight, None, centered=False)
+    run = make_recipe(model, rows, scaling, 0).begin(rows, 0).run
 
     def train(n_steps):
         with computing():

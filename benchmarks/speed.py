@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 from benchmarks._report import print_head
 from skae import AutoencoderTransformer
 from skae._choices import make_recipe
-from skae._rows import Rows
+from skae._rows import Rows, fit_scaling
 
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.3  # seconds in which the threads of the peer before go to sleep
@@ -184,7 +184,8 @@ def spread(ratios):
 def default_plan(X):
     """Return the net and the full budget of steps that a default fit on ``X`` resolves to."""
     rows = Rows(X, np.ones(len(X)))
-    recipe = make_recipe(AutoencoderTransformer(), rows, 0)
+    scaling = fit_scaling(X, rows.weight, "global", centered=True)
+    recipe = make_recipe(AutoencoderTransformer(), rows, scaling, 0)
     network, plan = recipe.network, recipe.plan
     return {
         "encoder": [network.n_inputs, *network.hidden_layer_sizes, network.n_components],

@@ -11,10 +11,12 @@ import jax
 import numpy as np
 
 from skae._linear import MOST_FILLING, fit_axes, piles
-from skae._objective import Objective
+from skae._links import LINKS
+from skae._objective import PENALTIES, Autoencoder, Objective
 from skae._training import Program, make_plan
 from skae._trials import Recipe
 from skae.architectures import ARCHITECTURES
+from skae.losses import LOSSES
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 FEW = 4  # components, below which depth and a high rate serve best, from there on width
@@ -23,23 +25,30 @@ MARGIN = 0.25  # of the variance left, since held-out rows are explained less th
 MOST_COMPONENTS = 512  # that a float n_components starts from
 
 
-def make_recipe(params, rows, seed, continued=None):
-    """Return the Recipe for scaled ``rows`` under an estimator's parameters.
+def make_recipe(params, rows, scaling, seed, continued=None):
+    """Return the Recipe for ``rows`` in units of ``scaling`` under an estimator's parameters.
 
     ``continued`` is the Model that a warm start goes on from, whose sizes are kept.
     """
     n, d = rows.values.shape
-    linear = params.linear_path is not None
+    linear, loss = params.linear_path is not None, _loss(params.loss)
     if continued is None:
-        link, n_components = _link(params, rows.values), _n_components(params, rows)
+        link, n_components = _link(params, loss, rows.values), _n_components(params, rows)
         n_axes = _n_axes(n, d) if linear else d
         marks = bool(np.isnan(rows.values).any())
         n_inputs = n_axes + d if marks else n_axes
-        network = _network(params, n_inputs, d if link == "logistic" else n_axes, n_components)
+        n_outputs = n_axes if link.in_axes else d
+        network = _network(params, n_inputs, n_outputs, n_components)
+        autoencoder = _autoencoder(params, network, link)
     else:
-        link, network, marks = continued.link, continued.network, continued.sees_marks
+        autoencoder, marks = continued.autoencoder, continued.sees_marks
+        network = autoencoder.network
         n_axes = network.n_inputs - d if marks else network.n_inputs
-    objective = Objective(network, link, params.ordered, params.corruption)
+    if marks and params.augmentation is not None:
+        raise ValueError(
+            "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
+            "set augmentation=None."
+        )
     batch_size = _batch_size(params.batch_size, n)
     plan = make_plan(
         n,
@@ -52,19 +61,80 @@ def make_recipe(params, rows, seed, continued=None):
         rate=_learning_rate(params.learning_rate, network.n_components, batch_size),
         schedule=params.learning_rate_schedule,
     )
-    numbers = {
-        "weight_decay": np.float32(params.weight_decay),
-        "corruption_level": np.float32(params.corruption_level),
-    }
-    program = Program(objective, params.optimizer)
-    return Recipe(program, plan, n_axes, linear, params.clip, numbers, seed, marks)
+    objective = Objective(
+        autoencoder,
+        loss,
+        params.ordered,
+        params.corruption,
+        params.augmentation,
+        tuple(name for name in PENALTIES if getattr(params, name) > 0),
+    )
+    n_init = params.n_init if continued is None else 1
+    return Recipe(
+        program=Program(objective, params.optimizer, n_init),
+        plan=plan,
+        n_axes=n_axes,
+        linear=linear,
+        clip=params.clip,
+        numbers=_numbers(params, plan),
+        seed=seed,
+        marks=marks,
+        interval=_interval(autoencoder.link, scaling, d),
+    )
 
 
-def _link(params, X):
-    if params.output_activation != "auto":
-        return params.output_activation
-    share = sum(at_end.mean() for at_end in piles(X))
-    return "logistic" if share >= LOGISTIC_SHARE else "identity"
+def _loss(loss):
+    return LOSSES[loss] if isinstance(loss, str) else loss
+
+
+def _numbers(params, plan):
+    """Return what is traced: numbers that a search may change without a new program."""
+    names = "weight_decay", "corruption_level", "kl_weight", *PENALTIES
+    numbers = {name: np.float32(getattr(params, name)) for name in names}
+    norm = params.max_gradient_norm
+    numbers["max_gradient_norm"] = np.float32(np.inf if norm is None else norm)
+    warmup = max(1.0, params.kl_warmup * plan.n_steps)
+    return {**numbers, "kl_ramp": np.float32(1.0 / warmup)}
+
+
+def _link(params, loss, X):
+    """Return the link: the loss's own, the one asked for, or what the cells speak for."""
+    own, asked = getattr(loss, "link", None), params.output_activation
+    if own is not None:
+        if asked != "auto":
+            raise ValueError(
+                f"loss={params.loss!r} has an output activation of its own, got "
+                f"output_activation={asked!r}. Leave output_activation='auto'."
+            )
+        return own
+    if asked == "auto":
+        share = sum(at_end.mean() for at_end in piles(X))
+        asked = "logistic" if share >= LOGISTIC_SHARE else "identity"
+    return LINKS[asked]
+
+
+def _interval(link, scaling, n_features):
+    """Return the scaled ends (2, d) of a link's own range; beyond 1 there is no end but inf."""
+    if link.ends is None:
+        return None
+    lower, upper = link.ends
+    ends = np.array([lower, upper if np.isfinite(upper) else lower + 1.0])
+    return scaling.forward(np.tile(ends[:, None], n_features))
+
+
+def _autoencoder(params, network, link):
+    variational = params.kl_weight > 0
+    is_plain = params.code_activation == "identity" and params.n_nonzero_coefs is None
+    if variational and not is_plain:
+        raise ValueError(
+            "kl_weight > 0 makes codes normal distributions, which no code_activation and no "
+            f"n_nonzero_coefs go with; got kl_weight={params.kl_weight}, code_activation="
+            f"{params.code_activation!r}, n_nonzero_coefs={params.n_nonzero_coefs}. Leave "
+            "one or the other at its default."
+        )
+    return Autoencoder(
+        network, link, params.code_activation, params.n_nonzero_coefs, variational
+    )
 
 
 def _n_components(params, rows):
@@ -100,6 +170,7 @@ def _network(params, n_inputs, n_outputs, n_components):
         n_inputs,
         n_outputs,
         n_components,
+        2 * n_components if params.kl_weight > 0 else n_components,
         _layer_sizes(params.hidden_layer_sizes, n_components),
         params.activation,
         zero_start=params.linear_path is not None,

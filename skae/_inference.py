@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae import _objective
 from skae._rows import tiles
 
 TILE_ROWS = 64
@@ -20,13 +19,17 @@ BLOCK_NUMBERS = 2**18  # float32 numbers in one block of tiles, about 1 MB
 
 @dataclass(frozen=True)
 class Model:
-    """A trained encoder-decoder: static network and link, NumPy path, weights and filler."""
+    """A trained encoder-decoder: what is static, NumPy path, weights and filler."""
 
-    network: object
-    link: str
+    autoencoder: object
     path: object
     params: object
     filler: object
+
+    @property
+    def network(self):
+        """The static record of the architecture."""
+        return self.autoencoder.network
 
     @property
     def sees_marks(self):
@@ -36,25 +39,39 @@ class Model:
 
     def encode(self, X):
         """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
-        k = self.network.n_components
         encoder = {"encoder": self.params["encoder"]}
-        rows = self.filler.fill(X)
-        if self.sees_marks:
-            rows = np.concatenate([rows, np.isnan(X)], axis=1)
         return self._in_tiles(
-            rows, k, lambda x, n: _encode_tiles(self.network, self.path, encoder, x, n)
+            self._inputs(X),
+            self.network.n_components,
+            lambda x, n: _encode_tiles(self.autoencoder, self.path, encoder, x, n),
         )
 
     def decode(self, Z, n_kept):
         """Return scaled float32 rows (n, d) of codes, the first ``n_kept`` (n,) of each."""
         decoder = {"decoder": self.params["decoder"]}
-        static = (self.network, self.link)
         codes = np.column_stack([Z, n_kept])  # whole numbers are exact in float32
         return self._in_tiles(
             codes,
             len(self.path.lower),
-            lambda z, n: _decode_tiles(*static, self.path, decoder, z, n),
+            lambda z, n: _decode_tiles(self.autoencoder, self.path, decoder, z, n),
         )
+
+    def costs(self, objective, numbers, seen, target, noise, n_kept):
+        """Return the ``objective`` (n,) of rows that are ``seen`` (n, d), cut at ``n_kept``.
+
+        ``target`` (n, d) is NaN where it does not count; ``noise`` (n, k) is of the codes.
+        """
+        observed = ~np.isnan(target)
+        rows = [self._inputs(seen), np.where(observed, target, 0.0), observed, noise]
+        rows = np.column_stack([*rows, np.full(len(seen), n_kept)])
+        found = self._in_tiles(
+            rows, 1, lambda x, n: _cost_tiles(objective, self.path, self.params, numbers, x, n)
+        )
+        return found[:, 0]
+
+    def _inputs(self, X):
+        rows = self.filler.fill(X)
+        return np.concatenate([rows, np.isnan(X)], axis=1) if self.sees_marks else rows
 
     def _in_tiles(self, X, width, program):
         out = np.empty((len(X), width), np.float32)
@@ -68,25 +85,44 @@ class Model:
 
 
 @partial(jax.jit, static_argnums=0)
-def _encode_tiles(network, path, params, block, n_used):
+def _encode_tiles(autoencoder, path, params, block, n_used):
     def encode_row(row):
-        x, marks = jnp.split(row, [len(path.mean)])
-        x = x - path.mean
-        x = x if path.basis is None else x @ path.basis
-        x = jnp.concatenate([x, marks]) if len(marks) else x
-        return _objective.encode(network, path, params, x)
+        return autoencoder.encode(path, params, _axes(path, row))
 
-    return _each_tile(encode_row, block, n_used, network.n_components)
+    return _each_tile(encode_row, block, n_used, autoencoder.network.n_components)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _decode_tiles(network, link, path, params, block, n_used):
+@partial(jax.jit, static_argnums=0)
+def _decode_tiles(autoencoder, path, params, block, n_used):
     def decode_row(z):
-        out = _objective.decode(network, link, path, params, z[:-1], z[-1])
-        out = _objective.columns(link, path, out)
-        return jnp.clip(out, path.floor, path.ceiling)
+        out = autoencoder.decode(path, params, z[:-1], z[-1])
+        return jnp.clip(autoencoder.columns(path, out), path.floor, path.ceiling)
 
     return _each_tile(decode_row, block, n_used, len(path.lower))
+
+
+@partial(jax.jit, static_argnums=0)
+def _cost_tiles(objective, path, params, numbers, block, n_used):
+    d, k = len(path.lower), objective.network.n_components
+    n_inputs = block.shape[-1] - 2 * d - k - 1
+
+    def cost_of(row):
+        x, target, observed, noise, n_kept = jnp.split(
+            row, np.cumsum([n_inputs, d, d, k]).tolist()
+        )
+        n_kept = n_kept[0].astype(jnp.int32)
+        rows = (_axes(path, x), target, observed, n_kept, noise)
+        return objective.cost(params, path, numbers, *rows)[None]
+
+    return _each_tile(cost_of, block, n_used, 1)
+
+
+def _axes(path, row):
+    """Return the encoder's inputs of one row: its axes, then its marks if it has any."""
+    x, marks = jnp.split(row, [len(path.mean)])
+    x = x - path.mean
+    x = x if path.basis is None else x @ path.basis
+    return jnp.concatenate([x, marks]) if len(marks) else x
 
 
 def _each_tile(row_function, block, n_used, width):

@@ -11,8 +11,6 @@ import numpy as np
 from skae._rows import column_means
 
 ERROR_FLOOR = 1e-12
-LOGIT_SLOPE = 4.0  # logits per unit of share, in the middle of the range
-LOGIT_MARGIN = 0.5  # of PCA's residual
 PLAIN_MARGIN = 0.02
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
 MOST_FILLING = 32  # axes that missing cells are filled along, where the code is not longer
@@ -38,18 +36,21 @@ class Axes(NamedTuple):
         captured[:, 1 : k + 1] = np.square(centred @ self.basis[:, :k])
         return np.maximum(total - captured.cumsum(axis=1), 0.0)
 
-    def errors_seen(self, X, filled, n_components):
-        """Return likewise the errors on the observed cells of ``X``, encoded as ``filled``."""
-        left = np.where(np.isnan(X), 0.0, X - self.mean)
+    def errors_seen(self, X, filled, n_components, losses=None):
+        """Return likewise the errors on the observed cells of ``X``, encoded as ``filled``.
+
+        ``losses`` (target, out) -> (n, d) are squared errors by default.
+        """
+        losses = losses or (lambda target, out: np.square(target - out))
+        observed = ~np.isnan(X)
+        target = np.where(observed, X, self.mean)
         errors = np.empty((len(X), n_components + 1))
-        errors[:, 0] = np.square(left).sum(axis=1)
         codes = (filled - self.mean) @ self.basis
-        for m in range(1, n_components + 1):
-            if m <= codes.shape[1]:
-                left -= np.where(
-                    np.isnan(X), 0.0, np.outer(codes[:, m - 1], self.basis[:, m - 1])
-                )
-            errors[:, m] = np.square(left).sum(axis=1)
+        out = np.tile(self.mean, (len(X), 1))
+        for m in range(n_components + 1):
+            if 0 < m <= codes.shape[1]:
+                out += np.outer(codes[:, m - 1], self.basis[:, m - 1])
+            errors[:, m] = np.where(observed, losses(target, out), 0.0).sum(axis=1)
         return errors
 
 
@@ -99,10 +100,12 @@ class LinearPath(NamedTuple):
     ``code_scale`` (k,), ``output_scale`` (n_outputs,) and ``noise_scale`` (n_inputs,) are the
     sizes of the codes, of the decoder's correction and of the input noise; ``lower`` and
     ``upper`` (d,) the range of the columns, ``floor`` and ``ceiling`` (d,) where outputs are
-    clipped; ``margin`` (n_outputs,) how far from the ends of its range, as a share of it, PCA's
-    reconstruction is kept by the logistic link; ``cut_error`` (k + 1,) PCA's mean squared error
-    per row with the first m components; ``strength`` () the share of both corrections that is
-    applied: 1 while training, but where a warm start goes on from less.
+    clipped; ``origin`` and ``unit`` (d,) where the range of the link begins and how wide it is;
+    ``margin`` (n_outputs,) how far from its ends, as a share of it, PCA's reconstruction is
+    kept by the link; ``cut_error`` (k + 1,) PCA's mean error per row with the first m
+    components; ``code_log_variance`` (k,) the logarithm of the variance of a variational code
+    over its scale's square, as PCA has it; ``strength`` () the share of both corrections that
+    is applied: 1 while training, but where a warm start goes on from less.
     """
 
     mean: np.ndarray
@@ -117,8 +120,11 @@ class LinearPath(NamedTuple):
     upper: np.ndarray
     floor: np.ndarray
     ceiling: np.ndarray
+    origin: np.ndarray
+    unit: np.ndarray
     margin: np.ndarray
     cut_error: np.ndarray
+    code_log_variance: np.ndarray
     strength: np.ndarray
 
 
@@ -200,10 +206,11 @@ def _weighted_axes(X, n_axes, weight):
     return Axes(mean, basis, variances)
 
 
-def pca_path(X, axes, n_components, *, link, clip, filled=None):
+def pca_path(X, axes, n_components, *, link, clip, filled=None, interval=None):
     """Return the LinearPath that begins at PCA of the rows ``X`` (n, d).
 
-    Where cells of ``X`` are missing, ``filled`` has them filled.
+    Where cells of ``X`` are missing, ``filled`` has them filled. ``interval`` (2, d) is the
+    range of the ``link`` where it is not that of the columns.
     """
     n_axes = axes.basis.shape[1]
     k = min(n_components, n_axes)
@@ -212,11 +219,11 @@ def pca_path(X, axes, n_components, *, link, clip, filled=None):
     left = np.sqrt(cut_error[n_components] / max(1, n_axes - k))
     residual = np.where(np.arange(n_axes) < k, left, deviations)
     loadings, offset, output_scale = np.eye(n_axes), np.zeros(n_axes), residual
-    margin = np.zeros(n_axes)
-    if link == "logistic":
+    margin, ranges = np.zeros(n_axes), _ranges(X, clip, interval)
+    if not link.in_axes:
         loadings, offset = axes.basis.T, axes.mean
-        share = _residual_share(X if filled is None else filled, axes, k)
-        output_scale, margin = LOGIT_SLOPE * share, np.clip(LOGIT_MARGIN * share, 1e-3, 0.4)
+        share = _residual_share(X if filled is None else filled, axes, k, ranges["unit"])
+        output_scale, margin = link.scales(share, _mean_share(axes.mean, ranges))
     return _float32(
         mean=axes.mean,
         basis=axes.basis,
@@ -228,7 +235,7 @@ def pca_path(X, axes, n_components, *, link, clip, filled=None):
         noise_scale=residual,
         margin=margin,
         cut_error=cut_error,
-        **_ranges(X, clip),
+        **ranges,
     )
 
 
@@ -237,20 +244,58 @@ def marked_path(path, error, link):
 
     With hidden cells PCA leaves an error even where the code is as long as the row.
     """
+    path = path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
+    return rescaled_path(path, error, link)
+
+
+def rescaled_path(path, error, link):
+    """Return ``path`` whose errors are at least ``error`` (k + 1,), and its scales likewise."""
     d = len(path.mean)
     error = np.maximum(error, path.cut_error).astype(np.float32)
     left = np.sqrt(error[-1] / d)  # in each column
-    if link == "logistic":
-        width = path.upper - path.lower
-        left = LOGIT_SLOPE * np.divide(left, width, out=np.zeros(d), where=width > 0)
+    if not link.in_axes:
+        share = np.divide(left, path.unit, out=np.zeros(d), where=path.unit > 0)
+        ranges = {"origin": path.origin, "unit": path.unit}
+        left, _ = link.scales(share, _mean_share(path.mean, ranges))
     return path._replace(
-        noise_scale=np.pad(path.noise_scale, (0, d)),
         cut_error=error,
         output_scale=np.maximum(path.output_scale, left).astype(np.float32),
     )
 
 
-def plain_path(X, axes, n_components, *, clip):
+def unscaled_path(path):
+    """Return ``path`` for codes that an activation makes: they have its range, not PCA's."""
+    return path._replace(
+        gain=path.gain / path.code_scale,
+        loadings=path.loadings * path.code_scale[:, None],
+        code_scale=np.ones_like(path.code_scale),
+    )
+
+
+def variational_path(path, axes):
+    """Return ``path`` for codes that are distributions: probabilistic PCA.
+
+    Its codes in units of their scale are normal with variance 1 before a row is seen, and
+    with the variance noise / variance of the axis once it is (Tipping and Bishop 1999,
+    "Probabilistic principal component analysis", doi:10.1111/1467-9868.00196).
+    """
+    d, k = len(path.mean), len(path.gain)
+    if path.basis is None:
+        return path
+    total = axes.variances.sum() or 1.0
+    noise = max(path.cut_error[k] / max(1, d - k), NOISE_FLOOR * total / d)
+    variances = _with_rows(axes.variances[:k], k)
+    share = np.minimum(noise / np.maximum(variances, noise), 1.0)
+    kept = np.sqrt(1.0 - share).astype(np.float32)
+    return path._replace(
+        gain=path.gain * kept,
+        loadings=path.loadings * kept[:, None],
+        cut_error=np.maximum(path.cut_error, d * noise).astype(np.float32),
+        code_log_variance=np.log(share).astype(np.float32),
+    )
+
+
+def plain_path(X, axes, n_components, *, link, clip, interval=None):
     """Return the LinearPath of a plain autoencoder: no rotation, nothing but the nets."""
     d = X.shape[1]
     return _float32(
@@ -258,13 +303,13 @@ def plain_path(X, axes, n_components, *, clip):
         basis=None,
         gain=np.zeros(n_components),
         loadings=np.zeros((n_components, d)),
-        offset=np.zeros(d),
+        offset=np.zeros(d) if link.in_axes else axes.mean,
         code_scale=np.ones(n_components),
         output_scale=np.ones(d),
         noise_scale=np.ones(d),
         margin=np.full(d, PLAIN_MARGIN),
         cut_error=_cut_error(axes, n_components),
-        **_ranges(X, clip),
+        **_ranges(X, clip, interval),
     )
 
 
@@ -291,19 +336,23 @@ def ends(X):
     return np.where(is_empty, 0.0, lower), np.where(is_empty, 0.0, upper)
 
 
-def _ranges(X, clip):
-    """Return the columns' range, and the bounds that ``clip`` (True, False, "auto") sets.
+def _ranges(X, clip, interval=None):
+    """Return the columns' and the link's range, and the bounds that ``clip`` sets.
 
-    An end of the range in training is a bound of the quantity where cells pile up at it;
-    elsewhere it is the accident of a sample, and clipping there costs where data are rare.
+    With ``clip="auto"`` an end of the range in training is a bound of the quantity where cells
+    pile up at it; elsewhere it is the accident of a sample, and clipping there costs where
+    data are rare.
     """
     lower, upper = ends(X)
+    origin, end = (lower, upper) if interval is None else interval
     at_lower, at_upper = piles(X) if clip == "auto" else (np.full(len(lower), clip),) * 2
     return {
         "lower": lower,
         "upper": upper,
         "floor": np.where(at_lower >= PILE_SHARE, lower, -np.inf),
         "ceiling": np.where(at_upper >= PILE_SHARE, upper, np.inf),
+        "origin": origin,
+        "unit": end - origin,
     }
 
 
@@ -312,8 +361,14 @@ def _cut_error(axes, n_components):
     total = axes.variances.sum()
     explained = np.concatenate([[0.0], axes.variances.cumsum()])
     explained = _with_rows(explained[: n_components + 1], n_components + 1, total)
+    return above_zero(np.maximum(total - explained, 0.0), total)
+
+
+def above_zero(errors, total=None):
+    """Return PCA's ``errors`` (k + 1,) with a floor: what they are relative to."""
+    total = errors[0] if total is None else total
     floor = ERROR_FLOOR * total if total > 0 else 1.0
-    return np.maximum(total - explained, floor)
+    return np.maximum(errors, floor).astype(errors.dtype)
 
 
 def _code_scale(deviations, n_components):
@@ -322,13 +377,17 @@ def _code_scale(deviations, n_components):
     return np.maximum(_with_rows(deviations, n_components), 1e-6 * largest)
 
 
-def _residual_share(X, axes, k):
-    """PCA's residual of each column (its root mean square) as a share of the column's range."""
+def _residual_share(X, axes, k, unit):
+    """Return PCA's residual of each column (its root mean square) over ``unit`` (d,)."""
     centred = X - axes.mean
     basis = axes.basis[:, :k]
     residual = np.sqrt(np.square(centred - centred @ basis @ basis.T).mean(axis=0))
-    width = np.ptp(X, axis=0)
-    return np.divide(residual, width, out=np.zeros_like(width), where=width > 0)
+    return np.divide(residual, unit, out=np.zeros_like(residual), where=unit > 0)
+
+
+def _mean_share(mean, ranges):
+    origin, unit = ranges["origin"], ranges["unit"]
+    return np.divide(mean - origin, unit, out=np.zeros(len(mean)), where=unit > 0)
 
 
 def _with_rows(array, n_rows, fill=0.0):
@@ -339,4 +398,5 @@ def _with_rows(array, n_rows, fill=0.0):
 
 def _float32(**arrays):
     cast = {k: None if v is None else v.astype(np.float32) for k, v in arrays.items()}
-    return LinearPath(**cast, strength=np.float32(1))
+    k = len(cast["gain"])
+    return LinearPath(**cast, code_log_variance=np.zeros(k, np.float32), strength=np.float32(1))

@@ -1,56 +1,192 @@
-"""The model and its objective, on one sample and on one batch.
+"""The model and its objective, on one row and on one batch.
 
     z  = gain * PCA's projection + a * s * f(x)
-    x^ = link^-1(link(offset + loadings' z) + a * r * g(z / s, mask))
+    x^ = link(offset + loadings' z, a * r * g(z / s, mask))
 
 where f and g are the network's two halves, s and r the scales of a ``LinearPath`` and a its
-strength.
-JAX only: nothing here knows estimators, optimizers or the number of rows.
+strength. JAX only: nothing here knows estimators, optimizers or the number of rows.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from skae._links import Identity, shares
 from skae.corruptions import CORRUPTIONS, in_columns
+from skae.losses import SquaredError
 
 CUT_SHARE = 1 / 3  # of the rows, whose code is cut
+NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
+CODE_ACTIVATIONS = {
+    "identity": lambda z: z,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "logistic": jax.nn.sigmoid,
+    "softmax": jax.nn.softmax,
+}
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """What makes a code of a row and a row of a code: static choices; arrays come with calls.
+
+    Of a ``variational`` one, the network's encoder returns k numbers more: the logarithms of
+    the codes' variances over those of its linear path.
+    """
+
+    network: object
+    link: object = Identity()
+    code_activation: str = "identity"
+    n_nonzero_coefs: int | None = None
+    variational: bool = False
+
+    @property
+    def begins_at_pca(self):
+        """Whether zero nets make it PCA, where its linear path is PCA's."""
+        return self.code_activation == "identity" and self.n_nonzero_coefs is None
+
+    def encode(self, path, params, x):
+        """Return the code (k,) of one row ``x`` (n_inputs,): axes, then marks if it has any."""
+        return self.posterior(path, params, x)[0]
+
+    def posterior(self, path, params, x):
+        """Return the mean code (k,) of one row, and the logarithm of its variance over s^2."""
+        k = self.network.n_components
+        lead = jnp.pad(x, (0, max(0, k - len(x))))[:k]
+        out = self.network.encode(params, x)
+        z = path.gain * lead + path.strength * path.code_scale * out[:k]
+        z = self._sparse(CODE_ACTIVATIONS[self.code_activation](z), path.code_scale)
+        return z, path.code_log_variance + path.strength * out[k:] if len(out) > k else None
+
+    def _sparse(self, z, scale):
+        """Return ``z`` with all but its largest entries set to zero."""
+        if self.n_nonzero_coefs is None or self.n_nonzero_coefs >= len(z):
+            return z
+        _, largest = jax.lax.top_k(jnp.abs(z / scale), self.n_nonzero_coefs)
+        return jnp.zeros_like(z).at[largest].set(z[largest])
+
+    def decode(self, path, params, z, n_kept):
+        """Return the outputs (n_outputs,) of one code of which the first ``n_kept`` count."""
+        mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
+        z = z * mask
+        linear = path.offset + z @ path.loadings
+        correction = path.output_scale * self.network.decode(params, z / path.code_scale, mask)
+        return self.link(path, linear, path.strength * correction)
+
+    def columns(self, path, out):
+        """Return outputs of ``decode`` as scaled columns (d,)."""
+        if not self.link.in_axes:
+            return out
+        return path.mean + (out if path.basis is None else path.basis @ out)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is trained: static, hashable choices; the numbers come with each call."""
+    """What is trained: static, hashable choices; the numbers come with each call.
 
-    network: object
-    link: str = "identity"
+    ``penalties`` are the keys of ``PENALTIES`` whose weights are not zero.
+    """
+
+    autoencoder: Autoencoder
+    loss: object = SquaredError()
     ordered: bool = True
     corruption: object = None
+    augmentation: object = None
+    penalties: tuple = ()
 
-    def loss(self, params, path, batch, key, corruption_level):
-        """Return the mean of a batch's weighted squared errors over PCA's at the same cut.
+    @property
+    def network(self):
+        """The static record of the architecture."""
+        return self.autoencoder.network
 
-        ``batch`` is (x, target, observed, weight); where cells are missing, the targets and
-        the marks ``observed`` are in columns, and the errors are summed over observed cells.
-        Rows of weight 0 are none; the weights of all rows have mean 1.
+    @property
+    def in_axes(self):
+        """Whether errors are the same in the outputs' axes as in columns."""
+        return self.autoencoder.link.in_axes and isinstance(self.loss, SquaredError)
+
+    @property
+    def is_error_alone(self):
+        """Whether there is nothing in it but the error of reconstructions."""
+        return not (self.penalties or self.autoencoder.variational)
+
+    def batch_loss(self, params, path, batch, key, numbers, step):
+        """Return the weighted mean of ``cost`` over a batch, corrupted and with cut codes.
+
+        ``batch`` is (x, target, observed, weight); where ``in_axes`` does not hold or cells
+        are missing, the targets and the marks ``observed`` are in columns. Rows of weight 0
+        are none; the weights of all rows have mean 1.
         """
         x, target, observed, weight = batch
-        target = x if target is None else target
         noise_key, cut_key = jax.random.split(key)
+        if self.augmentation is not None:
+            x, target = self._augmented(jax.random.fold_in(key, 2), x, target, path)
+        target = x if target is None else target
         n_kept = self._cuts(cut_key, len(x))
-        noisy = self._corrupted(noise_key, x, corruption_level, path)
-        error = jax.vmap(self._error, (None, None, 0, 0, None if observed is None else 0, 0))(
-            params, path, noisy, target, observed, n_kept
-        )
-        return jnp.sum(weight * error / path.cut_error[n_kept]) / jnp.sum(weight > 0)
+        noisy = self._corrupted(noise_key, x, numbers["corruption_level"], path)
+        noise = None
+        if self.autoencoder.variational:
+            shape = (len(x), self.network.n_components)
+            noise = jax.random.normal(jax.random.fold_in(key, 3), shape, x.dtype)
+            ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
+            numbers = {**numbers, "kl_weight": ramp * numbers["kl_weight"]}
+        rows = (noisy, target, observed, n_kept, noise)
+        axes = tuple(None if part is None else 0 for part in rows)
+        cost = jax.vmap(partial(self.cost, params, path, numbers), axes)(*rows)
+        return jnp.sum(weight * cost) / jnp.sum(weight > 0)
 
-    def _error(self, params, path, x, target, observed, n_kept):
-        z = encode(self.network, path, params, x)
-        out = decode(self.network, self.link, path, params, z, n_kept)
-        if observed is None:
+    def cost(self, params, path, numbers, x, target, observed, n_kept, noise):
+        """Return one row's objective, in units of PCA's error with as many components.
+
+        That is the error with the first ``n_kept`` components and the penalties; of a
+        variational code, at mean + deviation * ``noise`` (k,), the bound on its likelihood.
+        """
+        z, log_variance = self.autoencoder.posterior(path, params, x)
+        code = z
+        if self.autoencoder.variational:
+            code = z + path.code_scale * jnp.exp(0.5 * log_variance) * noise
+        out = self.autoencoder.decode(path, params, code, n_kept)
+        error = self._error(path, out, target, observed) / path.cut_error[n_kept]
+        if self.autoencoder.variational:
+            n_cells = len(path.mean) if observed is None else jnp.sum(observed)
+            divergence = divergences(z / path.code_scale, log_variance)
+            divergence = jnp.sum(jnp.where(jnp.arange(len(z)) < n_kept, divergence, 0.0))
+            error = self._bound(params, path, error, n_kept, n_cells, divergence, numbers)
+        for name in self.penalties:
+            error += numbers[name] * PENALTIES[name](self.autoencoder, params, path, x, z)
+        return error
+
+    def _bound(self, params, path, error, n_kept, n_cells, divergence, numbers):
+        """Return minus the bound on a row's log likelihood, in units of the error.
+
+        Squared errors are those of a normal distribution with one variance that is learned;
+        other losses are minus a log likelihood themselves.
+        """
+        weighted = numbers["kl_weight"] * divergence
+        if not isinstance(self.loss, SquaredError):
+            return error + weighted / path.cut_error[n_kept]
+        log_noise = NOISE_RATE * params["log_noise"]
+        share = n_cells / len(path.mean)
+        return error * jnp.exp(-log_noise) + share * log_noise + 2 * weighted / len(path.mean)
+
+    def _error(self, path, out, target, observed):
+        if observed is None and self.in_axes:
             return jnp.sum(jnp.square(target - out))
-        return jnp.sum(observed * jnp.square(target - columns(self.link, path, out)))
+        cells = self.cell_losses(path, target, self.autoencoder.columns(path, out))
+        return jnp.sum(cells if observed is None else observed * cells)
+
+    def cell_losses(self, path, target, out):
+        """Return the losses (..., d) of scaled columns; for NumPy's arrays too."""
+        if self.loss_has_units:
+            target, out = shares(path, target), shares(path, out)
+        return self.loss(target, out)
+
+    @property
+    def loss_has_units(self):
+        """Whether the loss is one of cells in X's units: 0 and 1 are then the path's ends."""
+        return getattr(self.loss, "link", None) is not None
 
     def _cuts(self, key, n_rows):
         """How many leading components each row keeps: all of them, or m for some rows.
@@ -74,41 +210,49 @@ class Objective:
         keys = jax.random.split(key, len(x))
         return jax.vmap(corrupt, (0, 0, None, None))(keys, x, level, path)
 
+    def _augmented(self, key, x, target, path):
+        """Return other inputs and targets: rows that are as good as those that are there."""
 
-def encode(network, path, params, x):
-    """Return the code (k,) of one sample ``x`` (n_inputs,): axes, then marks if it has any."""
-    k = network.n_components
-    lead = jnp.pad(x, (0, max(0, k - len(x))))[:k]
-    return path.gain * lead + path.strength * path.code_scale * network.encode(params, x)
+        def augment(key, row, level):
+            return self.augmentation(key, row)
 
-
-def decode(network, link, path, params, z, n_kept):
-    """Return the outputs (n_outputs,) of one code of which the first ``n_kept`` count."""
-    mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
-    z = z * mask
-    linear = path.offset + z @ path.loadings
-    correction = path.output_scale * network.decode(params, z / path.code_scale, mask)
-    return LINKS[link](path, linear, path.strength * correction)
+        keys = jax.random.split(key, len(x))
+        x = jax.vmap(partial(in_columns, augment), (0, 0, None, None))(keys, x, 1.0, path)
+        return x, None if target is None else jax.vmap(self.augmentation)(keys, target)
 
 
-def columns(link, path, out):
-    """Return outputs of ``decode`` as scaled columns (d,)."""
-    if link != "identity":
-        return out
-    return path.mean + (out if path.basis is None else path.basis @ out)
+def divergences(mean, log_variance):
+    """Return the Kullback-Leibler divergence (k,) of each code's normal from the standard one.
+
+    Kingma and Welling 2014, "Auto-encoding variational Bayes", doi:10.48550/arXiv.1312.6114.
+    """
+    return 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
 
 
-def _identity(path, linear, correction):
-    return linear + correction
+def sparsity(autoencoder, params, path, x, z):
+    """Return the mean absolute code, in units of the codes' scales."""
+    return jnp.mean(jnp.abs(z / path.code_scale))
 
 
-def _logistic(path, linear, correction):
-    """Add the correction to the logit of the linear output's place in each column's range."""
-    width = path.upper - path.lower
-    share = (linear - path.lower) / jnp.where(width > 0, width, jnp.ones_like(width))
-    share = jnp.clip(share, path.margin, 1 - path.margin)
-    logit = jnp.log(share) - jnp.log1p(-share)
-    return path.lower + width * jax.nn.sigmoid(logit + correction)
+def contraction(autoencoder, params, path, x, z):
+    """Return the squared Frobenius norm of the encoder's Jacobian per component: 1 for PCA.
+
+    Rifai et al. 2011, "Contractive auto-encoders", ICML.
+    """
+    jacobian = jax.jacrev(lambda x: autoencoder.encode(path, params, x))(x)
+    return jnp.sum(jnp.square(jacobian)) / len(z)
 
 
-LINKS = {"identity": _identity, "logistic": _logistic}
+def weight_l1(autoencoder, params, path, x, z):
+    """Return the sum of the absolute weights, biases among them."""
+    nets = params["encoder"], params["decoder"]
+    return sum(jnp.sum(jnp.abs(leaf)) for leaf in jax.tree.leaves(nets))
+
+
+PENALTIES = {"sparsity": sparsity, "contraction": contraction, "weight_l1": weight_l1}
+
+
+def noise_variance(model):
+    """Return the variance of each scaled cell's noise that a variational ``model`` learned."""
+    log_noise = NOISE_RATE * float(model.params["log_noise"])
+    return float(model.path.cut_error[-1] / len(model.path.mean) * math.exp(log_noise))

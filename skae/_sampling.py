@@ -69,6 +69,22 @@ class CodeDensity:
         return center + scale * self.mixture.draw(n_samples, rng)
 
 
+class Prior:
+    """The normal distribution that variational codes are drawn towards, in their ``scale``."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    @property
+    def dtype(self):
+        """The float dtype of the training rows."""
+        return self.scale.dtype
+
+    def draw(self, n_samples, rng):
+        """Return ``n_samples`` new codes (n_samples, k) in float64."""
+        return self.scale * rng.standard_normal((n_samples, len(self.scale)))
+
+
 def few(X, weight, seed):
     """Return at most MOST_CODES random rows of ``X`` (n, d), in their order.
 

@@ -30,31 +30,50 @@ class Judge:
     """
 
     def __init__(self, rows, trial):
-        recipe = trial.recipe
+        self.recipe = recipe = trial.recipe
+        self.objective = recipe.program.objective
         self.target, self.weight = rows
         self.n_components = recipe.network.n_components
-        self.ordered = recipe.program.objective.ordered
         self.observed = ~np.isnan(self.target)
-        self.seen, self.reference = recipe.pca_errors(rows, *trial.pca)
+        self.seen, self.reference = recipe.pca_errors(rows, trial.pca)
         self.total = self.reference[:, 0]  # no component: each row's own variance
 
     @property
     def cuts(self):
         """The numbers of leading components that are judged at every checkpoint."""
         k = self.n_components
-        if not self.ordered or k == 1:
+        if not self.objective.ordered or k == 1:
             return np.array([k])
         spread = np.unique(np.geomspace(1, k, N_PREFIXES + 1).round().astype(int))
         return np.append(spread[spread < k], k)
 
-    def squared_errors(self, model, cuts, rows=slice(None)):
-        """Return the squared error (n_rows, n_cuts) of each row with its first ``cuts``."""
+    def start_costs(self, model):
+        """Return the ``costs`` of a ``model`` that is PCA: its errors, where they are all."""
+        if self.objective.is_error_alone:
+            return self.reference[:, self.cuts]
+        return self.costs(model)
+
+    def costs(self, model):
+        """Return what is judged of a model (n_rows, n_cuts): its errors and its penalties."""
+        if self.objective.is_error_alone:
+            return self.errors(model, self.cuts)
+        noise = np.random.default_rng([self.recipe.seed, REFIT, 3])
+        noise = noise.standard_normal((len(self.target), self.n_components))
+        given = self.objective, self.recipe.numbers, self.seen, self.target, noise
+        return np.column_stack(
+            [model.path.cut_error[m] * model.costs(*given, m) for m in self.cuts]
+        ).astype(np.float64)
+
+    def errors(self, model, cuts, rows=slice(None)):
+        """Return the error (n_rows, n_cuts) of each row with its first ``cuts`` components."""
         Z = model.encode(self.seen[rows])
-        target, observed = self.target[rows], self.observed[rows]
+        observed = self.observed[rows]
+        target = np.where(observed, self.target[rows], 0.0)
         errors = np.empty((len(Z), len(cuts)))
         for column, n_kept in enumerate(cuts):
             out = model.decode(Z, np.full(len(Z), n_kept, np.float32))
-            errors[:, column] = np.square(np.where(observed, target - out, 0.0)).sum(axis=1)
+            losses = np.asarray(self.objective.cell_losses(model.path, target, out))
+            errors[:, column] = np.where(observed, losses, 0.0).sum(axis=1)
         return errors
 
 
@@ -103,50 +122,57 @@ def _spread(labels):
     return np.argsort(place, kind="stable")
 
 
-def criterion(errors, reference, variance):
+def criterion(costs, unit, variance):
     """Return each row's share of the criterion: its mean is 1 for PCA, lower is better.
 
-    ``errors`` (..., n_rows, n_cuts) over PCA's mean error ``reference`` (n_cuts,), half of it
-    on the full code (the last cut), half on the mean over the prefixes. Where PCA leaves
-    nothing, errors count against a trace of the rows' ``variance``.
+    ``costs`` (..., n_rows, n_cuts) over PCA's mean ``unit`` (n_cuts,), half of it on the full
+    code (the last cut), half on the mean over the prefixes. Where PCA leaves nothing, costs
+    count against a trace of the rows' ``variance``.
     """
     floor = max(_linear.ERROR_FLOOR * variance, SMALLEST_ERROR)
-    scale = np.maximum(reference, floor)
-    share = errors / scale
+    share = costs / np.maximum(unit, floor)
     full, prefixes = share[..., -1], share[..., :-1]
     return full if prefixes.shape[-1] == 0 else 0.5 * (full + prefixes.mean(axis=-1))
 
 
 class Trail:
-    """A Trial followed along its Judge: errors at every checkpoint, the first one PCA's.
+    """A Trial followed along its Judge: costs at every checkpoint, the first one PCA's.
 
-    ``errors`` holds (n_strengths, n_rows, n_cuts) squared errors for each checkpoint.
+    ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included.
     """
 
     def __init__(self, trial, judge):
         self.trial, self.judge = trial, judge
         if trial.start == "pca":
-            self.errors = [np.stack([judge.reference[:, judge.cuts]] * len(trial.strengths))]
+            start = judge.start_costs(trial.model(0))
+            self.costs = [np.stack([start] * len(trial.variants))]
         else:
-            self.errors = [self._errors(0)]
+            self.costs = [self._costs(0)]
 
     def follow(self, watch):
         """Train until the budget ends or the criterion has long stopped falling."""
         while self.trial.advance():
-            errors = self._errors(-1)
-            if not np.isfinite(errors).all():
+            costs = self._costs(-1)
+            if not np.isfinite(costs).all():
                 self.trial.diverged = True
                 return
-            self.errors.append(errors)
+            self.costs.append(costs)
             values = validation_curve([self])
             if watch(self.trial, values[-1]):
                 raise StopFit
             if self._is_spent(values):
                 return
 
-    def _errors(self, check):
-        models = (self.trial.model(check, strength) for strength in self.trial.strengths)
-        return np.stack([self.judge.squared_errors(m, self.judge.cuts) for m in models])
+    @property
+    def unit(self):
+        """The costs (n_rows, n_cuts) that others are relative to: PCA's, or those of PCA."""
+        if self.trial.start == "pca":
+            return self.costs[0][0]
+        return self.judge.reference[:, self.judge.cuts]
+
+    def _costs(self, check):
+        models = (self.trial.model(check, variant) for variant in self.trial.variants)
+        return np.stack([self.judge.costs(model) for model in models])
 
     def _is_spent(self, values):
         plan = self.trial.recipe.plan
@@ -160,19 +186,19 @@ class StopFit(Exception):
 
 
 def validation_curve(trails):
-    """Return the criterion (n_checks + 1,) over all rows, each check at its best strength."""
+    """Return the criterion (n_checks + 1,) over all rows, each check at its best variant."""
     return _means(_shares(trails), trails).min(axis=1)
 
 
 def _shares(trails):
-    """Return each row's share of the criterion: (n_checks + 1, n_strengths, n_rows)."""
-    n_checks = min(len(trail.errors) for trail in trails)
-    errors = np.concatenate([np.stack(t.errors[:n_checks]) for t in trails], axis=-2)
-    cuts, weight = trails[0].judge.cuts, _weight(trails)
-    reference = np.concatenate([t.judge.reference[:, cuts] for t in trails])
+    """Return each row's share of the criterion: (n_checks + 1, n_variants, n_rows)."""
+    n_checks = min(len(trail.costs) for trail in trails)
+    costs = np.concatenate([np.stack(t.costs[:n_checks]) for t in trails], axis=-2)
+    weight = _weight(trails)
+    unit = np.concatenate([trail.unit for trail in trails])
     total = np.concatenate([t.judge.total for t in trails])
-    reference = np.average(reference, axis=0, weights=weight)
-    return criterion(errors, reference, np.average(total, weights=weight))
+    unit = np.average(unit, axis=0, weights=weight)
+    return criterion(costs, unit, np.average(total, weights=weight))
 
 
 def _weight(trails):
@@ -230,19 +256,19 @@ def select(recipe, rows, trials, *, refit, watch):
     if not trails:
         raise ValueError("cv yielded no split: nothing can be held out. Pass another cv.")
     start = trails[0].trial.start
-    values, best, strength = _choice(trails)
+    values, best, variant = _choice(trails)
     judged = [(trail.trial, trail.judge) for trail in trails]
-    outcome = _outcome(judged, best, strength, values)
+    outcome = _outcome(judged, best, variant, values)
     outcome.interrupted = isinstance(reason, KeyboardInterrupt)
     if best == 0 and start == "pca":
         outcome.model, outcome.axes = recipe.pca(rows)
     elif refit and reason is None:
-        _refit(recipe, rows, best, strength, outcome, watch)
+        _refit(recipe, rows, best, variant, outcome, watch)
     return outcome
 
 
 def _choice(trails):
-    """Return the validation curve, the checkpoint chosen and the strength chosen there.
+    """Return the validation curve, the checkpoint chosen and the variant chosen there.
 
     PCA is left for a gain of more than ``tol``; a random start is left in any case.
     """
@@ -252,7 +278,7 @@ def _choice(trails):
     best = first + int(np.argmin(values[first:]))
     if trial.start == "pca" and values[0] - values[best] <= trial.recipe.plan.tol:
         best = 0
-    return values, best, trial.strengths[int(np.argmin(means[best]))]
+    return values, best, trial.variants[int(np.argmin(means[best]))]
 
 
 def _gain_is_clear(trails):
@@ -266,7 +292,7 @@ def _gain_is_clear(trails):
     return mean > CLEAR_GAIN * spread / np.sqrt(n_rows) and n_rows >= ENOUGH_ROWS
 
 
-def _refit(recipe, rows, best, strength, outcome, watch):
+def _refit(recipe, rows, best, variant, outcome, watch):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
     trial = None
     try:
@@ -279,8 +305,8 @@ def _refit(recipe, rows, best, strength, outcome, watch):
     outcome.diverged |= trial is not None and trial.diverged
     if trial is None or len(trial.weights) == 1:
         return  # not one block: the first fold's net stays
-    outcome.model, outcome.axes = trial.model(strength=strength), trial.axes
-    outcome.losses = trial.all_losses()
+    outcome.model, outcome.axes = trial.model(variant=variant), trial.axes
+    outcome.losses = trial.all_losses(variant[1])
     if len(trial.weights) <= best:
         outcome.best_step = len(outcome.losses)
 
@@ -294,22 +320,30 @@ def train_ungated(rows, trial, *, watch):
                 break
     except KeyboardInterrupt:
         interrupted = True
-    outcome = _outcome([(trial, judge)], len(trial.weights) - 1, 1.0, np.empty(0))
+    outcome = _outcome(
+        [(trial, judge)], len(trial.weights) - 1, _best_restart(trial), np.empty(0)
+    )
     outcome.interrupted = interrupted
     return outcome
 
 
-def _outcome(judged, best, strength, values):
+def _best_restart(trial):
+    """Return the variant of the restart with the lowest loss at the end of the training."""
+    losses = trial.losses[-1] if trial.losses else np.zeros((1, trial.recipe.program.n_init))
+    return 1.0, int(np.argmin(losses.reshape(len(losses), -1).mean(axis=0)))
+
+
+def _outcome(judged, best, variant, values):
     """Return the Outcome of checkpoint ``best`` of the first of the ``judged`` trials."""
     trial, plan = judged[0][0], judged[0][0].recipe.plan
-    parts = [_prefix_errors(trial, judge, best, strength) for trial, judge in judged]
+    parts = [_prefix_errors(trial, judge, best, variant) for trial, judge in judged]
     errors, reference, total = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     return Outcome(
-        model=trial.model(best, strength),
+        model=trial.model(best, variant),
         axes=trial.axes,
         best_step=min(best * plan.check_steps, plan.n_steps),
         n_steps=max(trial.run.step for trial, _ in judged),
-        losses=trial.all_losses(),
+        losses=trial.all_losses(variant[1]),
         validation=values,
         relative=_relative(errors, reference),
         pca_unexplained=reference / total if total > 0 else np.zeros_like(reference),
@@ -318,7 +352,7 @@ def _outcome(judged, best, strength, values):
     )
 
 
-def _prefix_errors(trial, judge, check, strength):
+def _prefix_errors(trial, judge, check, variant):
     """Return a checkpoint's and PCA's mean errors (k,) at every prefix, and the mean total.
 
     Of a long code some prefixes are measured, and the ratio to PCA's error is interpolated.
@@ -327,11 +361,12 @@ def _prefix_errors(trial, judge, check, strength):
     weight = judge.weight[rows]
     reference = np.average(judge.reference[rows, 1:], axis=0, weights=weight)
     total = np.average(judge.total[rows], weights=weight)
-    if check == 0 and trial.start == "pca":
+    is_pca = check == 0 and trial.start == "pca"
+    if is_pca and not judge.objective.autoencoder.variational:
         return reference, reference, total
     cuts = np.unique(np.geomspace(1, k, CURVE_CUTS).round().astype(int))
-    model = trial.model(check, strength)
-    errors = np.average(judge.squared_errors(model, cuts, rows), axis=0, weights=weight)
+    model = trial.model(check, variant)
+    errors = np.average(judge.errors(model, cuts, rows), axis=0, weights=weight)
     ratios = _relative(errors, reference[cuts - 1])
     return np.interp(np.arange(1, k + 1), cuts, ratios) * reference, reference, total
 
@@ -344,9 +379,8 @@ def pca_unexplained(recipe, rows, splits):
     """
     k, errors = recipe.network.n_components, []
     for train, val in splits:
-        axes, filler, _ = _linear.fit_axes(rows.take(train), recipe.n_axes, k)
         held_out = rows.take(val)
-        found = recipe.pca_errors(held_out, axes, filler)[1]
+        found = recipe.pca_errors(held_out, recipe.fit_pca(rows.take(train))[0])[1]
         errors.append((held_out.weight[:, None] * found).sum(axis=0))
     total, *rest = np.sum(errors, axis=0)
     return np.array(rest) / total if total > 0 else np.zeros(k)

@@ -38,6 +38,7 @@ class Program:
 
     objective: object
     optimizer: object
+    n_init: int = 1  # nets that are trained side by side
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
@@ -45,31 +46,46 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
     """Run ``n_steps`` of the stacked ``batches``; return the state and a loss per step.
 
     ``state`` is (params, average, optimizer state); at ``first_step`` 0 the optimizer is
-    begun afresh. ``numbers`` holds weight_decay and corruption_level.
+    begun afresh. Where ``program`` has several nets, all of it is stacked, and losses are
+    (n_nets, n_steps).
     """
-    params, average, memory = state
-    begin = make_optimizer(program.optimizer, rates[0], numbers["weight_decay"]).init(params)
-    memory = jax.tree.map(lambda new, old: jnp.where(first_step == 0, new, old), begin, memory)
-    root = jax.random.wrap_key_data(jnp.stack([seed] * 4), impl="rbg")
 
-    def step(i, carry):
-        params, average, memory, losses = carry
-        batch = jax.tree.map(lambda part: part[i], batches)
-        key = jax.random.fold_in(root, first_step + i)
-        loss, gradient = jax.value_and_grad(program.objective.loss)(
-            params, path, batch, key, numbers["corruption_level"]
+    def train(state, seed):
+        params, average, memory = state
+        begin = _optimizer(program, rates[0], numbers).init(params)
+        memory = jax.tree.map(
+            lambda new, old: jnp.where(first_step == 0, new, old), begin, memory
         )
-        optimizer = make_optimizer(program.optimizer, rates[i], numbers["weight_decay"])
-        update, memory = optimizer.update(gradient, memory, params)
-        params = jax.tree.map(lambda p, u: p + u, params, update)
-        average = jax.tree.map(
-            lambda a, p: AVERAGE_DECAY * a + (1 - AVERAGE_DECAY) * p, average, params
-        )
-        return params, average, memory, losses.at[i].set(loss)
+        root = jax.random.wrap_key_data(jnp.stack([seed] * 4), impl="rbg")
 
-    start = (params, average, memory, jnp.zeros_like(rates))
-    *state, losses = jax.lax.fori_loop(0, n_steps, step, start)
-    return tuple(state), losses
+        def step(i, carry):
+            params, average, memory, losses = carry
+            batch = jax.tree.map(lambda part: part[i], batches)
+            key = jax.random.fold_in(root, first_step + i)
+            loss, gradient = jax.value_and_grad(program.objective.batch_loss)(
+                params, path, batch, key, numbers, first_step + i
+            )
+            optimizer = _optimizer(program, rates[i], numbers)
+            update, memory = optimizer.update(gradient, memory, params)
+            params = jax.tree.map(lambda p, u: p + u, params, update)
+            average = jax.tree.map(
+                lambda a, p: AVERAGE_DECAY * a + (1 - AVERAGE_DECAY) * p, average, params
+            )
+            return params, average, memory, losses.at[i].set(loss)
+
+        start = (params, average, memory, jnp.zeros_like(rates))
+        *state, losses = jax.lax.fori_loop(0, n_steps, step, start)
+        return tuple(state), losses
+
+    if program.n_init == 1:
+        return train(state, seed)
+    return jax.vmap(train)(state, seed + jnp.arange(program.n_init, dtype=seed.dtype))
+
+
+def _optimizer(program, rate, numbers):
+    return make_optimizer(
+        program.optimizer, rate, numbers["weight_decay"], numbers["max_gradient_norm"]
+    )
 
 
 class Run:
@@ -79,7 +95,7 @@ class Run:
         self.program, self.path, self.source = program, path, source
         self.plan, self.numbers, self.seed = plan, numbers, np.uint32(seed)
         self.step = 0
-        memory = _optimizer_zeros(program.optimizer, _shapes(params))
+        memory = _optimizer_zeros(program.optimizer, program.n_init, _shapes(params))
         self.state = (params, params, memory)
 
     def advance(self, n_steps):
@@ -89,6 +105,11 @@ class Run:
         while self.step < end:
             losses.append(self._block(min(end - self.step, self.plan.block_steps)))
         return np.concatenate(losses)
+
+    @property
+    def losses_shape(self):
+        """The shape of the losses of no step."""
+        return (0,) if self.program.n_init == 1 else (0, self.program.n_init)
 
     def weights(self):
         """Return a copy of the averaged weights as NumPy arrays."""
@@ -115,7 +136,7 @@ class Run:
         )
         self.state = jax.block_until_ready(state)
         self.step += count
-        return np.asarray(losses)[:count]
+        return np.asarray(losses).T[:count]
 
 
 def all_finite(losses, weights):
@@ -129,11 +150,12 @@ def _shapes(params):
 
 
 @lru_cache(maxsize=64)
-def _optimizer_zeros(optimizer, shapes):
+def _optimizer_zeros(optimizer, n_init, shapes):
     """Return zeros shaped as the optimizer's memory: the block itself begins it."""
     structure, leaves = shapes
     params = structure.unflatten([jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
-    memory = jax.eval_shape(lambda p: make_optimizer(optimizer, 1.0, 0.0).init(p), params)
+    begin = make_optimizer(optimizer, 1.0, 0.0, 1.0).init
+    memory = jax.eval_shape(begin if n_init == 1 else jax.vmap(begin), params)
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
 
 

@@ -25,9 +25,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skae._choices import make_recipe
 from skae._device import computing
 from skae._linear import ends
+from skae._links import LINKS
+from skae._objective import CODE_ACTIVATIONS, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, balanced, fit_scaling
-from skae._sampling import CodeDensity, few
+from skae._sampling import CodeDensity, Prior, few
 from skae._selection import (
     hold_outs,
     kept_splits,
@@ -36,10 +38,18 @@ from skae._selection import (
     train_ungated,
 )
 from skae._trials import REFIT
-from skae._validation import LARGEST, Number, check_codes, check_rows, drop_rows
+from skae._validation import (
+    LARGEST,
+    Number,
+    check_codes,
+    check_range,
+    check_rows,
+    drop_rows,
+)
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
+from skae.losses import LOSSES, SquaredError
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
@@ -54,6 +64,9 @@ STRUCTURE = (
     "architecture",
     "linear_path",
     "scaling",
+    "loss",
+    "code_activation",
+    "n_nonzero_coefs",
     "output_activation",
     "clip",
 )
@@ -104,11 +117,28 @@ class AutoencoderTransformer(
         "global" subtracts the mean and divides all columns by one number, so that errors
         compare with PCA's; "standard" divides each column by its own standard deviation,
         for columns of different units; None does not divide.
-    output_activation : {"auto", "identity", "logistic"}, default="auto"
+    loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy", "poisson", \
+            "categorical"} or callable, default="squared_error"
+        What is summed over the cells of a row, see ``skae.losses``. The last three sorts are
+        deviances of cells in [0, 1], of counts, and of rows that add up to one; outputs are
+        then probabilities, means, or shares. ``skae.losses.Categorical(sizes=(3, 2))`` names
+        the columns of several categories, ``Huber(delta=...)`` the place of the bend. A
+        callable ``(target, output) -> losses`` gets rows of JAX and NumPy arrays of shape
+        (..., n_features), in scaled units.
+    code_activation : {"identity", "relu", "tanh", "logistic", "softmax"}, default="identity"
+        What is applied to the codes. Codes then have its range instead of PCA's units, and
+        the fit does not begin at PCA.
+    n_nonzero_coefs : int or None, default=None
+        Codes keep their so many largest entries, in units of PCA's deviations; the others are
+        zero (k-sparse autoencoder [4]_). The fit does not begin at PCA.
+    output_activation : {"auto", "identity", "logistic", "sigmoid", "tanh", "relu", \
+            "softmax"}, default="auto"
         With "logistic" the decoder's correction is added to the logit of PCA's
         reconstruction within each column's range in training. "auto" takes it where at least
         a fifth of all cells lie at the ends of their columns' ranges, as in images. Where the
-        model kept is PCA, its reconstructions are PCA's.
+        model kept is PCA, its reconstructions are PCA's. The others have ranges in X's units:
+        "sigmoid" is logistic from 0 to 1, "tanh" lies between -1 and 1, "relu" is not
+        negative, "softmax" makes each row add up to one; PCA is then kept within that range.
     clip : "auto" or bool, default="auto"
         Whether reconstructions are clipped to each column's range in training. "auto" clips
         at those ends of the range where at least one cell in twenty lies; PCA, where it is
@@ -122,10 +152,34 @@ class AutoencoderTransformer(
     corruption_level : float, default=0.4
         Strength: for "gaussian" the standard deviation, in units of what PCA leaves
         unexplained; for the others the share of the cells.
+    augmentation : callable or None, default=None
+        ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
+        another row, as good as the one that is there, anew at each step. It is both input and
+        target. Rows may then have no missing cells.
+    sparsity : float, default=0.0
+        Weight of the mean absolute code, in units of PCA's deviations. This and the following
+        weights are in units of PCA's error, or of a hundredth of the variance where that is
+        more: with 1, a penalty of 1 costs as much as all that PCA leaves unexplained. A penalty
+        of 0 is not in the program: a search over 0 and other weights compiles twice.
+    contraction : float, default=0.0
+        Weight of the squared Frobenius norm of the encoder's Jacobian, over the number of
+        components (contractive autoencoder [5]_). It is 1 for PCA.
+    weight_l1 : float, default=0.0
+        Weight of the sum of the absolute weights of both nets.
+    kl_weight : float, default=0.0
+        Above 0, codes are normal distributions (variational autoencoder [6]_): the objective
+        is minus the bound on the log likelihood, with so many times the Kullback-Leibler
+        divergence of the codes from the standard normal distribution (1: the bound itself). For
+        squared_error the noise has one variance, which is learned [7]_; other losses are minus
+        log likelihoods themselves. ``transform`` returns the means, ``sample`` draws from the
+        standard normal distribution. The fit begins at probabilistic PCA, so that no code
+        collapses at the start.
+    kl_warmup : float, default=0.0
+        Share of the steps over which ``kl_weight`` rises from 0.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
             "muon", "schedule_free"} or callable, default="adamw"
         A name, or an Optax factory such as ``optax.lion``, which is called with the learning
-        rate. Gradients are clipped at a global norm of 1.
+        rate.
     learning_rate : "auto" or float, default="auto"
         Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on,
         and less for batches of fewer than 64 rows.
@@ -135,6 +189,11 @@ class AutoencoderTransformer(
         falls to zero. A callable gets the number of steps and returns one factor for each.
     weight_decay : float, default=0.3
         Decoupled weight decay, in units of the learning rate.
+    max_gradient_norm : float or None, default=1.0
+        Largest norm of the gradient, which is scaled down to it; None does not.
+    n_init : int, default=1
+        Nets that are trained side by side, from other random weights; the one that is best on
+        held-out rows is kept (by the training loss where nothing is held out).
     batch_size : "auto" or int, default="auto"
         Rows per step; "auto" grows from 32 to 128 with the number of rows.
     max_iter : "auto" or int, default="auto"
@@ -177,18 +236,21 @@ class AutoencoderTransformer(
     mean_ : ndarray of shape (n_features,)
         Mean of the training rows.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        What each component adds to the share of variance explained, as measured on held-out
-        rows: the folds' error over PCA's, times PCA's over all folds (on training rows where
-        nothing was held out).
+        What each component adds to the share of variance explained (of deviance, for other
+        losses than squared_error), as measured on held-out rows: the folds' error over PCA's,
+        times PCA's over all folds (on training rows where nothing was held out).
     error_ratio_ : float
-        Squared error on held-out rows over that of PCA with as many components (on training
-        rows where nothing was held out). 1 is PCA.
+        Error (the loss of reconstructions) on held-out rows over that of PCA with as many
+        components (on training rows where nothing was held out). 1 is PCA.
     loss_curve_ : ndarray of shape (n_epochs,)
-        Mean training loss of each epoch: squared error over PCA's, noise and cut codes
+        Mean training loss of each epoch: error over PCA's, noise, cut codes and penalties
         included. Of the training on all rows, or of the first fold where there was none.
     validation_curve_ : ndarray of shape (n_checkpoints + 1,)
         Held-out error over PCA's at each checkpoint, half of it for the full code, half for
-        its prefixes; empty where nothing was held out.
+        its prefixes, penalties included in both; empty where nothing was held out.
+    noise_variance_ : float
+        Learned variance of the noise of each cell, in squared units of X (of the scaled
+        columns for ``scaling="standard"``); for ``kl_weight`` > 0 and squared_error only.
     n_iter_ : int
         Epochs run.
     best_iter_ : int
@@ -206,7 +268,9 @@ class AutoencoderTransformer(
     Notes
     -----
     "Never worse than PCA" is a statement of statistics, not a theorem: the model falls back
-    to PCA unless its held-out error is lower.
+    to PCA unless its held-out error is lower. With penalties (``sparsity``, ``contraction``,
+    ``weight_l1``, ``kl_weight``) the error and its penalties are judged together, and the error
+    alone may be above PCA's.
 
     Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
     errors are sums over them. While training on rows with missing cells, a fifth of the
@@ -223,6 +287,15 @@ class AutoencoderTransformer(
        `doi:10.48550/arXiv.2205.11673 <https://doi.org/10.48550/arXiv.2205.11673>`_
     .. [3] Vincent, P. et al. (2010). "Stacked denoising autoencoders". JMLR 11, 3371-3408.
        `<https://jmlr.org/papers/v11/vincent10a.html>`_
+    .. [4] Makhzani, A., Frey, B. (2014). "k-Sparse autoencoders". ICLR.
+       `doi:10.48550/arXiv.1312.5663 <https://doi.org/10.48550/arXiv.1312.5663>`_
+    .. [5] Rifai, S. et al. (2011). "Contractive auto-encoders: explicit invariance during
+       feature extraction". ICML. `<https://icml.cc/2011/papers/455_icmlpaper.pdf>`_
+    .. [6] Kingma, D. P., Welling, M. (2014). "Auto-encoding variational Bayes". ICLR.
+       `doi:10.48550/arXiv.1312.6114 <https://doi.org/10.48550/arXiv.1312.6114>`_
+    .. [7] Rybkin, O., Daniilidis, K., Levine, S. (2021). "Simple and effective VAE training
+       with calibrated decoders". ICML. `doi:10.48550/arXiv.2006.13202
+       <https://doi.org/10.48550/arXiv.2006.13202>`_
 
     Examples
     --------
@@ -250,14 +323,25 @@ class AutoencoderTransformer(
         "linear_path": [StrOptions({"pca"}), None],
         "ordered": ["boolean"],
         "scaling": [StrOptions({"global", "standard"}), None],
-        "output_activation": [StrOptions({"auto", "identity", "logistic"})],
+        "loss": [StrOptions(set(LOSSES)), callable],
+        "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
+        "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
+        "output_activation": [StrOptions({"auto"} | set(LINKS))],
         "clip": [StrOptions({"auto"}), "boolean"],
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
         "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
+        "augmentation": [callable, None],
+        "sparsity": [Number(Real, 0, LARGEST, closed="both")],
+        "contraction": [Number(Real, 0, LARGEST, closed="both")],
+        "weight_l1": [Number(Real, 0, LARGEST, closed="both")],
+        "kl_weight": [Number(Real, 0, LARGEST, closed="both")],
+        "kl_warmup": [Number(Real, 0, 1, closed="both")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
         "weight_decay": [Number(Real, 0, LARGEST, closed="both")],
+        "max_gradient_norm": [Number(Real, 0, None, closed="neither"), None],
+        "n_init": [Number(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "tol": [Number(Real, 0, None, closed="left")],
@@ -291,14 +375,25 @@ class AutoencoderTransformer(
         linear_path="pca",
         ordered=True,
         scaling="global",
+        loss="squared_error",
+        code_activation="identity",
+        n_nonzero_coefs=None,
         output_activation="auto",
         clip="auto",
         corruption="gaussian",
         corruption_level=0.4,
+        augmentation=None,
+        sparsity=0.0,
+        contraction=0.0,
+        weight_l1=0.0,
+        kl_weight=0.0,
+        kl_warmup=0.0,
         optimizer="adamw",
         learning_rate="auto",
         learning_rate_schedule="cosine",
         weight_decay=0.3,
+        max_gradient_norm=1.0,
+        n_init=1,
         batch_size="auto",
         max_iter="auto",
         tol=1e-4,
@@ -318,14 +413,25 @@ class AutoencoderTransformer(
         self.linear_path = linear_path
         self.ordered = ordered
         self.scaling = scaling
+        self.loss = loss
+        self.code_activation = code_activation
+        self.n_nonzero_coefs = n_nonzero_coefs
         self.output_activation = output_activation
         self.clip = clip
         self.corruption = corruption
         self.corruption_level = corruption_level
+        self.augmentation = augmentation
+        self.sparsity = sparsity
+        self.contraction = contraction
+        self.weight_l1 = weight_l1
+        self.kl_weight = kl_weight
+        self.kl_warmup = kl_warmup
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
+        self.max_gradient_norm = max_gradient_norm
+        self.n_init = n_init
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol
@@ -388,24 +494,33 @@ class AutoencoderTransformer(
         check_consistent_length(X, y, groups)
         weight = self._weight(X, y, sample_weight)
         X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
+        check_range(self.loss, X)
         if self.class_weight == "balanced":
             weight = balanced(weight, y)
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
         rows = Rows(scaling.forward(X), weight)
-        recipe = make_recipe(self, rows, seed, continued)
+        recipe = make_recipe(self, rows, scaling, seed, continued)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:
             X_val = check_rows(self, X_val, reset=False)
+            check_range(self.loss, X_val)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
         splits = self._splits(rows, y, groups, kept, seed)
         outcome = self._train(recipe, rows, held_out, splits, continued, progress)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)
-        self._density = CodeDensity(self._encode(few(X, weight, seed)).astype(X.dtype), seed)
+        self._density = self._fit_density(X, weight, seed)
         progress.end()
+
+    def _fit_density(self, X, weight, seed):
+        """Return what ``sample`` draws codes from."""
+        if self._model.autoencoder.variational:
+            scale = self._model.path.code_scale[: self.n_components_] * self._code_unit
+            return Prior(scale.astype(X.dtype))
+        return CodeDensity(self._encode(few(X, weight, seed)).astype(X.dtype), seed)
 
     def _train(self, recipe, rows, held_out, splits, continued, watch):
         """Train, gated by the rows that are there to judge; return an Outcome."""
@@ -503,7 +618,8 @@ class AutoencoderTransformer(
 
     def _structure(self):
         """Return the parameters that a fitted model cannot change, as strings."""
-        return {name: _plain(getattr(self, name)) for name in STRUCTURE}
+        structure = {name: _plain(getattr(self, name)) for name in STRUCTURE}
+        return {**structure, "kl_weight > 0": self.kl_weight > 0}
 
     def _fit_scaling(self, X, weight):
         return fit_scaling(X, weight, self.scaling, centered=self.linear_path is not None)
@@ -513,10 +629,14 @@ class AutoencoderTransformer(
         model, explained = outcome.model, outcome.explained
         n_components = self._n_kept(explained)
         self._scaling, self._bounds, self._model = scaling, bounds, model
+        self._loss = recipe.program.objective.loss
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
         self.mean_ = scaling.backward(outcome.axes.mean)
-        vars(self).pop("components_", None)  # of an earlier fit with a linear path
+        for name in ("components_", "noise_variance_"):  # of an earlier fit that had them
+            vars(self).pop(name, None)
+        if model.autoencoder.variational and isinstance(self._loss, SquaredError):
+            self.noise_variance_ = noise_variance(model) * scaling.code_unit**2
         if model.path.basis is not None:
             components = outcome.axes.basis[:, :n_components].T
             missing = n_components - len(components)  # beyond the rank of the rows
@@ -566,6 +686,7 @@ class AutoencoderTransformer(
             "_scaling": scaling,
             "_bounds": (-np.inf, np.inf),
             "_model": trial.model(),
+            "_loss": trial.recipe.program.objective.loss,
             "n_components_": k,
             "n_features_in_": self.n_features_in_,
             "mean_": scaling.backward(trial.axes.mean),
@@ -631,6 +752,9 @@ class AutoencoderTransformer(
 
     def sample(self, n_samples=1, random_state=None):
         """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
+
+        A variational fit (``kl_weight`` > 0) draws from the standard normal distribution
+        instead, which its codes were drawn towards.
 
         The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
         call, from the codes of at most 5,000 random training rows that ``fit`` keeps for it
@@ -716,7 +840,8 @@ class AutoencoderTransformer(
     def score(self, X, y=None, sample_weight=None):
         """Return the share of variance explained: 1 - error / variance around ``mean_``.
 
-        Both are summed over the observed cells.
+        Both are summed over the observed cells. For other losses than squared_error it is the
+        share of deviance explained: 1 - the loss of reconstructions / the loss of ``mean_``.
 
         The scale is that of the cumulated ``explained_variance_ratio_`` of PCA (whose own
         ``score`` is a likelihood).
@@ -737,15 +862,19 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
+        check_range(self._loss, X)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        total = weight @ np.nansum(np.square(X - self.mean_), axis=1)
-        error = weight @ self._squared_errors(X)
+        total = weight @ self._losses(X, self.mean_)
+        error = weight @ self._losses(X, self._decode(self._encode(X)))
         if total == 0:
             return 1.0 if error == 0 else 0.0
         return float(1.0 - error / total)
 
     def score_samples(self, X):
         """Return minus each row's mean squared reconstruction error, in squared units of X.
+
+        For other losses it is minus the mean loss: in nats for binary_cross_entropy, poisson
+        and categorical, in scaled units for absolute_error, huber and a callable.
 
         Parameters
         ----------
@@ -760,22 +889,36 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         n_observed = (~np.isnan(X)).sum(axis=1)
-        return -self._squared_errors(X) / np.maximum(1, n_observed)
+        errors = self._losses(X, self._decode(self._encode(X)))
+        return -errors / np.maximum(1, n_observed)
 
-    def _squared_errors(self, X):
-        return np.nansum(np.square(X - self._decode(self._encode(X))), axis=1)
+    def _losses(self, X, X_back):
+        """Return the sum (n_samples,) of each row's losses over its observed cells."""
+        target = np.where(np.isnan(X), X_back, X)
+        if isinstance(self._loss, SquaredError):
+            return np.square(target - X_back).sum(axis=1)
+        if getattr(self._loss, "link", None) is None:
+            target, X_back = (self._scaling.forward(part) for part in (target, X_back))
+        out = np.broadcast_to(X_back, target.shape)
+        return np.asarray(self._loss(target, out), np.float64).sum(axis=1)
 
     def _encode(self, X):
         """Return float64 codes (n_samples, n_components_) in public units."""
         with computing(self.device):
             Z = self._model.encode(self._scaling.forward(X))
-        return Z[:, : self.n_components_].astype(np.float64) * self._scaling.code_unit
+        return Z[:, : self.n_components_].astype(np.float64) * self._code_unit
+
+    @property
+    def _code_unit(self):
+        """What a code is multiplied by: an activation's range is nobody's unit."""
+        is_linear = self._model.autoencoder.code_activation == "identity"
+        return self._scaling.code_unit if is_linear else 1.0
 
     def _decode(self, Z):
         """Return float64 rows in the data's units; the columns of ``Z`` may be a prefix."""
         n, n_kept = Z.shape
         codes = np.zeros((n, self._model.network.n_components))
-        codes[:, :n_kept] = np.clip(Z / self._scaling.code_unit, -BOUND, BOUND)
+        codes[:, :n_kept] = np.clip(Z / self._code_unit, -BOUND, BOUND)
         with computing(self.device):
             rows = self._model.decode(codes, np.full(n, n_kept))
         return np.clip(self._scaling.backward(rows), *self._bounds)
@@ -817,8 +960,11 @@ def _bounds(X, model):
 
     The model keeps them in scaled float32; rounding on the way back may not break them.
     """
+    link = model.autoencoder.link
+    if link.ends is not None:
+        return link.ends
     is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
-    if model.link == "logistic":
+    if not link.in_axes:
         is_low = is_high = np.ones(X.shape[1], bool)
     lower, upper = (end.astype(np.float64) for end in ends(X))
     return np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)

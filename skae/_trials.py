@@ -4,16 +4,32 @@ Nothing here judges: the gate follows Trials and chooses among their Models.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from skae import _linear
 from skae._inference import Model
+from skae._links import Identity
 from skae._rows import RowSource, gather_complete, gather_missing, hide_cells
 from skae._training import Plan, Program, Run, all_finite
+from skae.losses import SquaredError
 
+MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
+PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
+
+
+class Pca(NamedTuple):
+    """PCA of some rows: its axes, how it fills missing cells, the path of its own outputs."""
+
+    axes: _linear.Axes
+    filler: _linear.Filler
+    path: _linear.LinearPath
 
 
 @dataclass(frozen=True)
@@ -28,54 +44,123 @@ class Recipe:
     numbers: dict
     seed: int
     marks: bool  # the encoder is told which cells are missing, and more of them are hidden
+    interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
+
+    @property
+    def autoencoder(self):
+        """What is static in the maps to a code and back."""
+        return self.program.objective.autoencoder
 
     @property
     def network(self):
         """The static record of the architecture."""
-        return self.program.objective.network
+        return self.autoencoder.network
 
     def begin(self, rows, stream):
         """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
-        k, link = self.network.n_components, self.program.objective.link
-        pca = axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
+        pca, filled = self.fit_pca(rows)
+        k, filler, auto = self.network.n_components, pca.filler, self.autoencoder
+        settings = {"link": auto.link, "clip": self.clip, "interval": self.interval}
         if self.linear:
-            path = _linear.pca_path(
-                rows.values, axes, k, link=link, clip=self.clip, filled=filled
-            )
+            path = _linear.pca_path(rows.values, pca.axes, k, filled=filled, **settings)
         else:
-            path = _linear.plain_path(rows.values, axes, k, clip=self.clip)
+            path = _linear.plain_path(rows.values, pca.axes, k, **settings)
             filler = _linear.mean_filler(rows)
-        path = self._marked(path, rows, pca, link)
-        params = self.network.init(np.random.default_rng([self.seed, stream, 0]))
-        start = "pca" if self.linear else "random"
-        return self._trial(rows, stream, pca[:2], filler, path, params, start)
+        path = self._measured(path, rows, pca, auto.link)
+        if (least := self._least_error(path)) > path.cut_error[-1]:
+            path = _linear.rescaled_path(path, least, auto.link)
+        if auto.code_activation != "identity":
+            path = _linear.unscaled_path(path)
+        if auto.variational:
+            path = _linear.variational_path(path, pca.axes)
+        starts_at_pca = self.linear and auto.begins_at_pca
+        start = "pca" if starts_at_pca else "random"
+        return self._trial(rows, stream, pca, filler, path, self._params(stream), start)
 
-    def _marked(self, path, rows, pca, link):
-        """Return ``path`` with the scales that hidden cells ask for, where cells are hidden."""
-        if not self.marks:
+    def _least_error(self, path):
+        """Return the error that a fit cannot fall much below, though PCA may leave less.
+
+        It is the unit of the objective: an overcomplete code would count penalties as nothing.
+        """
+        n_nonzero, error = self.autoencoder.n_nonzero_coefs, path.cut_error
+        if n_nonzero is not None:
+            return error[min(n_nonzero, len(error) - 1)]
+        return PENALISED_SHARE * error[0] if self.program.objective.penalties else 0.0
+
+    def fit_pca(self, rows):
+        """Return the Pca of ``rows``, through the link where it has a range of its own."""
+        k = self.network.n_components
+        axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
+        link = Identity() if self.interval is None else self.autoencoder.link
+        path = _linear.pca_path(
+            rows.values,
+            axes,
+            k,
+            link=link,
+            clip=self.clip is True,
+            filled=filled,
+            interval=self.interval,
+        )
+        return Pca(axes, filler, path), filled
+
+    def _params(self, stream):
+        """Return fresh weights; those of several restarts, stacked, are alike in each fold."""
+        if self.program.n_init == 1:
+            params = self.network.init(np.random.default_rng([self.seed, stream, 0]))
+        else:
+            seeds = ([self.seed, REFIT, 0, i] for i in range(self.program.n_init))
+            several = [self.network.init(np.random.default_rng(seed)) for seed in seeds]
+            params = jax.tree.map(lambda *leaves: np.stack(leaves), *several)
+        if self.autoencoder.variational:
+            shape = () if self.program.n_init == 1 else (self.program.n_init,)
+            params["log_noise"] = np.zeros(shape, np.float32)
+        return params
+
+    def _measured(self, path, rows, pca, link):
+        """Return ``path`` with errors and scales measured, where PCA's variances say neither.
+
+        They do not for other losses than squared error, and where cells are hidden.
+        """
+        if not self.marks and self._is_plain:
             return path
-        errors = self.pca_errors(rows, *pca[:2])[1]
-        return _linear.marked_path(path, np.average(errors, axis=0, weights=rows.weight), link)
+        few = rows.take(slice(None, None, -(-len(rows.weight) // MEASURED_ROWS)))
+        errors = np.average(self.pca_errors(few, pca)[1], axis=0, weights=few.weight)
+        if not self.marks:
+            return path._replace(cut_error=_linear.above_zero(errors))
+        return _linear.marked_path(path, errors, link)
 
-    def pca_errors(self, rows, axes, filler):
+    def pca_errors(self, rows, pca):
         """Return what is seen of ``rows`` and PCA's errors (n, k + 1) on their observed cells.
 
         Where the nets learn to fill, further cells are hidden from both, always the same.
         """
-        k, seen = self.network.n_components, rows.values
+        k, seen, losses = self.network.n_components, rows.values, None
         if self.marks:
             seen = hide_cells(seen, np.random.default_rng([self.seed, REFIT, 2]))
-        if not np.isnan(seen).any():
-            return seen, axes.errors(seen, k)
-        return seen, axes.errors_seen(rows.values, filler.fill(seen), k)
+        if self._is_plain and not np.isnan(seen).any():
+            return seen, pca.axes.errors(seen, k)
+        if not self._is_plain:
+            losses = partial(self._pca_losses, pca.path)
+        return seen, pca.axes.errors_seen(rows.values, pca.filler.fill(seen), k, losses)
+
+    def _pca_losses(self, path, target, linear):
+        if self.interval is not None:
+            linear = self.autoencoder.link(path, linear, np.zeros(1))
+        return self.program.objective.cell_losses(path, target, linear)
+
+    @property
+    def _is_plain(self):
+        """Whether PCA's errors are squared distances from its axes."""
+        return self.interval is None and isinstance(self.program.objective.loss, SquaredError)
 
     def resume(self, rows, model):
         """Return a Trial on ``rows`` that goes on from a fitted ``model``."""
         path = model.path
         if path.basis is None:
-            pca = _linear.fit_axes(rows, self.n_axes, self.network.n_components)[:2]
+            pca = self.fit_pca(rows)[0]
         else:
-            pca = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes)), model.filler
+            axes = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes))
+            pca = Pca(axes, model.filler, path)
         return self._trial(rows, REFIT, pca, model.filler, path, model.params, "model")
 
     def _trial(self, rows, stream, pca, filler, path, params, start):
@@ -89,8 +174,7 @@ class Recipe:
         if self.marks or np.isnan(X).any():
             gather = gather_missing(X, inputs, rng)
         else:
-            is_target = self.program.objective.link == "identity"
-            gather = gather_complete(inputs(X), None if is_target else X)
+            gather = gather_complete(inputs(X), None if self.program.objective.in_axes else X)
         source = RowSource(gather, rows.weight, self.plan.batch_size, rng)
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
@@ -98,25 +182,28 @@ class Recipe:
 
     def pca(self, rows):
         """Return the Model that is PCA of ``rows``, to float precision, and its axes."""
-        k, d = self.network.n_components, rows.values.shape[1]
-        pca = axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
-        path = _linear.pca_path(
-            rows.values, axes, k, link="identity", clip=self.clip is True, filled=filled
-        )
-        path = self._marked(path, rows, pca, "identity")
-        n_inputs = self.n_axes + d if self.marks else self.n_axes
+        if self.interval is not None or self.autoencoder.variational:
+            trial = self.begin(rows, REFIT)
+            return trial.model(0), trial.axes
+        pca = self.fit_pca(rows)[0]
+        path = self._measured(pca.path, rows, pca, Identity())
+        n_inputs = self.n_axes + rows.values.shape[1] if self.marks else self.n_axes
         network = replace(self.network, n_inputs=n_inputs, n_outputs=self.n_axes)
         params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
-        return Model(network, "identity", path, params, filler), axes
+        autoencoder = replace(self.autoencoder, network=network, link=Identity())
+        return Model(autoencoder, path, params, pca.filler), pca.axes
 
 
 class Trial:
-    """One training in progress and its checkpoints."""
+    """One training in progress and its checkpoints.
+
+    What is judged at a checkpoint are its ``variants``: pairs of a share of the corrections
+    and of a restart.
+    """
 
     def __init__(self, recipe, run, pca, filler, path, start):
         self.recipe, self.run = recipe, run
-        self.pca = pca  # its Axes and its Filler
-        self.filler, self.path = filler, path
+        self.pca, self.filler, self.path = pca, filler, path
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
         self.weights = [run.weights()]
         self.losses = []
@@ -134,22 +221,27 @@ class Trial:
             self.weights.append(weights)
         return not self.diverged
 
-    def all_losses(self):
+    def all_losses(self, restart=0):
         """Return the training loss of each step so far."""
-        return np.concatenate([np.empty(0, np.float32), *self.losses])
+        losses = np.concatenate([np.empty(self.run.losses_shape, np.float32), *self.losses])
+        return losses if losses.ndim == 1 else losses[:, restart]
 
     @property
     def axes(self):
         """The principal axes of the rows."""
-        return self.pca[0]
+        return self.pca.axes
 
     @property
-    def strengths(self):
-        """The shares of the corrections that are judged: half of a plain net is no net."""
-        return STRENGTHS if self.start == "pca" else (1.0,)
+    def variants(self):
+        """What is judged: half of a plain net is no net, and has one strength only."""
+        strengths = STRENGTHS if self.start == "pca" else (1.0,)
+        return list(product(strengths, range(self.recipe.program.n_init)))
 
-    def model(self, check=-1, strength=1.0):
-        """Return the Model at a checkpoint, with a share of the corrections."""
-        objective = self.recipe.program.objective
+    def model(self, check=-1, variant=(1.0, 0)):
+        """Return the Model at a checkpoint, with a share of the corrections of a restart."""
+        strength, restart = variant
+        params = self.weights[check]
+        if self.recipe.program.n_init > 1:
+            params = jax.tree.map(lambda leaf: leaf[restart], params)
         path = self.path._replace(strength=self.path.strength * np.float32(strength))
-        return Model(objective.network, objective.link, path, self.weights[check], self.filler)
+        return Model(self.recipe.autoencoder, path, params, self.filler)

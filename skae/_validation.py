@@ -9,6 +9,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
+from skae.losses import LOSSES
+
 DTYPES = (np.float64, np.float32)
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -62,6 +64,13 @@ def drop_rows(X, y, groups, weight):
         X, weight = X[keep], weight[keep]
         y, groups = (p if p is None else _safe_indexing(p, keep) for p in (y, groups))
     return X, y, groups, weight / weight.mean(), keep
+
+
+def check_range(loss, X):
+    """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
+    loss = LOSSES[loss] if isinstance(loss, str) else loss
+    if hasattr(loss, "check"):
+        loss.check(X)
 
 
 def check_codes(estimator, X, most):

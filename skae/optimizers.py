@@ -26,16 +26,16 @@ OPTIMIZERS = {  # names in Optax, which is imported when the first fit needs it,
 }
 
 DECAYS = "weight_decay", "adam_weight_decay"  # Muon has one for the matrices, one for the rest
-MAX_GRADIENT_NORM = 1.0
 FIRST_FACTOR = 0.04  # that one cycle begins at
 LAST_FACTOR = 0.01  # that the exponential schedule falls to
 
 
-def make_optimizer(optimizer, learning_rate, weight_decay):
+def make_optimizer(optimizer, learning_rate, weight_decay, max_gradient_norm):
     """Return the Optax transformation of a name or factory at these numbers.
 
-    Gradients are clipped at a global norm of 1. Weight decay is decoupled [1]_ for every
-    optimizer: by its own parameter where it has one, otherwise added to its update.
+    Gradients are scaled down to a global norm of at most ``max_gradient_norm``. Weight decay
+    is decoupled [1]_ for every optimizer: by its own parameter where it has one, otherwise
+    added to its update.
 
     - "adamw" and "adam" are Adam [2]_; they differ by rounding, as both decays are decoupled.
     - "nadam" is Adam with Nesterov's momentum [3]_.
@@ -59,6 +59,8 @@ def make_optimizer(optimizer, learning_rate, weight_decay):
         Learning rate of this step; may be traced.
     weight_decay : float or jax.Array
         Weight decay in units of the learning rate; may be traced.
+    max_gradient_norm : float or jax.Array
+        Largest norm of all gradients together; may be traced, may be infinite.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def make_optimizer(optimizer, learning_rate, weight_decay):
     import optax
 
     factory = _factory(optimizer)
-    clip = optax.clip_by_global_norm(MAX_GRADIENT_NORM)
+    clip = optax.clip_by_global_norm(max_gradient_norm)
     accepted = inspect.signature(factory).parameters
     own_decays = {name: weight_decay for name in DECAYS if name in accepted}
     if own_decays:

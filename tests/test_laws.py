@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 
 from skae._linear import pca_path, principal_axes
-from skae._objective import LINKS, Objective
+from skae._links import LINKS
+from skae._objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
@@ -20,7 +21,7 @@ D, K = 5, 3
 
 
 def network_of(name, *, activation="tanh", zero_start=True, k=K):
-    return ARCHITECTURES[name]().network(D, D, k, (6, 4), activation, zero_start=zero_start)
+    return ARCHITECTURES[name]().network(D, D, k, k, (6, 4), activation, zero_start=zero_start)
 
 
 def perturbed(params, scale=0.3):
@@ -35,18 +36,26 @@ def rows(n=12):
     return np.random.default_rng(1).normal(size=(n, D)).astype(np.float32)
 
 
-def path_of(x, link="identity", k=K):
-    return pca_path(x, principal_axes(x, D), k, link=link, clip=False)
+def path_of(x, link=LINKS["identity"], k=K):
+    interval = None if link.ends is None else np.tile([[0.0], [1.0]], D)
+    return pca_path(x, principal_axes(x, D), k, link=link, clip=False, interval=interval)
 
 
-def gradient(network, link="identity", corruption="gaussian", ordered=True):
+def gradient(network, link="identity", corruption="gaussian", ordered=True, **choices):
     """Return the objective's gradient on one batch, at weights that are not zero."""
-    x = rows()
+    link, x = LINKS[link], rows()
+    if link.ends is not None:
+        x = np.abs(x) / np.abs(x).sum(axis=1, keepdims=True)
     path = path_of(x, link, network.n_components)
-    objective = Objective(network, link, ordered, corruption)
+    autoencoder = Autoencoder(network, link)
+    objective = Objective(autoencoder, ordered=ordered, corruption=corruption, **choices)
     params = perturbed(network.init(np.random.default_rng(0)))
-    batch = (x, None, None, np.ones(len(x), np.float32))
-    return jax.jit(jax.grad(objective.loss))(params, path, batch, jax.random.key(0), 0.1)
+    axes = (x - path.mean) @ path.basis
+    batch = (axes, None if link.in_axes else x, None, np.ones(len(x), np.float32))
+    numbers = {"corruption_level": 0.1, **dict.fromkeys(PENALTIES, 0.5)}
+    return jax.jit(jax.grad(objective.batch_loss))(
+        params, path, batch, jax.random.key(0), numbers, 0
+    )
 
 
 def assert_reaches_every_leaf(tree):
@@ -138,6 +147,21 @@ def test_activation(name):
     assert_reaches_every_leaf(gradient(network_of("dense", activation=name)))
 
 
+@pytest.mark.parametrize("name", CODE_ACTIVATIONS)
+def test_code_activation(name):
+    x = jnp.array([-1e4, -0.5, 0.0, 0.5, 1e4])
+    assert np.isfinite(CODE_ACTIVATIONS[name](x)).all()
+    assert np.isfinite(jax.jacobian(CODE_ACTIVATIONS[name])(x)).all()
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_penalty_has_a_gradient(name):
+    assert_reaches_every_leaf(gradient(network_of("dense"), penalties=(name,)))
+    free = jax.tree.leaves(gradient(network_of("dense")))
+    penalised = jax.tree.leaves(gradient(network_of("dense"), penalties=(name,)))
+    assert not all(map(np.allclose, free, penalised))
+
+
 @pytest.mark.parametrize("name", CORRUPTIONS)
 class TestCorruptions:
     def test_level_zero_is_the_identity(self, name):
@@ -212,7 +236,7 @@ class TestOptimizers:
 
     def update(self, name, gradient, rate):
         params = jax.tree.map(jnp.asarray, self.params)
-        optimizer = make_optimizer(name, rate, 0.5)
+        optimizer = make_optimizer(name, rate, 0.5, 1.0)
         return optimizer.update(gradient, optimizer.init(params), params)[0]
 
     def test_weight_decay_is_decoupled(self, name):
@@ -277,12 +301,31 @@ def test_one_cycle_runs_from_a_25th_over_one_to_zero():
     assert_allclose(factors[[0, 149, 299, 650, 999]], [0.04, 0.52, 1, 0.5, 0], atol=1e-4)
 
 
+def in_range(X, link):
+    """Return rows that the link's range holds."""
+    if LINKS[link].ends is None:
+        return X
+    shares = np.abs(X) + 0.1
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize("name", LINKS)
 def test_link(name, quick, X):
     """Each link's reconstruction is finite and, where it knows the range, inside it."""
+    X = in_range(X, name)
     estimator = quick(output_activation=name, cv=None, learning_rate=1e-2).fit(X)
     rebuilt = estimator.inverse_transform(100 * estimator.transform(X))
     assert np.isfinite(rebuilt).all()
-    slack = 1e-5 * np.ptp(X)  # float32
-    inside = (rebuilt >= X.min(axis=0) - slack) & (rebuilt <= X.max(axis=0) + slack)
+    lower, upper = LINKS[name].ends or (X.min(axis=0), X.max(axis=0))
+    inside = (rebuilt >= lower) & (rebuilt <= upper)
     assert inside.all() == (name != "identity")
+    if name == "softmax":
+        assert_allclose(rebuilt.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_zero_correction_leaves_what_is_well_inside(name):
+    """Far from the ends of its range, a link without a correction is the identity."""
+    link, inside = LINKS[name], np.full((2, D), 1 / D)
+    path = path_of(in_range(rows(), name), link)._replace(margin=np.float32(0.01))
+    assert_allclose(link(path, inside, np.zeros((2, D))), inside, rtol=1e-5)

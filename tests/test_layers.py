@@ -25,6 +25,8 @@ LAYERS = [
     "skae._linear",
     "skae._rows",
     "skae._validation",
+    "skae.losses",
+    "skae._links",
     "skae._device",
     "skae.optimizers",
     "skae.corruptions",
@@ -36,6 +38,7 @@ ROOMS = {
     "optax": {"skae.optimizers"},
     "jax": {
         "skae._choices",
+        "skae._trials",
         "skae._training",
         "skae._inference",
         "skae._objective",

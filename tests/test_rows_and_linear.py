@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from skae._linear import pca_path, piles, plain_path, principal_axes
+from skae._links import LINKS
 from skae._rows import RowSource, fit_scaling, gather_complete, tiles
 
 TABLES = {
@@ -121,14 +122,16 @@ def test_axes_are_padded_with_zeros(n_axes):
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("n_components", [1, 3, 40])
-@pytest.mark.parametrize("link", ["identity", "logistic", None])
+@pytest.mark.parametrize("link", [*LINKS, None])
 def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
     X = TABLES[name]
     axes = principal_axes(X, X.shape[1])
     if link is None:
-        path = plain_path(X, axes, n_components, clip=True)
+        path = plain_path(X, axes, n_components, link=LINKS["identity"], clip=True)
     else:
-        path = pca_path(X, axes, n_components, link=link, clip="auto")
+        link = LINKS[link]
+        interval = None if link.ends is None else np.tile([[0.0], [1.0]], X.shape[1])
+        path = pca_path(X, axes, n_components, link=link, clip="auto", interval=interval)
     d = X.shape[1]
     shapes = dict(
         mean=(d,),
@@ -142,6 +145,10 @@ def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
         upper=(d,),
         floor=(d,),
         ceiling=(d,),
+        origin=(d,),
+        unit=(d,),
+        margin=(d,),
+        code_log_variance=(n_components,),
         cut_error=(n_components + 1,),
     )
     assert {part: getattr(path, part).shape for part in shapes} == shapes
@@ -162,6 +169,6 @@ def test_piles_are_the_shares_at_the_ends():
 
 def test_clip_auto_bounds_only_the_ends_with_piles():
     X = np.column_stack([np.maximum(np.linspace(-1, 1, 100), 0), np.linspace(0, 1, 100)])
-    path = pca_path(X, principal_axes(X, 2), 1, link="identity", clip="auto")
+    path = pca_path(X, principal_axes(X, 2), 1, link=LINKS["identity"], clip="auto")
     assert_array_equal(path.floor, [0, -np.inf])
     assert_array_equal(path.ceiling, [np.inf, np.inf])

@@ -14,22 +14,19 @@ N_ROWS = 5
 
 
 def trail(*checkpoints, start="pca", tol=1e-4):
-    """A Trail of given errors: for each checkpoint, one number per strength."""
+    """A Trail of given costs: for each checkpoint, one number per strength."""
     trial = SimpleNamespace(
         start=start,
-        strengths=_trials.STRENGTHS,
+        variants=[(strength, 0) for strength in _trials.STRENGTHS],
         recipe=SimpleNamespace(plan=SimpleNamespace(tol=tol)),
     )
     judge = SimpleNamespace(
-        cuts=np.array([1]),
-        reference=np.ones((N_ROWS, 2)),
         total=np.full(N_ROWS, 4.0),
         weight=np.ones(N_ROWS),
     )
-    errors = [
-        np.array(numbers)[:, None, None] * np.ones((N_ROWS, 1)) for numbers in checkpoints
-    ]
-    return SimpleNamespace(trial=trial, judge=judge, errors=errors)
+    ones = np.ones((N_ROWS, 1))
+    costs = [np.array(numbers)[:, None, None] * ones for numbers in checkpoints]
+    return SimpleNamespace(trial=trial, judge=judge, costs=costs, unit=ones)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +38,7 @@ def trail(*checkpoints, start="pca", tol=1e-4):
     ],
 )
 def test_the_lowest_held_out_error_is_chosen(checkpoints, expected):
-    values, best, strength = _selection._choice([trail(*checkpoints)])
+    values, best, (strength, _) = _selection._choice([trail(*checkpoints)])
     assert (best, strength) == expected
     assert values == pytest.approx([min(numbers) for numbers in checkpoints])
 
@@ -54,7 +51,7 @@ def test_a_gain_within_tol_is_none():
 
 def test_folds_are_weighed_together():
     trails = [trail((1, 1), (0.9, 0.5)), trail((1, 1), (0.8, 1.3))]
-    assert _selection._choice(trails)[1:] == (1, 0.5)
+    assert _selection._choice(trails)[1:] == (1, (0.5, 0))
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])

@@ -4,11 +4,13 @@ An architecture is two small classes in one file of this folder, and one line be
 
 - A *holder*: a ``sklearn.base.BaseEstimator`` whose constructor only assigns, with
   ``_parameter_constraints`` in scikit-learn's form, and a method ``network(n_inputs,
-  n_outputs, n_components, hidden_layer_sizes, activation, zero_start)``, called by ``fit``.
+  n_outputs, n_components, n_encoded, hidden_layer_sizes, activation, zero_start)``, called by
+  ``fit``.
 - A *network*, which that method returns: a frozen dataclass (hashable: it is a static
   argument of compiled programs) with ``init(rng)`` (a pytree of NumPy arrays under the
-  keys "encoder" and "decoder"), ``encode(params, x)`` and ``decode(params, z, mask)``, both
-  for one sample. With ``zero_start`` both functions return zeros for fresh weights, which
+  keys "encoder" and "decoder"), ``encode(params, x)``, which returns ``n_encoded`` numbers
+  (the code, and of a variational one as many log variances), and ``decode(params, z, mask)``,
+  both for one sample. With ``zero_start`` both functions return zeros for fresh weights, which
   is what makes the fit begin at PCA.
 
 A sample reaches the network in the principal axes of the training rows (in its own columns for

@@ -37,7 +37,14 @@ class Dense(BaseEstimator):
         self.skip = skip
 
     def network(
-        self, n_inputs, n_outputs, n_components, hidden_layer_sizes, activation, zero_start
+        self,
+        n_inputs,
+        n_outputs,
+        n_components,
+        n_encoded,
+        hidden_layer_sizes,
+        activation,
+        zero_start,
     ):
         """Return the static record of this architecture at the given sizes.
 
@@ -45,6 +52,8 @@ class Dense(BaseEstimator):
         ----------
         n_inputs, n_outputs, n_components : int
             Sizes of a sample, of a reconstruction and of the code.
+        n_encoded : int
+            How many numbers the encoder returns: the code, and more where it has a variance.
         hidden_layer_sizes : tuple of int
             Widths of the encoder's hidden layers, mirrored in the decoder.
         activation : str
@@ -61,6 +70,7 @@ class Dense(BaseEstimator):
             n_inputs=n_inputs,
             n_outputs=n_outputs,
             n_components=n_components,
+            n_encoded=n_encoded,
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
             zero_start=zero_start,
@@ -75,6 +85,7 @@ class DenseNetwork:
     n_inputs: int
     n_outputs: int
     n_components: int
+    n_encoded: int
     hidden_layer_sizes: tuple
     activation: str
     zero_start: bool
@@ -83,7 +94,7 @@ class DenseNetwork:
     def init(self, rng):
         """Return fresh weights, drawn from the NumPy generator ``rng``."""
         hidden = self.hidden_layer_sizes
-        encoder = (self.n_inputs, *hidden, self.n_components)
+        encoder = (self.n_inputs, *hidden, self.n_encoded)
         decoder = (2 * self.n_components, *hidden[::-1], self.n_outputs)
         return {
             "encoder": init_layers(rng, encoder, skip=self.skip, zero_output=self.zero_start),
@@ -91,7 +102,7 @@ class DenseNetwork:
         }
 
     def encode(self, params, x):
-        """Map one sample (n_inputs,) to its code (n_components,)."""
+        """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
         return self._apply(params["encoder"], x)
 
     def decode(self, params, z, mask):

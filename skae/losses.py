@@ -1,0 +1,233 @@
+"""Losses: how far an output is from its target, cell by cell, and the range that outputs keep.
+
+A loss is a function (target, output) -> losses of arrays (..., n_features), for NumPy's arrays
+and JAX's alike, 0 where both are equal and positive elsewhere: a deviance. Its attribute
+``link`` names the outputs' range, and both arrays are then in units of X; without one they are
+in scaled units (``scaling``), and the range is a matter of ``output_activation``.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+from skae._links import Logistic, Positive, Softmax
+
+SMALLEST = 1e-7  # share or mean of an output, below which its logarithm falls no further
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """Squared difference, whose optimum is the mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.losses import SquaredError
+    >>> SquaredError()(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    array([0., 4.])
+    """
+
+    link = None
+
+    def __call__(self, target, output):
+        """Return the losses of the cells."""
+        return (target - output) ** 2
+
+
+@dataclass(frozen=True)
+class AbsoluteError:
+    """Absolute difference, whose optimum is the median: strange cells count less.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.losses import AbsoluteError
+    >>> AbsoluteError()(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    array([0., 2.])
+    """
+
+    link = None
+
+    def __call__(self, target, output):
+        """Return the losses of the cells."""
+        return abs(target - output)
+
+
+@dataclass(frozen=True)
+class Huber:
+    """Half the squared difference up to ``delta``, and linear beyond [1]_.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Where the line begins, in scaled units: 1 is the spread of a column.
+
+    References
+    ----------
+    .. [1] Huber, P. J. (1964). "Robust estimation of a location parameter". Annals of
+       Mathematical Statistics 35, 73-101. `doi:10.1214/aoms/1177703732
+       <https://doi.org/10.1214/aoms/1177703732>`_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.losses import Huber
+    >>> Huber(delta=1.0)(np.zeros(2), np.array([1.0, 3.0]))
+    array([0.5, 2.5])
+    """
+
+    delta: float = 1.0
+    link = None
+
+    def __post_init__(self):
+        """Raise ValueError for a ``delta`` that is no number above zero."""
+        if not 0 < self.delta < np.inf:
+            raise ValueError(f"delta must be a finite number above 0, got {self.delta!r}.")
+
+    def __call__(self, target, output):
+        """Return the losses of the cells."""
+        xp = output.__array_namespace__()
+        distance = abs(target - output)
+        near = xp.clip(distance, 0, self.delta)
+        return near * (distance - 0.5 * near)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """Kullback-Leibler divergence of yes and no: log loss, less the target's own entropy.
+
+    For cells from 0 to 1. Outputs lie between the two: they are probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.losses import BinaryCrossEntropy
+    >>> BinaryCrossEntropy()(np.array([1.0, 0.0]), np.array([0.5, 0.0])).round(3)
+    array([0.693, 0.   ])
+    """
+
+    link = Logistic((0.0, 1.0))
+
+    def __call__(self, target, output):
+        """Return the losses of the cells, in nats."""
+        return _part(target, output) + _part(1 - target, 1 - output)
+
+    def check(self, X):
+        """Raise ValueError where a cell of ``X`` is not in [0, 1]."""
+        _check_range(X, "binary_cross_entropy", "from 0 to 1", 1.0)
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Half the Poisson deviance [1]_: log likelihood of counts, less the best there can be.
+
+    For cells that are not negative. Outputs are means, and positive.
+
+    References
+    ----------
+    .. [1] McCullagh, P., Nelder, J. A. (1989). "Generalized linear models". Chapman and Hall.
+       `doi:10.1201/9780203753736 <https://doi.org/10.1201/9780203753736>`_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.losses import Poisson
+    >>> Poisson()(np.array([0.0, 2.0]), np.array([0.5, 2.0])).round(3)
+    array([0.5, 0. ])
+    """
+
+    link = Positive()
+
+    def __call__(self, target, output):
+        """Return the losses of the cells, in nats."""
+        return _part(target, output) - target + output
+
+    def check(self, X):
+        """Raise ValueError where a cell of ``X`` is negative."""
+        _check_range(X, "poisson", "that are not negative", np.inf)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Kullback-Leibler divergence of shares that add up to one: cross-entropy of a softmax.
+
+    Parameters
+    ----------
+    sizes : tuple of int, default=()
+        Numbers of consecutive columns that are one variable each, such as the one-hot columns
+        of each category; () is one variable of all columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.losses import Categorical
+    >>> Categorical(sizes=(2,))(np.array([0.0, 1.0]), np.array([0.5, 0.5])).round(3)
+    array([0.   , 0.693])
+    """
+
+    sizes: tuple = ()
+
+    def __post_init__(self):
+        """Raise ValueError for sizes that are no positive whole numbers."""
+        object.__setattr__(self, "sizes", tuple(self.sizes))
+        if not all(isinstance(size, Integral) and size > 0 for size in self.sizes):
+            raise ValueError(f"sizes must hold whole numbers above 0, got {self.sizes!r}.")
+
+    @property
+    def link(self):
+        """Softmax over each variable's columns."""
+        return Softmax(self.sizes)
+
+    def __call__(self, target, output):
+        """Return the losses of the cells, in nats; they mean something summed by variable."""
+        return _part(target, output)
+
+    def check(self, X):
+        """Raise ValueError where the columns are no shares of a whole."""
+        n_columns = X.shape[1]
+        if self.sizes and sum(self.sizes) != n_columns:
+            raise ValueError(
+                f"loss={self} describes {sum(self.sizes)} columns, but X has {n_columns}."
+            )
+        _check_range(X, "categorical", "from 0 to 1", 1.0)
+        for block in self.link.blocks(n_columns):
+            totals = X[:, block].sum(axis=1)
+            totals = totals[~np.isnan(totals)]
+            if len(wrong := totals[~np.isclose(totals, 1.0, atol=1e-3)]):
+                raise ValueError(
+                    "loss='categorical' needs shares of a whole, such as one-hot columns: the "
+                    f"columns {block.start} to {block.stop - 1} add up to {wrong[0]:.4g} in "
+                    "some row. Name the sizes of several variables by "
+                    "skae.losses.Categorical(sizes=...), or divide each row by its sum."
+                )
+
+
+def _part(target, output):
+    """Return ``target * log(target / output)``, 0 where the target is."""
+    xp = output.__array_namespace__()
+    is_some = target > 0
+    safe = xp.where(is_some, target, xp.ones_like(target))
+    log_ratio = xp.log(safe) - xp.log(xp.clip(output, SMALLEST, None))
+    return xp.where(is_some, target * log_ratio, xp.zeros_like(log_ratio))
+
+
+def _check_range(X, name, words, upper):
+    """Raise ValueError where an observed cell is below 0 or above ``upper``."""
+    least, greatest = np.nanmin(X, initial=0.0), np.nanmax(X, initial=0.0)
+    if least < 0 or greatest > upper:
+        wrong = least if least < 0 else greatest
+        raise ValueError(
+            f"loss={name!r} needs cells {words}, got {wrong:.4g}. Rescale X, or choose "
+            "another loss."
+        )
+
+
+LOSSES = {
+    "squared_error": SquaredError(),
+    "absolute_error": AbsoluteError(),
+    "huber": Huber(),
+    "binary_cross_entropy": BinaryCrossEntropy(),
+    "poisson": Poisson(),
+    "categorical": Categorical(),
+}
