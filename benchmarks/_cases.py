@@ -136,6 +136,30 @@ def measure(case, k, seed, *, unordered=False):
     return record
 
 
+def measure_start(case, k, seed):
+    """Return the record of how near to PCA a fit begins, and linear maps end.
+
+    ``start`` is the distance of reconstructions after a step of no length from PCA's, over
+    their norm; ``linear`` what ``hidden_layer_sizes=()`` explains of the training rows beyond
+    PCA, and below it where negative.
+    """
+    X, _ = rows(case, seed)
+    pca = PCA(k, svd_solver="full").fit(X)
+    rebuilt = pca.inverse_transform(pca.transform(X))
+    open_ended = {"output_activation": "identity", "clip": False}
+    begun, _ = fit(X, k, seed, cv=None, learning_rate=1e-30, max_iter=1, **open_ended)
+    linear, _ = fit(X, k, seed, hidden_layer_sizes=(), **open_ended)
+    distance = np.linalg.norm(begun.inverse_transform(begun.transform(X)) - rebuilt)
+    explained_by_pca = 1 - np.square(X - rebuilt).sum() / np.square(X - pca.mean_).sum()
+    return {
+        "set": case.name,
+        "k": k,
+        "seed": seed,
+        "start": distance / np.linalg.norm(rebuilt),
+        "linear": linear.score(X) - explained_by_pca,
+    }
+
+
 def measure_share(name, seed, share=SHARE):
     """Return the record of a fit that keeps as many components as ``share`` needs.
 

@@ -130,6 +130,15 @@ def share_verdict(record):
     )
 
 
+def start_verdict(record):
+    """Return the line on how near to PCA a fit begins, and linear maps end."""
+    holds = record["start"] <= 1e-5 and -0.01 <= record["linear"] <= 1e-5
+    return (
+        f"4. {_label(record)}: step 0 is {record['start']:.1e} off PCA (asked 1e-5), linear "
+        f"maps explain {record['linear']:+.1e} (asked -1e-2 to +1e-5) -> {_holds(holds)}"
+    )
+
+
 def missing(records):
     """Return the names of the cases that no record is of."""
     there = {record["set"] for record in records}

@@ -15,6 +15,7 @@ from benchmarks._cases import (
     SHARE,
     measure,
     measure_share,
+    measure_start,
     possible_components,
 )
 from benchmarks._report import (
@@ -28,7 +29,7 @@ from benchmarks._report import (
     print_head,
     versions,
 )
-from benchmarks._verdicts import missing, share_verdict, verdicts
+from benchmarks._verdicts import missing, share_verdict, start_verdict, verdicts
 from benchmarks.data import DataMissing
 from skae import AutoencoderTransformer
 
@@ -63,6 +64,8 @@ def main(arguments=None):
     records = Records(options.json, settings, resume=options.resume)
     if options.share:
         return run_share(options, records)
+    if options.start:
+        return run_start(options)
     print_head(
         "AutoencoderTransformer(n_components=k, random_state=seed) against PCA(k)",
         split=f"{SPLIT}; random_state=seed",
@@ -84,6 +87,7 @@ def parse(arguments):
     add("--components", type=numbers, help="such as 2,8,32")
     add("--unordered", action="store_true", help="fit ordered=False beside it")
     add("--share", action="store_true", help=f"measure n_components={SHARE} instead")
+    add("--start", action="store_true", help="measure the distance of step 0 from PCA instead")
     add("--json", type=Path, help="file for all records, written after each case")
     add("--resume", action="store_true", help="keep the cases that are in the file already")
     add(
@@ -193,6 +197,17 @@ def print_means(records):
         means = f"{mean_of(some, 'ratio'):.3f}", f"{mean_of(some, 'fit_seconds'):.1f}"
         table.row(name, str(k), f"{pca_r2:.4f}", f"{skae_r2:.4f}", *means)
     print()
+
+
+def run_start(options):
+    """Measure how near to PCA fits on the chosen sets begin, and linear maps end."""
+    print_head(
+        "Step 0, and hidden_layer_sizes=(), beside PCA on the training rows",
+        split=SPLIT,
+        seeds=options.seeds,
+    )
+    for case, k, seed in _jobs(options):
+        print(start_verdict(measure_start(case, k, seed)), flush=True)
 
 
 def run_share(options, records):
