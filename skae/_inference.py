@@ -69,6 +69,16 @@ class Model:
         )
         return found[:, 0]
 
+    def corrupted(self, objective, level, X, seed):
+        """Return scaled rows ``X`` (n, d) as training corrupts them; NaN where missing."""
+        rows = np.column_stack([self.filler.fill(X), np.arange(len(X))])
+        found = self._in_tiles(
+            rows,
+            X.shape[1],
+            lambda x, n: _corrupt_tiles(objective, self.path, level, np.uint32(seed), x, n),
+        )
+        return np.where(np.isnan(X), np.nan, found.astype(np.float64))
+
     def _inputs(self, X):
         rows = self.filler.fill(X)
         return np.concatenate([rows, np.isnan(X)], axis=1) if self.sees_marks else rows
@@ -115,6 +125,18 @@ def _cost_tiles(objective, path, params, numbers, block, n_used):
         return objective.cost(params, path, numbers, *rows)[None]
 
     return _each_tile(cost_of, block, n_used, 1)
+
+
+@partial(jax.jit, static_argnums=0)
+def _corrupt_tiles(objective, path, level, seed, block, n_used):
+    root = jax.random.key(seed, impl="rbg")
+    in_columns = path._replace(basis=None)
+
+    def corrupt_row(row):
+        key = jax.random.fold_in(root, row[-1].astype(jnp.int32))
+        return path.mean + objective.corrupt(key, row[:-1] - path.mean, level, in_columns)
+
+    return _each_tile(corrupt_row, block, n_used, len(path.mean))
 
 
 def _axes(path, row):

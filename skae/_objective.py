@@ -112,6 +112,11 @@ class Objective:
         """Whether there is nothing in it but the error of reconstructions."""
         return not (self.penalties or self.autoencoder.variational)
 
+    @property
+    def denoises(self):
+        """Whether inputs are corrupted to be restored: Gaussian noise only regularises."""
+        return self.corruption not in (None, "gaussian")
+
     def batch_loss(self, params, path, batch, key, numbers, step):
         """Return the weighted mean of ``cost`` over a batch, corrupted and with cut codes.
 
@@ -206,9 +211,13 @@ class Objective:
     def _corrupted(self, key, x, level, path):
         if self.corruption is None:
             return x
-        corrupt = CORRUPTIONS.get(self.corruption) or partial(in_columns, self.corruption)
         keys = jax.random.split(key, len(x))
-        return jax.vmap(corrupt, (0, 0, None, None))(keys, x, level, path)
+        return jax.vmap(self.corrupt, (0, 0, None, None))(keys, x, level, path)
+
+    @property
+    def corrupt(self):
+        """The function (key, x, level, path) -> x that a name or a callable stands for."""
+        return CORRUPTIONS.get(self.corruption) or partial(in_columns, self.corruption)
 
     def _augmented(self, key, x, target, path):
         """Return other inputs and targets: rows that are as good as those that are there."""

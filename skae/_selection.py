@@ -26,7 +26,8 @@ class Judge:
     """Held-out rows and PCA's errors on them, by which a net's errors are weighed.
 
     ``seen`` is what is encoded, ``target`` what the errors are measured on: the same rows, but
-    that where ``trial`` learns to fill, further cells are hidden in ``seen``.
+    that where ``trial`` learns to fill, further cells are hidden in ``seen``. Where it learns
+    to denoise, the choice is made on ``corrupted`` rows.
     """
 
     def __init__(self, rows, trial):
@@ -37,6 +38,12 @@ class Judge:
         self.observed = ~np.isnan(self.target)
         self.seen, self.reference = recipe.pca_errors(rows, trial.pca)
         self.total = self.reference[:, 0]  # no component: each row's own variance
+        self.corrupted = self.seen
+        if self.objective.denoises:
+            level = recipe.numbers["corruption_level"]
+            self.corrupted = trial.model(0).corrupted(
+                self.objective, level, self.seen, recipe.seed
+            )
 
     @property
     def cuts(self):
@@ -49,24 +56,24 @@ class Judge:
 
     def start_costs(self, model):
         """Return the ``costs`` of a ``model`` that is PCA: its errors, where they are all."""
-        if self.objective.is_error_alone:
+        if self.objective.is_error_alone and not self.objective.denoises:
             return self.reference[:, self.cuts]
         return self.costs(model)
 
     def costs(self, model):
         """Return what is judged of a model (n_rows, n_cuts): its errors and its penalties."""
         if self.objective.is_error_alone:
-            return self.errors(model, self.cuts)
+            return self.errors(model, self.cuts, self.corrupted)
         noise = np.random.default_rng([self.recipe.seed, REFIT, 3])
         noise = noise.standard_normal((len(self.target), self.n_components))
-        given = self.objective, self.recipe.numbers, self.seen, self.target, noise
+        given = self.objective, self.recipe.numbers, self.corrupted, self.target, noise
         return np.column_stack(
             [model.path.cut_error[m] * model.costs(*given, m) for m in self.cuts]
         ).astype(np.float64)
 
-    def errors(self, model, cuts, rows=slice(None)):
+    def errors(self, model, cuts, seen=None, rows=slice(None)):
         """Return the error (n_rows, n_cuts) of each row with its first ``cuts`` components."""
-        Z = model.encode(self.seen[rows])
+        Z = model.encode((self.seen if seen is None else seen)[rows])
         observed = self.observed[rows]
         target = np.where(observed, self.target[rows], 0.0)
         errors = np.empty((len(Z), len(cuts)))
@@ -366,7 +373,7 @@ def _prefix_errors(trial, judge, check, variant):
         return reference, reference, total
     cuts = np.unique(np.geomspace(1, k, CURVE_CUTS).round().astype(int))
     model = trial.model(check, variant)
-    errors = np.average(judge.errors(model, cuts, rows), axis=0, weights=weight)
+    errors = np.average(judge.errors(model, cuts, rows=rows), axis=0, weights=weight)
     ratios = _relative(errors, reference[cuts - 1])
     return np.interp(np.arange(1, k + 1), cuts, ratios) * reference, reference, total
 

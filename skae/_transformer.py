@@ -148,7 +148,9 @@ class AutoencoderTransformer(
         What is done to the input, not to the target, while training: noise, cells set to
         their column's mean, or cells set to an end of their column's range. A callable
         ``(key, row, level) -> row`` of JAX arrays gets one row of shape (n_features,), in
-        scaled units.
+        scaled units. "gaussian" is there so that the nets generalise, and held-out rows judge
+        as they are; the others are what rows will suffer and the fit is to undo, and held-out
+        rows are corrupted likewise where the step is chosen.
     corruption_level : float, default=0.4
         Strength: for "gaussian" the standard deviation, in units of what PCA leaves
         unexplained; for the others the share of the cells.
