@@ -124,8 +124,7 @@ def _interval(link, scaling, n_features):
 
 def _autoencoder(params, network, link):
     variational = params.kl_weight > 0
-    is_plain = params.code_activation == "identity" and params.n_nonzero_coefs is None
-    if variational and not is_plain:
+    if variational and not _is_linear_code(params):
         raise ValueError(
             "kl_weight > 0 makes codes normal distributions, which no code_activation and no "
             f"n_nonzero_coefs go with; got kl_weight={params.kl_weight}, code_activation="
@@ -135,6 +134,11 @@ def _autoencoder(params, network, link):
     return Autoencoder(
         network, link, params.code_activation, params.n_nonzero_coefs, variational
     )
+
+
+def _is_linear_code(params):
+    """Return whether nothing is done to the encoder's sum, so that zero nets leave PCA's."""
+    return params.code_activation == "identity" and params.n_nonzero_coefs is None
 
 
 def _n_components(params, rows):
@@ -173,7 +177,7 @@ def _network(params, n_inputs, n_outputs, n_components):
         2 * n_components if params.kl_weight > 0 else n_components,
         _layer_sizes(params.hidden_layer_sizes, n_components),
         params.activation,
-        zero_start=params.linear_path is not None,
+        zero_start=params.linear_path is not None and _is_linear_code(params),
     )
 
 

@@ -20,6 +20,7 @@ from skae.losses import SquaredError
 
 CUT_SHARE = 1 / 3  # of the rows, whose code is cut
 NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
+SMALLEST_CODE = 1e-4  # mean square, below which a code is nothing and not dense
 CODE_ACTIVATIONS = {
     "identity": lambda z: z,
     "relu": jax.nn.relu,
@@ -239,8 +240,14 @@ def divergences(mean, log_variance):
 
 
 def sparsity(autoencoder, params, path, x, z):
-    """Return the mean absolute code, in units of the codes' scales."""
-    return jnp.mean(jnp.abs(z / path.code_scale))
+    """Return the L1 norm of the scaled code over its L2 norm, from 1 / sqrt(k) to 1.
+
+    Were it the L1 norm alone, codes would shrink and the decoder would make up for it. Hoyer
+    2004, "Non-negative matrix factorization with sparseness constraints", JMLR 5, 1457-1469.
+    """
+    scaled = z / path.code_scale
+    length = jnp.sqrt(jnp.mean(jnp.square(scaled)) + SMALLEST_CODE)
+    return jnp.mean(jnp.abs(scaled)) / length
 
 
 def contraction(autoencoder, params, path, x, z):

@@ -85,7 +85,8 @@ class Recipe:
         n_nonzero, error = self.autoencoder.n_nonzero_coefs, path.cut_error
         if n_nonzero is not None:
             return error[min(n_nonzero, len(error) - 1)]
-        return PENALISED_SHARE * error[0] if self.program.objective.penalties else 0.0
+        is_free = self.autoencoder.begins_at_pca and not self.program.objective.penalties
+        return 0.0 if is_free else PENALISED_SHARE * error[0]
 
     def fit_pca(self, rows):
         """Return the Pca of ``rows``, through the link where it has a range of its own."""
