@@ -159,8 +159,10 @@ class AutoencoderTransformer(
         another row, as good as the one that is there, anew at each step. It is both input and
         target. Rows may then have no missing cells.
     sparsity : float, default=0.0
-        Weight of the mean absolute code, in units of PCA's deviations. This and the following
-        weights are in units of PCA's error, or of a hundredth of the variance where that is
+        Weight of the L1 norm of a code over sqrt(n_components) times its L2 norm [8]_, both in
+        units of PCA's deviations: 1 for a code of equal entries, least for one of a single
+        entry. ``code_activation="relu"`` then makes zeros of what is small. This and the
+        following weights are in units of PCA's error, or of a hundredth of the variance where that is
         more: with 1, a penalty of 1 costs as much as all that PCA leaves unexplained. A penalty
         of 0 is not in the program: a search over 0 and other weights compiles twice.
     contraction : float, default=0.0
@@ -298,6 +300,8 @@ class AutoencoderTransformer(
     .. [7] Rybkin, O., Daniilidis, K., Levine, S. (2021). "Simple and effective VAE training
        with calibrated decoders". ICML. `doi:10.48550/arXiv.2006.13202
        <https://doi.org/10.48550/arXiv.2006.13202>`_
+    .. [8] Hoyer, P. O. (2004). "Non-negative matrix factorization with sparseness
+       constraints". JMLR 5, 1457-1469. `<https://jmlr.org/papers/v5/hoyer04a.html>`_
 
     Examples
     --------
