@@ -162,9 +162,9 @@ class AutoencoderTransformer(
         Weight of the L1 norm of a code over sqrt(n_components) times its L2 norm [8]_, both in
         units of PCA's deviations: 1 for a code of equal entries, least for one of a single
         entry. ``code_activation="relu"`` then makes zeros of what is small. This and the
-        following weights are in units of PCA's error, or of a hundredth of the variance where that is
-        more: with 1, a penalty of 1 costs as much as all that PCA leaves unexplained. A penalty
-        of 0 is not in the program: a search over 0 and other weights compiles twice.
+        following weights are in units of PCA's error, or of a hundredth of the variance where
+        that is more: with 1, a penalty of 1 costs as much as all that PCA leaves unexplained. A
+        penalty of 0 is not in the program: a search over 0 and other weights compiles twice.
     contraction : float, default=0.0
         Weight of the squared Frobenius norm of the encoder's Jacobian, over the number of
         components (contractive autoencoder [5]_). It is 1 for PCA.
