@@ -5,6 +5,7 @@ in powers of two at most, so that the folds of a search share one program. A sha
 as ``n_components`` is the exception: its number of components follows the rows.
 """
 
+from dataclasses import replace
 from numbers import Integral
 
 import jax
@@ -13,7 +14,7 @@ import numpy as np
 from skae._linear import MOST_FILLING, fit_axes, piles
 from skae._links import LINKS
 from skae._objective import PENALTIES, Autoencoder, Objective
-from skae._training import Program, make_plan
+from skae._training import Program, average_decay, make_plan
 from skae._trials import Recipe
 from skae.architectures import ARCHITECTURES
 from skae.losses import LOSSES
@@ -38,13 +39,14 @@ def make_recipe(params, rows, scaling, seed, continued=None):
         marks = bool(np.isnan(rows.values).any())
         n_inputs = n_axes + d if marks else n_axes
         n_outputs = n_axes if link.in_axes else d
-        network = _network(params, n_inputs, n_outputs, n_components)
-        autoencoder = _autoencoder(params, network, link)
+        autoencoder = _autoencoder(params, n_inputs, n_outputs, n_components, link)
     else:
         autoencoder, marks = continued.autoencoder, continued.sees_marks
-        network = autoencoder.network
-        n_axes = network.n_inputs - d if marks else network.n_inputs
-    if marks and params.augmentation is not None:
+        n_inputs = autoencoder.network.n_inputs
+        n_axes = n_inputs - d if marks else n_inputs
+    network = autoencoder.network
+    _check_callables(params, d)
+    if params.augmentation is not None and np.isnan(rows.values).any():
         raise ValueError(
             "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
             "set augmentation=None."
@@ -84,6 +86,8 @@ def make_recipe(params, rows, scaling, seed, continued=None):
 
 
 def _loss(loss):
+    if isinstance(loss, type):
+        raise ValueError(f"loss must be an instance, such as {loss.__name__}(), got the class.")
     return LOSSES[loss] if isinstance(loss, str) else loss
 
 
@@ -92,9 +96,34 @@ def _numbers(params, plan):
     names = "weight_decay", "corruption_level", "kl_weight", *PENALTIES
     numbers = {name: np.float32(getattr(params, name)) for name in names}
     norm = params.max_gradient_norm
-    numbers["max_gradient_norm"] = np.float32(np.inf if norm is None else norm)
+    norm = np.inf if norm is None else max(norm, np.finfo(np.float32).tiny)
+    numbers["max_gradient_norm"] = np.float32(norm)
     warmup = max(1.0, params.kl_warmup * plan.n_steps)
-    return {**numbers, "kl_ramp": np.float32(1.0 / warmup)}
+    return {
+        **numbers,
+        "kl_ramp": np.float32(1.0 / warmup),
+        "average_decay": np.float32(average_decay(plan.n_steps)),
+    }
+
+
+def _check_callables(params, n_features):
+    """Raise ValueError where a loss or an augmentation of the user's does not do for a row."""
+    row = jax.ShapeDtypeStruct((n_features,), np.float32)
+    calls = {}
+    if callable(params.loss) and not hasattr(params.loss, "link"):
+        calls["loss", "(target, output) -> losses"] = params.loss, (row, row)
+    if params.augmentation is not None:
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        calls["augmentation", "(key, row) -> row"] = params.augmentation, (key, row)
+    for (name, form), (function, arguments) in calls.items():
+        advice = f"{name} must be a function {form} of JAX arrays of shape ({n_features},)"
+        try:
+            found = jax.eval_shape(function, *arguments)
+        except Exception as error:
+            raise ValueError(f"{advice}; it raised {type(error).__name__}: {error}") from error
+        if getattr(found, "shape", None) != row.shape:
+            shape = getattr(found, "shape", type(found).__name__)
+            raise ValueError(f"{advice}, and return such an array; it returned {shape}.")
 
 
 def _link(params, loss, X):
@@ -122,23 +151,30 @@ def _interval(link, scaling, n_features):
     return scaling.forward(np.tile(ends[:, None], n_features))
 
 
-def _autoencoder(params, network, link):
-    variational = params.kl_weight > 0
-    if variational and not _is_linear_code(params):
+def _autoencoder(params, n_inputs, n_outputs, n_components, link):
+    n_nonzero, variational = params.n_nonzero_coefs, params.kl_weight > 0
+    if n_nonzero is not None and n_nonzero >= n_components:
+        n_nonzero = None
+    autoencoder = Autoencoder(None, link, params.code_activation, n_nonzero, variational)
+    if variational and not autoencoder.begins_at_pca:
         raise ValueError(
             "kl_weight > 0 makes codes normal distributions, which no code_activation and no "
             f"n_nonzero_coefs go with; got kl_weight={params.kl_weight}, code_activation="
             f"{params.code_activation!r}, n_nonzero_coefs={params.n_nonzero_coefs}. Leave "
             "one or the other at its default."
         )
-    return Autoencoder(
-        network, link, params.code_activation, params.n_nonzero_coefs, variational
+    network = _network(
+        params,
+        n_inputs=n_inputs,
+        n_outputs=n_outputs,
+        n_components=n_components,
+        n_encoded=2 * n_components if variational else n_components,
+        hidden_layer_sizes=_layer_sizes(params.hidden_layer_sizes, n_components),
+        activation=params.activation,
+        reads_mask=bool(params.ordered),
+        zero_start=params.linear_path is not None and autoencoder.begins_at_pca,
     )
-
-
-def _is_linear_code(params):
-    """Return whether nothing is done to the encoder's sum, so that zero nets leave PCA's."""
-    return params.code_activation == "identity" and params.n_nonzero_coefs is None
+    return replace(autoencoder, network=network)
 
 
 def _n_components(params, rows):
@@ -160,7 +196,7 @@ def _n_axes(n_rows, n_features):
     return min(n_features, 2 ** int(np.ceil(np.log2(n_rows))))
 
 
-def _network(params, n_inputs, n_outputs, n_components):
+def _network(params, **sizes):
     architecture = params.architecture
     if isinstance(architecture, str):
         architecture = ARCHITECTURES[architecture]()
@@ -170,15 +206,7 @@ def _network(params, n_inputs, n_outputs, n_components):
             f"architecture such as skae.architectures.Dense, got {architecture!r}."
         )
     architecture._validate_params()
-    return architecture.network(
-        n_inputs,
-        n_outputs,
-        n_components,
-        2 * n_components if params.kl_weight > 0 else n_components,
-        _layer_sizes(params.hidden_layer_sizes, n_components),
-        params.activation,
-        zero_start=params.linear_path is not None and _is_linear_code(params),
-    )
+    return architecture.network(**sizes)
 
 
 def _batch_size(size, n_rows):

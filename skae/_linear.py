@@ -11,10 +11,12 @@ import numpy as np
 from skae._rows import column_means
 
 ERROR_FLOOR = 1e-12
-PLAIN_MARGIN = 0.02
+SMALLEST_SPREAD = 1e-3  # of the codes, below which one is not blown up to unit size
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
-MOST_FILLING = 32  # axes that missing cells are filled along, where the code is not longer
+MOST_FILLING = 32  # axes that missing cells are filled along, where more cost much
 LONGEST_FILLING = 128  # axes that they are filled along at most
+FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost little
+WIDEST = 1024  # columns whose covariance is made where cells are missing
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
@@ -67,28 +69,40 @@ class Filler(NamedTuple):
 
     def fill(self, X):
         """Return ``X`` (n, d) without NaN; what is observed stays."""
+        return self._filled(X)[0]
+
+    def fill_uncertain(self, X, weight):
+        """Return ``fill(X)`` and how uncertain that is: the mean variance (d,) of the cells.
+
+        It is in units of the noise and weighted, 0 for cells that are observed.
+        """
+        return self._filled(X, weight)
+
+    def _filled(self, X, weight=None):
         missing = np.isnan(X)
         rows = np.flatnonzero(missing.any(axis=1))
+        variance = np.zeros(X.shape[1])
         if len(rows) == 0:
-            return X
+            return X, variance
         out, rank = np.array(X), len(self.ridge)
         pairs = self.loadings[:, :, None] * self.loadings[:, None, :]
         pairs = pairs.reshape(len(pairs), rank**2)
         size = int(np.clip(FILL_NUMBERS // max(1, rank**2), 1, 512))
         for part in np.array_split(rows, -(-len(rows) // size)):
-            expected = self._expected(X[part], missing[part], pairs)
+            expected, gram = self._expected(X[part], missing[part], pairs)
             out[part] = np.where(missing[part], expected, X[part])
-        return out
+            if weight is not None:
+                spread = np.linalg.inv(gram).reshape(len(part), -1) @ pairs.T
+                variance += weight[part] @ np.where(missing[part], 1.0 + spread, 0.0)
+        return out, variance / (len(X) if weight is None else weight.sum())
 
     def _expected(self, X, missing, pairs):
         rank = len(self.ridge)
-        if rank == 0:
-            return self.mean
-        centred = np.where(missing, 0.0, X - self.mean)
+        rank, centred = len(self.ridge), np.where(missing, 0.0, X - self.mean)
         gram = (~missing).astype(np.float64) @ pairs
-        gram = gram.reshape(-1, rank, rank) + np.diag(self.ridge)
+        gram = gram.reshape(len(X), rank, rank) + np.diag(self.ridge)
         codes = np.linalg.solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
-        return self.mean + codes @ self.loadings.T
+        return self.mean + codes @ self.loadings.T, gram
 
 
 class LinearPath(NamedTuple):
@@ -133,21 +147,35 @@ def fit_axes(rows, n_axes, n_components):
 
     Where cells are missing, filling them and fitting the axes take turns (Ilin and Raiko 2010,
     "Practical approaches to principal component analysis in the presence of missing values",
-    JMLR 11, 1957-2000) until the filled cells stay where they are.
+    JMLR 11, 1957-2000) until the filled cells stay where they are. What is filled varies less
+    than what was there: its uncertainty is added to the columns' variances, cell by cell
+    without covariances, in tables of at most WIDEST columns.
     """
     X, missing = rows.values, np.isnan(rows.values)
+    n, d = X.shape
     filled = np.where(missing, column_means(X, rows.weight), X) if missing.any() else X
     axes = principal_axes(filled, n_axes, rows)
-    rank = min(n_axes, LONGEST_FILLING, max(n_components, min(n_axes // 4, MOST_FILLING)))
-    filler = _filler(axes, rank)
+    rank = _filling_rank(n, d, n_axes, n_components)
+    filler, noise = _filler(axes, rank)
     for _ in range(FILL_ROUNDS if missing.any() else 0):
-        before, filled = filled, filler.fill(X)
-        axes = principal_axes(filled, n_axes, rows)
-        filler = _filler(axes, rank)
+        before = filled
+        if d <= WIDEST:
+            filled, variance = filler.fill_uncertain(X, rows.weight)
+            axes = _covariance_axes(filled, n_axes, rows.weight, noise * variance)
+        else:
+            filled = filler.fill(X)
+            axes = principal_axes(filled, n_axes, rows)
+        filler, noise = _filler(axes, rank)
         change = np.square(filled - before).sum()
         if change <= FILL_TOL * np.square((filled - axes.mean)[missing]).sum():
             break
     return axes, filler, filler.fill(X)
+
+
+def _filling_rank(n, d, n_axes, n_components):
+    """Return the axes that missing cells are filled along: many, while that costs little."""
+    most = min(LONGEST_FILLING, max(MOST_FILLING, int(np.sqrt(FILL_WORK / (n * d)))))
+    return max(1, min(n_axes - 1, max(n_components, most), LONGEST_FILLING))
 
 
 def mean_filler(rows):
@@ -157,12 +185,12 @@ def mean_filler(rows):
 
 
 def _filler(axes, rank):
-    """Return the Filler along the first ``rank`` axes; what is left is noise."""
+    """Return the Filler along the first ``rank`` axes, and the noise: what is left."""
     variances, d = axes.variances[:rank], len(axes.mean)
     total = axes.variances.sum() or 1.0
     noise = max(axes.variances[rank:].sum() / max(1, d - rank), NOISE_FLOOR * total / d)
     ridge = noise / np.maximum(variances, 1e-9 * total)
-    return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge)
+    return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge), noise
 
 
 def principal_axes(X, n_axes, rows=None):
@@ -189,15 +217,29 @@ def principal_axes(X, n_axes, rows=None):
 
 def _weighted_axes(X, n_axes, weight):
     n, d = X.shape
-    rank = min(n, d, n_axes)
-    mean = np.average(X, axis=0, weights=weight)
-    weighted = np.sqrt(weight / weight.sum())[:, None] * (X - mean)
     if n >= d:
-        values, vectors = np.linalg.eigh(weighted.T @ weighted)
-        values, vectors = values[::-1], vectors[:, ::-1]
-    else:
-        _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
-        values, vectors = np.square(singular), transposed.T
+        return _covariance_axes(X, n_axes, weight, 0.0)
+    mean, weighted = _weighted_rows(X, weight)
+    _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
+    return _as_axes(mean, np.square(singular), transposed.T, n_axes)
+
+
+def _covariance_axes(X, n_axes, weight, variance):
+    """Return the Axes of the covariance of ``X`` plus a ``variance`` (d,) of each column."""
+    mean, weighted = _weighted_rows(X, weight)
+    covariance = weighted.T @ weighted
+    covariance[np.diag_indices_from(covariance)] += variance
+    values, vectors = np.linalg.eigh(covariance)
+    return _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
+
+
+def _weighted_rows(X, weight):
+    mean = np.average(X, axis=0, weights=weight)
+    return mean, np.sqrt(weight / weight.sum())[:, None] * (X - mean)
+
+
+def _as_axes(mean, values, vectors, n_axes):
+    d, rank = len(mean), min(len(values), n_axes)
     basis, variances = np.zeros((d, n_axes)), np.zeros(n_axes)
     # The largest loading of each axis is positive, as in scikit-learn's PCA.
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
@@ -206,24 +248,23 @@ def _weighted_axes(X, n_axes, weight):
     return Axes(mean, basis, variances)
 
 
-def pca_path(X, axes, n_components, *, link, clip, filled=None, interval=None):
-    """Return the LinearPath that begins at PCA of the rows ``X`` (n, d).
+def pca_path(rows, axes, n_components, *, link, clip, filled=None, interval=None):
+    """Return the LinearPath that begins at PCA of ``rows`` (n, d).
 
-    Where cells of ``X`` are missing, ``filled`` has them filled. ``interval`` (2, d) is the
-    range of the ``link`` where it is not that of the columns.
+    Where cells are missing, ``filled`` has them filled. ``interval`` (2, d) is the range of
+    the ``link`` where it is not that of the columns.
     """
     n_axes = axes.basis.shape[1]
     k = min(n_components, n_axes)
-    cut_error = _cut_error(axes, n_components)
+    cut_error = cut_errors(axes, n_components)
     deviations = np.sqrt(axes.variances)
     left = np.sqrt(cut_error[n_components] / max(1, n_axes - k))
     residual = np.where(np.arange(n_axes) < k, left, deviations)
     loadings, offset, output_scale = np.eye(n_axes), np.zeros(n_axes), residual
-    margin, ranges = np.zeros(n_axes), _ranges(X, clip, interval)
+    margin, ranges = np.zeros(n_axes), _ranges(rows.values, clip, interval)
     if not link.in_axes:
         loadings, offset = axes.basis.T, axes.mean
-        share = _residual_share(X if filled is None else filled, axes, k, ranges["unit"])
-        output_scale, margin = link.scales(share, _mean_share(axes.mean, ranges))
+        output_scale, margin = _link_scales(rows, axes, k, link, filled, ranges)
     return _float32(
         mean=axes.mean,
         basis=axes.basis,
@@ -239,65 +280,70 @@ def pca_path(X, axes, n_components, *, link, clip, filled=None, interval=None):
     )
 
 
-def marked_path(path, error, link):
-    """Return ``path`` for inputs with marks, and for PCA's ``error`` (k + 1,) when cells hide.
+def marked_path(path):
+    """Return ``path`` for inputs that are followed by marks: they have no noise."""
+    return path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
+
+
+def rescaled_path(path, error, squared, link):
+    """Return ``path`` with the errors (k + 1,), and scales for ``squared`` errors per row.
 
     With hidden cells PCA leaves an error even where the code is as long as the row.
     """
-    path = path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
-    return rescaled_path(path, error, link)
-
-
-def rescaled_path(path, error, link):
-    """Return ``path`` whose errors are at least ``error`` (k + 1,), and its scales likewise."""
     d = len(path.mean)
-    error = np.maximum(error, path.cut_error).astype(np.float32)
-    left = np.sqrt(error[-1] / d)  # in each column
+    left = np.sqrt(squared / d)  # in each column
     if not link.in_axes:
         share = np.divide(left, path.unit, out=np.zeros(d), where=path.unit > 0)
         ranges = {"origin": path.origin, "unit": path.unit}
         left, _ = link.scales(share, _mean_share(path.mean, ranges))
     return path._replace(
-        cut_error=error,
+        cut_error=above_zero(error).astype(np.float32),
         output_scale=np.maximum(path.output_scale, left).astype(np.float32),
     )
 
 
 def unscaled_path(path):
     """Return ``path`` for codes that an activation makes: they have its range, not PCA's."""
+    has_variance = path.code_scale > SMALLEST_SPREAD * path.code_scale.max()
     return path._replace(
-        gain=path.gain / path.code_scale,
+        gain=np.where(has_variance, path.gain / path.code_scale, 0.0).astype(np.float32),
         loadings=path.loadings * path.code_scale[:, None],
         code_scale=np.ones_like(path.code_scale),
     )
 
 
-def variational_path(path, axes):
+def variational_path(path, axes, *, is_squared):
     """Return ``path`` for codes that are distributions: probabilistic PCA.
 
     Its codes in units of their scale are normal with variance 1 before a row is seen, and
     with the variance noise / variance of the axis once it is (Tipping and Bishop 1999,
-    "Probabilistic principal component analysis", doi:10.1111/1467-9868.00196).
+    "Probabilistic principal component analysis", doi:10.1111/1467-9868.00196). Where
+    ``is_squared`` holds, the path's errors are squared too, and none is less than the noise.
     """
     d, k = len(path.mean), len(path.gain)
     if path.basis is None:
         return path
     total = axes.variances.sum() or 1.0
-    noise = max(path.cut_error[k] / max(1, d - k), NOISE_FLOOR * total / d)
+    left = path.cut_error[k] if is_squared else axes.variances[k:].sum()
+    noise = max(left / max(1, d - k), NOISE_FLOOR * total / d)
     variances = _with_rows(axes.variances[:k], k)
     share = np.minimum(noise / np.maximum(variances, noise), 1.0)
     kept = np.sqrt(1.0 - share).astype(np.float32)
+    least = np.float32(d * noise if is_squared else 0.0)
     return path._replace(
         gain=path.gain * kept,
         loadings=path.loadings * kept[:, None],
-        cut_error=np.maximum(path.cut_error, d * noise).astype(np.float32),
+        cut_error=np.maximum(path.cut_error, least),
         code_log_variance=np.log(share).astype(np.float32),
     )
 
 
-def plain_path(X, axes, n_components, *, link, clip, interval=None):
+def plain_path(rows, axes, n_components, *, link, clip, filled=None, interval=None):
     """Return the LinearPath of a plain autoencoder: no rotation, nothing but the nets."""
-    d = X.shape[1]
+    d = len(axes.mean)
+    margin, ranges = np.zeros(d), _ranges(rows.values, clip, interval)
+    if not link.in_axes:
+        _, margin = _link_scales(rows, axes, 0, link, filled, ranges)
     return _float32(
         mean=np.zeros(d),
         basis=None,
@@ -307,9 +353,9 @@ def plain_path(X, axes, n_components, *, link, clip, interval=None):
         code_scale=np.ones(n_components),
         output_scale=np.ones(d),
         noise_scale=np.ones(d),
-        margin=np.full(d, PLAIN_MARGIN),
-        cut_error=_cut_error(axes, n_components),
-        **_ranges(X, clip, interval),
+        margin=margin,
+        cut_error=cut_errors(axes, n_components),
+        **ranges,
     )
 
 
@@ -356,8 +402,8 @@ def _ranges(X, clip, interval=None):
     }
 
 
-def _cut_error(axes, n_components):
-    """PCA's mean squared error per row at 0..n_components, kept above zero."""
+def cut_errors(axes, n_components):
+    """Return PCA's mean squared error per row at 0..n_components, kept above zero."""
     total = axes.variances.sum()
     explained = np.concatenate([[0.0], axes.variances.cumsum()])
     explained = _with_rows(explained[: n_components + 1], n_components + 1, total)
@@ -377,12 +423,14 @@ def _code_scale(deviations, n_components):
     return np.maximum(_with_rows(deviations, n_components), 1e-6 * largest)
 
 
-def _residual_share(X, axes, k, unit):
-    """Return PCA's residual of each column (its root mean square) over ``unit`` (d,)."""
-    centred = X - axes.mean
-    basis = axes.basis[:, :k]
-    residual = np.sqrt(np.square(centred - centred @ basis @ basis.T).mean(axis=0))
-    return np.divide(residual, unit, out=np.zeros_like(residual), where=unit > 0)
+def _link_scales(rows, axes, k, link, filled, ranges):
+    """Return what the ``link`` makes of the residuals that PCA leaves with ``k`` components."""
+    centred = (rows.values if filled is None else filled) - axes.mean
+    basis, unit = axes.basis[:, :k], ranges["unit"]
+    squares = np.square(centred - centred @ basis @ basis.T)
+    residual = np.sqrt(np.average(squares, axis=0, weights=rows.weight))
+    share = np.divide(residual, unit, out=np.zeros_like(residual), where=unit > 0)
+    return link.scales(share, _mean_share(axes.mean, ranges))
 
 
 def _mean_share(mean, ranges):

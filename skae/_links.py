@@ -13,6 +13,7 @@ import numpy as np
 LOGIT_SLOPE = 4.0  # logits per unit of share, in the middle of the range
 MARGIN = 0.5  # of PCA's residual, that its reconstruction keeps from the ends of the range
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-3, 0.4
+SMALLEST_SHARE = 1e-4  # that PCA's reconstruction of a probability, count or part keeps
 STEEPEST = 30.0  # logarithm of the greatest factor of a correction
 
 
@@ -45,6 +46,9 @@ class Logistic:
     def scales(self, residual, mean):
         """Return the correction's scale and the margin, from shares of the range (d,)."""
         margin = np.clip(MARGIN * residual, SMALLEST_MARGIN, LARGEST_MARGIN)
+        if self.ends is not None:  # probabilities: as small as the rarest column's
+            rare = MARGIN * np.minimum(mean, 1 - mean)
+            margin = np.maximum(np.minimum(margin, rare), SMALLEST_SHARE)
         return LOGIT_SLOPE * residual, margin
 
 
@@ -64,7 +68,7 @@ class Positive:
 
     def scales(self, residual, mean):
         """Return likewise what belongs to logarithms: relative to each column's mean."""
-        margin = np.maximum(np.minimum(MARGIN * residual, MARGIN * mean), 1e-4)
+        margin = np.maximum(MARGIN * np.minimum(residual, mean), SMALLEST_SHARE)
         return np.minimum(residual / np.maximum(mean, margin), 1.0), margin
 
 

@@ -255,8 +255,9 @@ def contraction(autoencoder, params, path, x, z):
 
     Rifai et al. 2011, "Contractive auto-encoders", ICML.
     """
+    n_axes = len(path.mean) if path.basis is None else path.basis.shape[1]
     jacobian = jax.jacrev(lambda x: autoencoder.encode(path, params, x))(x)
-    return jnp.sum(jnp.square(jacobian)) / len(z)
+    return jnp.sum(jnp.square(jacobian[:, :n_axes])) / len(z)
 
 
 def weight_l1(autoencoder, params, path, x, z):
@@ -268,7 +269,7 @@ def weight_l1(autoencoder, params, path, x, z):
 PENALTIES = {"sparsity": sparsity, "contraction": contraction, "weight_l1": weight_l1}
 
 
-def noise_variance(model):
-    """Return the variance of each scaled cell's noise that a variational ``model`` learned."""
+def noise_variance(model, n_kept):
+    """Return the variance of each scaled cell's noise, learned with ``n_kept`` components."""
     log_noise = NOISE_RATE * float(model.params["log_noise"])
-    return float(model.path.cut_error[-1] / len(model.path.mean) * math.exp(log_noise))
+    return float(model.path.cut_error[n_kept] / len(model.path.mean) * math.exp(log_noise))

@@ -136,6 +136,8 @@ def criterion(costs, unit, variance):
     code (the last cut), half on the mean over the prefixes. Where PCA leaves nothing, costs
     count against a trace of the rows' ``variance``.
     """
+    if variance == 0:  # rows all alike: nothing is better than anything
+        return np.zeros(costs.shape[:-1])
     floor = max(_linear.ERROR_FLOOR * variance, SMALLEST_ERROR)
     share = costs / np.maximum(unit, floor)
     full, prefixes = share[..., -1], share[..., :-1]
@@ -160,10 +162,11 @@ class Trail:
         """Train until the budget ends or the criterion has long stopped falling."""
         while self.trial.advance():
             costs = self._costs(-1)
-            if not np.isfinite(costs).all():
+            is_finite = np.isfinite(costs).all(axis=(1, 2), keepdims=True)
+            if not is_finite.any():
                 self.trial.diverged = True
                 return
-            self.costs.append(costs)
+            self.costs.append(np.where(is_finite, costs, np.inf))
             values = validation_curve([self])
             if watch(self.trial, values[-1]):
                 raise StopFit
@@ -337,7 +340,8 @@ def train_ungated(rows, trial, *, watch):
 def _best_restart(trial):
     """Return the variant of the restart with the lowest loss at the end of the training."""
     losses = trial.losses[-1] if trial.losses else np.zeros((1, trial.recipe.program.n_init))
-    return 1.0, int(np.argmin(losses.reshape(len(losses), -1).mean(axis=0)))
+    means = losses.reshape(len(losses), -1).mean(axis=0)
+    return 1.0, int(np.argmin(np.where(np.isfinite(means), means, np.inf)))
 
 
 def _outcome(judged, best, variant, values):

@@ -14,7 +14,8 @@ import numpy as np
 
 from skae.optimizers import SCHEDULES, make_optimizer
 
-AVERAGE_DECAY = 0.99
+AVERAGED_STEPS = 100  # that the running average of the weights reaches back
+AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
 
 
@@ -68,9 +69,8 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
             optimizer = _optimizer(program, rates[i], numbers)
             update, memory = optimizer.update(gradient, memory, params)
             params = jax.tree.map(lambda p, u: p + u, params, update)
-            average = jax.tree.map(
-                lambda a, p: AVERAGE_DECAY * a + (1 - AVERAGE_DECAY) * p, average, params
-            )
+            decay = numbers["average_decay"]
+            average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
             return params, average, memory, losses.at[i].set(loss)
 
         start = (params, average, memory, jnp.zeros_like(rates))
@@ -139,9 +139,11 @@ class Run:
         return np.asarray(losses).T[:count]
 
 
-def all_finite(losses, weights):
-    """Say whether every loss and every weight is a finite number."""
-    return all(np.isfinite(leaf).all() for leaf in [losses, *jax.tree.leaves(weights)])
+def any_finite(losses, weights, n_init):
+    """Say whether there is a net whose losses and weights are all finite numbers."""
+    leaves = [losses.T, *jax.tree.leaves(weights)]
+    per_net = [leaf.reshape(n_init, -1) for leaf in leaves]
+    return bool(np.all([np.isfinite(leaf).all(axis=1) for leaf in per_net], axis=0).any())
 
 
 def _shapes(params):
@@ -191,6 +193,11 @@ def make_plan(
         tol=tol,
         rates=rate * _factors(schedule, n_steps),
     )
+
+
+def average_decay(n_steps):
+    """Return the decay of the running average of the weights: 0 keeps the last ones."""
+    return 1.0 - 1.0 / max(1.0, min(AVERAGED_STEPS, AVERAGED_SHARE * n_steps))
 
 
 def _factors(schedule, n_steps):

@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
+from types import FunctionType
 
 import numpy as np
 from sklearn import get_config
@@ -45,6 +46,7 @@ from skae._validation import (
     check_range,
     check_rows,
     drop_rows,
+    warn_of_range,
 )
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
@@ -175,9 +177,10 @@ class AutoencoderTransformer(
         is minus the bound on the log likelihood, with so many times the Kullback-Leibler
         divergence of the codes from the standard normal distribution (1: the bound itself). For
         squared_error the noise has one variance, which is learned [7]_; other losses are minus
-        log likelihoods themselves. ``transform`` returns the means, ``sample`` draws from the
-        standard normal distribution. The fit begins at probabilistic PCA, so that no code
-        collapses at the start.
+        log likelihoods themselves (absolute_error and huber of a noise whose size is 1 in
+        scaled units). ``transform`` returns the means, ``sample`` draws from the standard
+        normal distribution. With ``linear_path="pca"`` the fit begins at probabilistic PCA, which
+        shrinks PCA's codes a little, so that no code collapses at the start.
     kl_warmup : float, default=0.0
         Share of the steps over which ``kl_weight`` rises from 0.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
@@ -245,7 +248,8 @@ class AutoencoderTransformer(
         times PCA's over all folds (on training rows where nothing was held out).
     error_ratio_ : float
         Error (the loss of reconstructions) on held-out rows over that of PCA with as many
-        components (on training rows where nothing was held out). 1 is PCA.
+        components (on training rows where nothing was held out). 1 is PCA. Rows are not
+        corrupted for it, also where the step was chosen on corrupted ones.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch: error over PCA's, noise, cut codes and penalties
         included. Of the training on all rows, or of the first fold where there was none.
@@ -346,7 +350,7 @@ class AutoencoderTransformer(
         "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
         "weight_decay": [Number(Real, 0, LARGEST, closed="both")],
-        "max_gradient_norm": [Number(Real, 0, None, closed="neither"), None],
+        "max_gradient_norm": [Number(Real, 0, LARGEST, closed="right"), None],
         "n_init": [Number(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
@@ -508,6 +512,7 @@ class AutoencoderTransformer(
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
         rows = Rows(scaling.forward(X), weight)
         recipe = make_recipe(self, rows, scaling, seed, continued)
+        warn_of_range(recipe.autoencoder.link, self.output_activation, X)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:
@@ -642,7 +647,8 @@ class AutoencoderTransformer(
         for name in ("components_", "noise_variance_"):  # of an earlier fit that had them
             vars(self).pop(name, None)
         if model.autoencoder.variational and isinstance(self._loss, SquaredError):
-            self.noise_variance_ = noise_variance(model) * scaling.code_unit**2
+            variance = noise_variance(model, n_components)
+            self.noise_variance_ = variance * scaling.code_unit**2
         if model.path.basis is not None:
             components = outcome.axes.basis[:, :n_components].T
             missing = n_components - len(components)  # beyond the rank of the rows
@@ -900,13 +906,13 @@ class AutoencoderTransformer(
 
     def _losses(self, X, X_back):
         """Return the sum (n_samples,) of each row's losses over its observed cells."""
-        target = np.where(np.isnan(X), X_back, X)
-        if isinstance(self._loss, SquaredError):
-            return np.square(target - X_back).sum(axis=1)
-        if getattr(self._loss, "link", None) is None:
-            target, X_back = (self._scaling.forward(part) for part in (target, X_back))
-        out = np.broadcast_to(X_back, target.shape)
-        return np.asarray(self._loss(target, out), np.float64).sum(axis=1)
+        observed = ~np.isnan(X)
+        target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
+        is_squared = isinstance(self._loss, SquaredError)
+        if not is_squared and getattr(self._loss, "link", None) is None:
+            target, out = self._scaling.forward(target), self._scaling.forward(out)
+        losses = np.asarray(self._loss(target, out), np.float64)
+        return np.where(observed, losses, 0.0).sum(axis=1)
 
     def _encode(self, X):
         """Return float64 codes (n_samples, n_components_) in public units."""
@@ -978,6 +984,8 @@ def _bounds(X, model):
 
 def _plain(value):
     """Return a parameter as plain Python, equal where it means the same."""
+    if callable(value) and type(value).__repr__ in (object.__repr__, FunctionType.__repr__):
+        return getattr(value, "__qualname__", type(value).__qualname__)
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, list | tuple | np.ndarray):

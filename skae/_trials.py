@@ -15,7 +15,7 @@ from skae import _linear
 from skae._inference import Model
 from skae._links import Identity
 from skae._rows import RowSource, gather_complete, gather_missing, hide_cells
-from skae._training import Plan, Program, Run, all_finite
+from skae._training import Plan, Program, Run, any_finite
 from skae.losses import SquaredError
 
 MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
@@ -60,33 +60,39 @@ class Recipe:
         """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
         pca, filled = self.fit_pca(rows)
         k, filler, auto = self.network.n_components, pca.filler, self.autoencoder
-        settings = {"link": auto.link, "clip": self.clip, "interval": self.interval}
-        if self.linear:
-            path = _linear.pca_path(rows.values, pca.axes, k, filled=filled, **settings)
-        else:
-            path = _linear.plain_path(rows.values, pca.axes, k, **settings)
+        make_path = _linear.pca_path if self.linear else _linear.plain_path
+        path = make_path(
+            rows,
+            pca.axes,
+            k,
+            link=auto.link,
+            clip=self.clip,
+            filled=filled,
+            interval=self.interval,
+        )
+        if not self.linear:
             filler = _linear.mean_filler(rows)
         path = self._measured(path, rows, pca, auto.link)
-        if (least := self._least_error(path)) > path.cut_error[-1]:
-            path = _linear.rescaled_path(path, least, auto.link)
         if auto.code_activation != "identity":
             path = _linear.unscaled_path(path)
         if auto.variational:
-            path = _linear.variational_path(path, pca.axes)
+            path = _linear.variational_path(path, pca.axes, is_squared=self._is_squared)
         starts_at_pca = self.linear and auto.begins_at_pca
         start = "pca" if starts_at_pca else "random"
         return self._trial(rows, stream, pca, filler, path, self._params(stream), start)
 
-    def _least_error(self, path):
-        """Return the error that a fit cannot fall much below, though PCA may leave less.
+    def _within_reach(self, errors):
+        """Return PCA's ``errors`` (k + 1,), none below what a fit cannot fall much below.
 
-        It is the unit of the objective: an overcomplete code would count penalties as nothing.
+        They are the units of the objective: a code that is longer than needed to be PCA, but
+        may not be PCA, would count its penalties as nothing.
         """
-        n_nonzero, error = self.autoencoder.n_nonzero_coefs, path.cut_error
-        if n_nonzero is not None:
-            return error[min(n_nonzero, len(error) - 1)]
-        is_free = self.autoencoder.begins_at_pca and not self.program.objective.penalties
-        return 0.0 if is_free else PENALISED_SHARE * error[0]
+        if self.autoencoder.begins_at_pca and not self.program.objective.penalties:
+            return errors
+        least = PENALISED_SHARE * errors[0]
+        if self.autoencoder.n_nonzero_coefs is not None:
+            least = max(least, errors[self.autoencoder.n_nonzero_coefs])
+        return np.maximum(errors, least)
 
     def fit_pca(self, rows):
         """Return the Pca of ``rows``, through the link where it has a range of its own."""
@@ -94,7 +100,7 @@ class Recipe:
         axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
         link = Identity() if self.interval is None else self.autoencoder.link
         path = _linear.pca_path(
-            rows.values,
+            rows,
             axes,
             k,
             link=link,
@@ -122,25 +128,33 @@ class Recipe:
 
         They do not for other losses than squared error, and where cells are hidden.
         """
-        if not self.marks and self._is_plain:
-            return path
+        errors = squared = _linear.cut_errors(pca.axes, self.network.n_components)
         few = rows.take(slice(None, None, -(-len(rows.weight) // MEASURED_ROWS)))
-        errors = np.average(self.pca_errors(few, pca)[1], axis=0, weights=few.weight)
-        if not self.marks:
-            return path._replace(cut_error=_linear.above_zero(errors))
-        return _linear.marked_path(path, errors, link)
+        if self.marks:
+            path = _linear.marked_path(path)
+            found = self.pca_errors(few, pca, is_plain=True)[1]
+            squared = np.maximum(squared, np.average(found, axis=0, weights=few.weight))
+            errors = squared
+        if not self._is_plain:
+            errors = np.average(self.pca_errors(few, pca)[1], axis=0, weights=few.weight)
+        reached = self._within_reach(squared)
+        if not self.marks and reached is squared:
+            return path._replace(cut_error=_linear.above_zero(errors).astype(np.float32))
+        return _linear.rescaled_path(path, self._within_reach(errors), reached[-1], link)
 
-    def pca_errors(self, rows, pca):
+    def pca_errors(self, rows, pca, is_plain=None):
         """Return what is seen of ``rows`` and PCA's errors (n, k + 1) on their observed cells.
 
         Where the nets learn to fill, further cells are hidden from both, always the same.
+        ``is_plain`` makes them squared errors whatever the loss.
         """
+        is_plain = self._is_plain if is_plain is None else is_plain
         k, seen, losses = self.network.n_components, rows.values, None
         if self.marks:
             seen = hide_cells(seen, np.random.default_rng([self.seed, REFIT, 2]))
-        if self._is_plain and not np.isnan(seen).any():
+        if is_plain and not np.isnan(seen).any():
             return seen, pca.axes.errors(seen, k)
-        if not self._is_plain:
+        if not is_plain:
             losses = partial(self._pca_losses, pca.path)
         return seen, pca.axes.errors_seen(rows.values, pca.filler.fill(seen), k, losses)
 
@@ -152,7 +166,11 @@ class Recipe:
     @property
     def _is_plain(self):
         """Whether PCA's errors are squared distances from its axes."""
-        return self.interval is None and isinstance(self.program.objective.loss, SquaredError)
+        return self.interval is None and self._is_squared
+
+    @property
+    def _is_squared(self):
+        return isinstance(self.program.objective.loss, SquaredError)
 
     def resume(self, rows, model):
         """Return a Trial on ``rows`` that goes on from a fitted ``model``."""
@@ -216,7 +234,7 @@ class Trial:
             return False
         losses = self.run.advance(self.recipe.plan.check_steps)
         weights = self.run.weights()
-        self.diverged = not all_finite(losses, weights)
+        self.diverged = not any_finite(losses, weights, self.recipe.program.n_init)
         if not self.diverged:
             self.losses.append(losses)
             self.weights.append(weights)

@@ -3,6 +3,8 @@
 Every message says what was got, what is allowed and what to do.
 """
 
+import warnings
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
@@ -71,6 +73,21 @@ def check_range(loss, X):
     loss = LOSSES[loss] if isinstance(loss, str) else loss
     if hasattr(loss, "check"):
         loss.check(X)
+
+
+def warn_of_range(link, name, X):
+    """Warn where ``X`` (n, d) has cells that a link of the user's choice cannot reach."""
+    if link.ends is None or name == "auto":
+        return
+    (lower, upper), (least, greatest) = link.ends, (np.nanmin(X), np.nanmax(X))
+    if least < lower or greatest > upper:
+        warnings.warn(
+            f"output_activation={name!r} reaches from {lower:g} to {upper:g}, but X holds "
+            f"cells from {least:.4g} to {greatest:.4g}. Rescale X (MinMaxScaler), or choose "
+            "'logistic', which takes each column's own range.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_codes(estimator, X, most):

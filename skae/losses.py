@@ -7,7 +7,7 @@ in scaled units (``scaling``), and the range is a matter of ``output_activation`
 """
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -61,7 +61,9 @@ class Huber:
     Parameters
     ----------
     delta : float, default=1.0
-        Where the line begins, in scaled units: 1 is the spread of a column.
+        Where the line begins, in scaled units: 1 is the spread of a column for
+        ``scaling="standard"``, of all columns together for "global". Another one is another
+        program.
 
     References
     ----------
@@ -82,7 +84,7 @@ class Huber:
 
     def __post_init__(self):
         """Raise ValueError for a ``delta`` that is no number above zero."""
-        if not 0 < self.delta < np.inf:
+        if not (isinstance(self.delta, Real) and 0 < self.delta < np.inf):
             raise ValueError(f"delta must be a finite number above 0, got {self.delta!r}.")
 
     def __call__(self, target, output):
@@ -163,16 +165,17 @@ class Categorical:
     >>> import numpy as np
     >>> from skae.losses import Categorical
     >>> Categorical(sizes=(2,))(np.array([0.0, 1.0]), np.array([0.5, 0.5])).round(3)
-    array([0.   , 0.693])
+    array([0.5  , 0.193])
     """
 
     sizes: tuple = ()
 
     def __post_init__(self):
         """Raise ValueError for sizes that are no positive whole numbers."""
-        object.__setattr__(self, "sizes", tuple(self.sizes))
-        if not all(isinstance(size, Integral) and size > 0 for size in self.sizes):
+        sizes = self.sizes if isinstance(self.sizes, list | tuple) else (None,)
+        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
             raise ValueError(f"sizes must hold whole numbers above 0, got {self.sizes!r}.")
+        object.__setattr__(self, "sizes", tuple(sizes))
 
     @property
     def link(self):
@@ -180,8 +183,8 @@ class Categorical:
         return Softmax(self.sizes)
 
     def __call__(self, target, output):
-        """Return the losses of the cells, in nats; they mean something summed by variable."""
-        return _part(target, output)
+        """Return the losses of the cells, in nats; a variable's add up to its divergence."""
+        return _part(target, output) - target + output
 
     def check(self, X):
         """Raise ValueError where the columns are no shares of a whole."""

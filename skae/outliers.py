@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._meta import AroundAutoencoder
 from skae._validation import Number, check_rows
+from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
 MAD_TO_STD = 1.482602  # standard deviation over median absolute deviation, if normal
@@ -215,14 +216,17 @@ def _lower_bound(scores):
 def _growth(autoencoder, X):
     """Return the held-out error over that of the training rows X (n_samples, n_features).
 
-    Both are shares of the variance in scaled units, as ``explained_variance_ratio_`` is.
+    Both are shares of the variance in scaled units, as ``explained_variance_ratio_`` is, or of
+    the deviance.
     """
-    rows, back = (
-        autoencoder._scaling.forward(part)
-        for part in (X, autoencoder._decode(autoencoder._encode(X)))
-    )
-    error = np.nansum(np.square(rows - back))
-    total = np.nansum(np.square(rows - np.nanmean(rows, axis=0)))
+    back = autoencoder._decode(autoencoder._encode(X))
+    if isinstance(autoencoder._loss, SquaredError):
+        rows, back = (autoencoder._scaling.forward(part) for part in (X, back))
+        error = np.nansum(np.square(rows - back))
+        total = np.nansum(np.square(rows - np.nanmean(rows, axis=0)))
+    else:
+        outs = back, autoencoder.mean_
+        error, total = (autoencoder._losses(X, out).sum() for out in outs)
     unexplained = 1.0 - autoencoder.explained_variance_ratio_.sum()
     if min(error, unexplained * total) <= RESOLVED * total:
         return 1.0

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from skae._linear import pca_path, principal_axes
 from skae._links import LINKS
 from skae._objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
+from skae._rows import Rows
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
@@ -21,7 +22,16 @@ D, K = 5, 3
 
 
 def network_of(name, *, activation="tanh", zero_start=True, k=K):
-    return ARCHITECTURES[name]().network(D, D, k, k, (6, 4), activation, zero_start=zero_start)
+    return ARCHITECTURES[name]().network(
+        n_inputs=D,
+        n_outputs=D,
+        n_components=k,
+        n_encoded=k,
+        hidden_layer_sizes=(6, 4),
+        activation=activation,
+        reads_mask=True,
+        zero_start=zero_start,
+    )
 
 
 def perturbed(params, scale=0.3):
@@ -38,7 +48,8 @@ def rows(n=12):
 
 def path_of(x, link=LINKS["identity"], k=K):
     interval = None if link.ends is None else np.tile([[0.0], [1.0]], D)
-    return pca_path(x, principal_axes(x, D), k, link=link, clip=False, interval=interval)
+    table = Rows(x, np.ones(len(x)))
+    return pca_path(table, principal_axes(x, D), k, link=link, clip=False, interval=interval)
 
 
 def gradient(network, link="identity", corruption="gaussian", ordered=True, **choices):

@@ -14,7 +14,9 @@ from sklearn.metrics import d2_absolute_error_score, log_loss, mean_poisson_devi
 
 from skae import AutoencoderOutlierDetector
 from skae._objective import CODE_ACTIVATIONS, divergences
+from skae.architectures.dense import DenseNetwork
 from skae.losses import LOSSES, Categorical, Huber
+from skae.outliers import _growth
 
 CODE_RANGES = {
     "identity": (-np.inf, np.inf),
@@ -41,12 +43,10 @@ class TestLosses:
     targets = np.array([0.0, 0.3, 1.0])
 
     def test_least_at_the_target(self, name):
-        """Zero there and more elsewhere; shares that add up to one, for the categorical."""
-        loss = LOSSES[name]
-        target = np.array([0.2, 0.3, 0.5])
+        """Zero there and more elsewhere, in every cell."""
+        loss, target = LOSSES[name], np.array([0.0, 0.2, 0.3, 0.5, 1.0])
         assert_allclose(loss(target, target), 0, atol=1e-12)
-        for other in ([0.3, 0.2, 0.5], [0.1, 0.1, 0.8]):
-            assert loss(target, np.array(other)).sum() > 1e-3
+        assert (loss(target, np.array([0.1, 0.3, 0.2, 0.9, 0.8])) > 1e-3).all()
 
     def test_gradient(self, name):
         """Finite differences agree, in float64, with JAX's gradient in float32."""
@@ -92,10 +92,38 @@ class TestLosses:
         assert np.isfinite(filled).all()
         assert_array_equal(filled[~np.isnan(X)], X[~np.isnan(X)])
         assert np.isfinite(estimator.score(X))
+        assert (estimator.score_samples(X) <= 0).all()
 
     def test_outlier_detector(self, name, quick, X):
-        detector = AutoencoderOutlierDetector(quick(loss=name)).fit(suited(X, name))
-        assert 0 <= np.mean(detector.predict(suited(X, name)) == -1) < 0.5
+        """Rows are called strange by what rows like them, that were not seen, lose."""
+        X = suited(X, name)
+        detector = AutoencoderOutlierDetector(quick(loss=name)).fit(X[::2])
+        growth = _growth(detector.autoencoder_, X[::2])
+        seen, unseen = (detector.score_samples(part).mean() for part in (X[::2], X[1::2]))
+        assert growth == pytest.approx(max(1.0, unseen / seen), rel=0.35)
+
+    def test_weights_are_repetitions(self, name, quick, X):
+        """Of PCA through the link: the scales of the nets, too, are those of repeated rows."""
+        X = suited(X, name)
+        weight = np.arange(len(X)) % 3 + 1
+        settings = dict(loss=name, cv=None, batch_size=len(X), corruption=None)
+        one = quick(**settings).fit(X, sample_weight=weight)._model.path
+        other = quick(**settings).fit(np.repeat(X, weight, axis=0))._model.path
+        for part in ("margin", "output_scale", "cut_error", "offset"):
+            # The errors of other losses are measured on float32's paths.
+            assert_allclose(getattr(one, part), getattr(other, part), rtol=2e-4, atol=1e-6)
+
+    def test_explained_shares_are_scores(self, name, quick, X):
+        """On the rows that judge, both are shares of one deviance."""
+        X = suited(X, name)
+        estimator = quick(loss=name, max_iter=10).fit(X[::2], X_val=X[1::2])
+        explained = estimator.explained_variance_ratio_.sum()
+        # PCA's own reconstruction keeps a little from the ends of the range.
+        assert explained == pytest.approx(estimator.score(X[1::2]), abs=0.02)
+
+    def test_variational_codes_begin_alive(self, name, quick, X):
+        estimator = quick(loss=name, kl_weight=1.0, cv=None).fit(suited(X, name))
+        assert (estimator._model.path.gain > 0.3).all()
 
     def test_step_zero_is_pca_in_its_range(self, name, quick, X):
         """Where noise leaves nothing to learn, the model kept is PCA, clipped to the range."""
@@ -205,8 +233,22 @@ def test_cells_that_a_loss_is_not_defined_for(loss, X, words, quick):
 def test_bad_choices(quick, X):
     with pytest.raises(ValueError, match="delta must be a finite number above 0, got -1"):
         Huber(delta=-1)
-    with pytest.raises(ValueError, match="sizes must hold whole numbers above 0"):
-        Categorical(sizes=(2, 0))
+    for sizes in ((2, 0), 3, ("a",)):
+        with pytest.raises(ValueError, match="sizes must hold whole numbers above 0"):
+            Categorical(sizes=sizes)
+    with pytest.raises(ValueError, match=r"must be an instance, such as Huber\(\)"):
+        quick(loss=Huber).fit(X)
+    bad_losses = {
+        "TracerArrayConversionError": lambda t, o: np.square(np.asarray(t) - o),
+        r"returned \(\)": lambda t, o: jnp.mean(t - o),
+    }
+    for words, loss in bad_losses.items():
+        with pytest.raises(ValueError, match=words):
+            quick(loss=loss).fit(X)
+    with pytest.raises(ValueError, match=r"return such an array; it returned \(2,\)"):
+        quick(augmentation=lambda key, row: row[:2]).fit(X)
+    with pytest.warns(UserWarning, match="'sigmoid' reaches from 0 to 1, but X holds cells"):
+        quick(output_activation="sigmoid").fit(X)
     with pytest.raises(ValueError, match="Leave output_activation='auto'"):
         quick(loss="poisson", output_activation="relu").fit(np.abs(X))
     with pytest.raises(ValueError, match="Leave one or the other at its default"):
@@ -372,6 +414,21 @@ class TestRestarts:
         assert estimator.loss_curve_.ndim == 1
         again = clone(estimator).fit(curve)
         assert_array_equal(again.transform(curve), estimator.transform(curve))
+
+    def test_one_that_diverges_is_left_behind(self, quick, X, monkeypatch):
+        """Its weights are no numbers from the start; the others go on."""
+        init = DenseNetwork.init
+        drawn = iter([False, True, False, False])
+
+        def broken(self, rng):
+            params = init(self, rng)
+            is_broken = next(drawn, False)
+            return jax.tree.map(lambda leaf: leaf * np.nan, params) if is_broken else params
+
+        recipe = quick(n_init=2, cv=None, linear_path=None)
+        monkeypatch.setattr(DenseNetwork, "init", broken)
+        estimator = recipe.fit(X)
+        assert np.isfinite(estimator.score(X)) and estimator.n_iter_ == 3
 
     def test_one_program(self, quick, X, compiled):
         quick(n_init=3).fit(X)

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae._linear import pca_path, piles, plain_path, principal_axes
 from skae._links import LINKS
-from skae._rows import RowSource, fit_scaling, gather_complete, tiles
+from skae._rows import Rows, RowSource, fit_scaling, gather_complete, tiles
 
 TABLES = {
     "iris": load_iris().data,
@@ -127,11 +127,20 @@ def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
     X = TABLES[name]
     axes = principal_axes(X, X.shape[1])
     if link is None:
-        path = plain_path(X, axes, n_components, link=LINKS["identity"], clip=True)
+        path = plain_path(
+            Rows(X, np.ones(len(X))), axes, n_components, link=LINKS["identity"], clip=True
+        )
     else:
         link = LINKS[link]
         interval = None if link.ends is None else np.tile([[0.0], [1.0]], X.shape[1])
-        path = pca_path(X, axes, n_components, link=link, clip="auto", interval=interval)
+        path = pca_path(
+            Rows(X, np.ones(len(X))),
+            axes,
+            n_components,
+            link=link,
+            clip="auto",
+            interval=interval,
+        )
     d = X.shape[1]
     shapes = dict(
         mean=(d,),
@@ -169,6 +178,8 @@ def test_piles_are_the_shares_at_the_ends():
 
 def test_clip_auto_bounds_only_the_ends_with_piles():
     X = np.column_stack([np.maximum(np.linspace(-1, 1, 100), 0), np.linspace(0, 1, 100)])
-    path = pca_path(X, principal_axes(X, 2), 1, link=LINKS["identity"], clip="auto")
+    path = pca_path(
+        Rows(X, np.ones(100)), principal_axes(X, 2), 1, link=LINKS["identity"], clip="auto"
+    )
     assert_array_equal(path.floor, [0, -np.inf])
     assert_array_equal(path.ceiling, [np.inf, np.inf])

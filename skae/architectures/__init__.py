@@ -4,8 +4,8 @@ An architecture is two small classes in one file of this folder, and one line be
 
 - A *holder*: a ``sklearn.base.BaseEstimator`` whose constructor only assigns, with
   ``_parameter_constraints`` in scikit-learn's form, and a method ``network(n_inputs,
-  n_outputs, n_components, n_encoded, hidden_layer_sizes, activation, zero_start)``, called by
-  ``fit``.
+  n_outputs, n_components, n_encoded, hidden_layer_sizes, activation, reads_mask,
+  zero_start)``, called by ``fit``.
 - A *network*, which that method returns: a frozen dataclass (hashable: it is a static
   argument of compiled programs) with ``init(rng)`` (a pytree of NumPy arrays under the
   keys "encoder" and "decoder"), ``encode(params, x)``, which returns ``n_encoded`` numbers

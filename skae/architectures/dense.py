@@ -44,6 +44,7 @@ class Dense(BaseEstimator):
         n_encoded,
         hidden_layer_sizes,
         activation,
+        reads_mask,
         zero_start,
     ):
         """Return the static record of this architecture at the given sizes.
@@ -58,6 +59,8 @@ class Dense(BaseEstimator):
             Widths of the encoder's hidden layers, mirrored in the decoder.
         activation : str
             Nonlinearity of the hidden layers.
+        reads_mask : bool
+            Whether the decoder is told which components are present.
         zero_start : bool
             Whether both output layers begin at zero.
 
@@ -73,6 +76,7 @@ class Dense(BaseEstimator):
             n_encoded=n_encoded,
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
+            reads_mask=reads_mask,
             zero_start=zero_start,
             skip=bool(self.skip),
         )
@@ -88,6 +92,7 @@ class DenseNetwork:
     n_encoded: int
     hidden_layer_sizes: tuple
     activation: str
+    reads_mask: bool
     zero_start: bool
     skip: bool
 
@@ -95,7 +100,8 @@ class DenseNetwork:
         """Return fresh weights, drawn from the NumPy generator ``rng``."""
         hidden = self.hidden_layer_sizes
         encoder = (self.n_inputs, *hidden, self.n_encoded)
-        decoder = (2 * self.n_components, *hidden[::-1], self.n_outputs)
+        n_read = 2 * self.n_components if self.reads_mask else self.n_components
+        decoder = (n_read, *hidden[::-1], self.n_outputs)
         return {
             "encoder": init_layers(rng, encoder, skip=self.skip, zero_output=self.zero_start),
             "decoder": init_layers(rng, decoder, skip=self.skip, zero_output=self.zero_start),
@@ -107,7 +113,8 @@ class DenseNetwork:
 
     def decode(self, params, z, mask):
         """Map one code (n_components,) and the mask of its present part to (n_outputs,)."""
-        return self._apply(params["decoder"], jnp.concatenate([z * mask, mask]))
+        read = jnp.concatenate([z * mask, mask]) if self.reads_mask else z * mask
+        return self._apply(params["decoder"], read)
 
     def _apply(self, layers, x):
         return apply_layers(layers, x, activation=self.activation, skip=self.skip)
