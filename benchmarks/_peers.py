@@ -1,17 +1,22 @@
-"""The processes that benchmarks.speed times: one peer in each, never two in one.
+"""The processes that benchmarks time against each other: one peer in each, never two in one.
 
 ``python -m benchmarks._peers steps PEER THREADS`` answers each line of JSON on stdin (net,
 batch, steps) with the seconds that the steps took. ``... skae FILE`` and ``... torch FILE
-THREADS`` are whole processes that fit and transform once. Imports stand inside the functions:
-the interpreter of PyTorch need not have the others.
+THREADS`` are whole processes that fit and transform once. ``... tutorial PEER`` answers lines
+on stdin (file, n_components, seed) with the losses and seconds of a tutorial's net, and
+``... tutorial PEER FILE N_COMPONENTS`` is a whole process that fits it once. Imports stand
+inside the functions: the interpreters of PyTorch and of Keras need not have the others.
 """
 
 import json
+import os
 import sys
 import time
 from itertools import pairwise
 
 N_ROWS = 4096  # a multiple of every batch: all batches are full
+TUTORIAL = {"learning_rate": 1e-3, "batch_size": 32, "epochs": 100}
+N_AGAIN = 3  # further fits of a tutorial's net, of which the fastest is reported
 
 
 def gaussian_rows(n_features):
@@ -201,6 +206,119 @@ def torch_process(file, threads, plan):
     print(json.dumps({"import": imported - start, "fit": time.perf_counter() - imported}))
 
 
+class SkaeTutorial:
+    """A tutorial's net, relu codes and sigmoid outputs, as one expression of skae."""
+
+    def __init__(self, n_features, n_components, seed):
+        from skae import AutoencoderTransformer
+
+        self.model = AutoencoderTransformer(
+            n_components,
+            hidden_layer_sizes=(),
+            code_activation="relu",
+            output_activation="sigmoid",
+            linear_path=None,
+            ordered=False,
+            scaling=None,
+            clip=False,
+            corruption=None,
+            optimizer="adam",
+            learning_rate=TUTORIAL["learning_rate"],
+            learning_rate_schedule="constant",
+            weight_decay=0.0,
+            max_gradient_norm=None,
+            batch_size=TUTORIAL["batch_size"],
+            max_iter=TUTORIAL["epochs"],
+            n_iter_no_change=None,
+            cv=None,
+            random_state=seed,
+        )
+
+    def fit(self, X):
+        """Train from fresh weights; a second call does so again."""
+        self.model.fit(X)
+
+    def losses(self, X):
+        """Return the MSE of the fitted model and the mean one over the last epoch's steps."""
+        fitted = mean_square(X, self.model.inverse_transform(self.model.transform(X)))
+        pca_error = fitted / self.model.error_ratio_  # the unit of loss_curve_
+        return {"fitted": fitted, "last epoch": self.model.loss_curve_[-1] * pca_error}
+
+
+class KerasTutorial:
+    """The same layers in Keras, as tutorials write them, on the JAX backend."""
+
+    def __init__(self, n_features, n_components, seed):
+        os.environ["KERAS_BACKEND"] = "jax"
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        layers = (
+            keras.Input((n_features,)),
+            keras.layers.Dense(n_components, activation="relu"),
+            keras.layers.Dense(n_features, activation="sigmoid"),
+        )
+        self.model = keras.Sequential(layers)
+        optimizer = keras.optimizers.Adam(learning_rate=TUTORIAL["learning_rate"])
+        self.model.compile(optimizer=optimizer, loss="mse")
+
+    def fit(self, X):
+        """Train from fresh weights; a second call goes on with the net that is compiled."""
+        batch_size, epochs = TUTORIAL["batch_size"], TUTORIAL["epochs"]
+        history = self.model.fit(X, X, batch_size=batch_size, epochs=epochs, verbose=0)
+        self.last_loss = history.history["loss"][-1]
+
+    def losses(self, X):
+        """Return the MSE of the fitted model and the last epoch's in Keras's history."""
+        fitted = mean_square(X, self.model.predict(X, verbose=0))
+        return {"fitted": fitted, "last epoch": self.last_loss}
+
+
+TUTORIALS = {"skae": SkaeTutorial, "keras": KerasTutorial}
+
+
+def mean_square(X, X_back):
+    """Return the mean square of X - X_back over all cells, in float64."""
+    import numpy as np
+
+    return float(np.square(X.astype(np.float64) - X_back).mean())
+
+
+def answer_tutorials(peer):
+    """Fit new nets as the lines on stdin ask; print their losses and seconds."""
+    import numpy as np
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        X = np.load(request["file"])
+        start = time.perf_counter()
+        net = TUTORIALS[peer](X.shape[1], request["n_components"], request["seed"])
+        net.fit(X)
+        answer = {"new": time.perf_counter() - start, **net.losses(X)}
+        answer["again"] = min(seconds_of(net.fit, X) for _ in range(N_AGAIN))
+        print(json.dumps(answer), flush=True)
+
+
+def seconds_of(function, *arguments):
+    """Return the seconds that a call takes."""
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+def tutorial_process(peer, file, n_components):
+    """Import the peer and fit its net once; print where the time went."""
+    start = time.perf_counter()
+    import numpy as np
+
+    X = np.load(file)
+    net = TUTORIALS[peer](X.shape[1], n_components, 0)
+    built = time.perf_counter()
+    net.fit(X)
+    parts = {"import and build": built - start, "compile and fit": time.perf_counter() - built}
+    print(json.dumps(parts))
+
+
 def main(arguments):
     """Be the process that the arguments name."""
     mode, *rest = arguments
@@ -210,6 +328,10 @@ def main(arguments):
         skae_process(rest[0])
     elif mode == "torch":
         torch_process(rest[0], int(rest[1]), json.loads(rest[2]))
+    elif mode == "tutorial" and len(rest) == 1:
+        answer_tutorials(rest[0])
+    elif mode == "tutorial":
+        tutorial_process(rest[0], rest[1], int(rest[2]))
 
 
 if __name__ == "__main__":

@@ -79,12 +79,12 @@ def torch_version(python):
 
 
 class Worker:
-    """A peer in a process of its own that trains for the steps it is asked."""
+    """A peer in a process of its own that answers lines of JSON."""
 
-    def __init__(self, python, peer, threads):
-        self.name = peer if peer == "skae" else f"{peer}, threads={threads}"
+    def __init__(self, name, python, *arguments):
+        self.name = name
         self.process = subprocess.Popen(
-            [python, "-m", "benchmarks._peers", "steps", peer, str(threads)],
+            [python, "-m", "benchmarks._peers", *arguments],
             cwd=ROOT,
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,
@@ -92,10 +92,9 @@ class Worker:
             text=True,
         )
 
-    def seconds(self, sizes, batch, steps):
-        """Return the seconds of ``steps`` steps; the first call of a net builds it."""
+    def ask(self, **request):
+        """Return the answer; the first one about a net waits until that is compiled."""
         time.sleep(PAUSE)
-        request = {"sizes": sizes, "batch": batch, "steps": steps}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -111,10 +110,12 @@ class Worker:
 
 def start_workers(torch_python):
     """Return skae's worker and one for each peer and number of threads."""
-    workers = [Worker(sys.executable, "skae", 0)]
-    workers += [Worker(sys.executable, "sklearn", threads) for threads in THREADS]
-    if torch_python is not None:
-        workers += [Worker(torch_python, "torch", threads) for threads in THREADS]
+    peers = {"sklearn": sys.executable, "torch": torch_python}
+    workers = [Worker("skae", sys.executable, "steps", "skae", "0")]
+    for peer, python in peers.items():
+        for threads in THREADS if python is not None else ():
+            name = f"{peer}, threads={threads}"
+            workers.append(Worker(name, python, "steps", peer, str(threads)))
     return workers
 
 
@@ -126,12 +127,13 @@ def run_steps(torch_python, repeats):
     workers = start_workers(torch_python)
     try:
         for sizes, batch, steps, asked in NETS:
-            first = {w.name: w.seconds(sizes, batch, steps) for w in workers}
-            trial = {w.name: w.seconds(sizes, batch, steps) for w in workers}
+            net = {"sizes": sizes, "batch": batch, "steps": steps}
+            first = {w.name: w.ask(**net) for w in workers}
+            trial = {w.name: w.ask(**net) for w in workers}
             seconds = {name: [] for name in worth_measuring(trial)}
             for _ in range(repeats):
                 for worker in (w for w in workers if w.name in seconds):
-                    seconds[worker.name].append(worker.seconds(sizes, batch, steps))
+                    seconds[worker.name].append(worker.ask(**net))
             print_steps(sizes, batch, steps, asked, seconds, first["skae"])
     finally:
         for worker in workers:

@@ -17,3 +17,12 @@ def test_the_default_net_is_described_to_the_peers():
     assert plan["encoder"] == [5, 128, 128, 128, 128, 2]
     assert plan["decoder"] == [2, 128, 128, 128, 128, 5]
     assert plan["batch"] == 32 and plan["steps"] >= 4000
+
+
+def test_the_tutorials_losses_are_in_the_same_unit():
+    X = np.random.default_rng(0).uniform(size=(640, 6))
+    net = _peers.TUTORIALS["skae"](6, 3, 0)
+    net.fit(X)
+    losses = net.losses(X)
+    assert losses["fitted"] < X.var()
+    np.testing.assert_allclose(losses["fitted"], losses["last epoch"], rtol=0.05)
