@@ -179,8 +179,8 @@ class AutoencoderTransformer(
         squared_error the noise has one variance, which is learned [7]_; other losses are minus
         log likelihoods themselves (absolute_error and huber of a noise whose size is 1 in
         scaled units). ``transform`` returns the means, ``sample`` draws from the standard
-        normal distribution. With ``linear_path="pca"`` the fit begins at probabilistic PCA, which
-        shrinks PCA's codes a little, so that no code collapses at the start.
+        normal distribution. With ``linear_path="pca"`` the fit begins at probabilistic PCA,
+        which shrinks PCA's codes a little, so that no code collapses at the start.
     kl_warmup : float, default=0.0
         Share of the steps over which ``kl_weight`` rises from 0.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
