@@ -23,7 +23,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     Parameters
     ----------
     autoencoder : AutoencoderTransformer, default=None
-        What is cloned and fitted; None is ``AutoencoderTransformer(8, scaling="standard")``,
+        What is cloned and fitted; None is ``AutoencoderTransformer(32, scaling="standard")``,
         whose columns weigh alike whatever their units.
     add_indicator : bool, default=False
         Append a column of zeros and ones for each column that had missing cells in fit.
@@ -67,7 +67,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         **AroundAutoencoder._parameter_constraints,
         "add_indicator": ["boolean"],
     }
-    _default = AutoencoderTransformer(8, scaling="standard")
+    _default = AutoencoderTransformer(32, scaling="standard")
 
     def __init__(self, autoencoder=None, *, add_indicator=False, random_state=None):
         self.autoencoder = autoencoder

@@ -14,6 +14,13 @@ from skae import AutoencoderTransformer
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Compiled programs live in mappings of memory, of which a process has some 65,000."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def quick():
     """A function that returns a small, seeded estimator; its arguments override."""
