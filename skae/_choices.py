@@ -73,7 +73,9 @@ def make_recipe(params, rows, scaling, seed, continued=None):
     )
     n_init = params.n_init if continued is None else 1
     return Recipe(
-        program=Program(objective, params.optimizer, n_init),
+        program=Program(
+            objective, params.optimizer, n_init, params.learning_rate_schedule == "plateau"
+        ),
         plan=plan,
         n_axes=n_axes,
         linear=linear,

@@ -40,6 +40,7 @@ class Program:
     objective: object
     optimizer: object
     n_init: int = 1  # nets that are trained side by side
+    follows_loss: bool = False  # the learning rate does, beside its schedule
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
@@ -63,11 +64,17 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
             params, average, memory, losses = carry
             batch = jax.tree.map(lambda part: part[i], batches)
             key = jax.random.fold_in(root, first_step + i)
-            loss, gradient = jax.value_and_grad(program.objective.batch_loss)(
-                params, path, batch, key, numbers, first_step + i
-            )
+
+            def loss_of(params):
+                return program.objective.batch_loss(
+                    params, path, batch, key, numbers, first_step + i
+                )
+
+            loss, gradient = jax.value_and_grad(loss_of)(params)
             optimizer = _optimizer(program, rates[i], numbers)
-            update, memory = optimizer.update(gradient, memory, params)
+            update, memory = optimizer.update(
+                gradient, memory, params, value=loss, grad=gradient, value_fn=loss_of
+            )
             params = jax.tree.map(lambda p, u: p + u, params, update)
             decay = numbers["average_decay"]
             average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
@@ -84,7 +91,11 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
 
 def _optimizer(program, rate, numbers):
     return make_optimizer(
-        program.optimizer, rate, numbers["weight_decay"], numbers["max_gradient_norm"]
+        program.optimizer,
+        rate,
+        numbers["weight_decay"],
+        numbers["max_gradient_norm"],
+        program.follows_loss,
     )
 
 
@@ -95,7 +106,7 @@ class Run:
         self.program, self.path, self.source = program, path, source
         self.plan, self.numbers, self.seed = plan, numbers, np.uint32(seed)
         self.step = 0
-        memory = _optimizer_zeros(program.optimizer, program.n_init, _shapes(params))
+        memory = _optimizer_zeros(program, _shapes(params))
         self.state = (params, params, memory)
 
     def advance(self, n_steps):
@@ -152,12 +163,13 @@ def _shapes(params):
 
 
 @lru_cache(maxsize=64)
-def _optimizer_zeros(optimizer, n_init, shapes):
+def _optimizer_zeros(program, shapes):
     """Return zeros shaped as the optimizer's memory: the block itself begins it."""
     structure, leaves = shapes
     params = structure.unflatten([jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
-    begin = make_optimizer(optimizer, 1.0, 0.0, 1.0).init
-    memory = jax.eval_shape(begin if n_init == 1 else jax.vmap(begin), params)
+    numbers = {"weight_decay": 0.0, "max_gradient_norm": 1.0}
+    begin = _optimizer(program, 1.0, numbers).init
+    memory = jax.eval_shape(begin if program.n_init == 1 else jax.vmap(begin), params)
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
 
 

@@ -184,14 +184,14 @@ class AutoencoderTransformer(
     kl_warmup : float, default=0.0
         Share of the steps over which ``kl_weight`` rises from 0.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
-            "muon", "schedule_free"} or callable, default="adamw"
+            "muon", "schedule_free", "lbfgs"} or callable, default="adamw"
         A name, or an Optax factory such as ``optax.lion``, which is called with the learning
         rate.
     learning_rate : "auto" or float, default="auto"
         Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on,
         and less for batches of fewer than 64 rows.
     learning_rate_schedule : {"cosine", "linear", "exponential", "one_cycle", "warmup", \
-            "constant"} or callable, default="cosine"
+            "constant", "plateau"} or callable, default="cosine"
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
         falls to zero. A callable gets the number of steps and returns one factor for each.
     weight_decay : float, default=0.3

@@ -2,8 +2,8 @@
 
 An optimizer is an Optax factory called with a traced ``learning_rate`` inside the compiled
 step, so that one program serves every rate. A schedule is a function (n_steps) -> array of
-factors on the learning rate, one per step, computed by NumPy ahead of the fit; it cannot
-follow the loss, since a fold and the training on all rows must have the same rates.
+factors on the learning rate, one per step, computed by NumPy ahead of the fit, so that a fold
+and the training on all rows have the same rates. "plateau" alone follows the loss.
 """
 
 import inspect
@@ -23,14 +23,26 @@ OPTIMIZERS = {  # names in Optax, which is imported when the first fit needs it,
     "lion": ("lion", {}),
     "muon": ("contrib.muon", {}),
     "schedule_free": ("contrib.schedule_free_adamw", {}),
+    "lbfgs": ("lbfgs", {}),
 }
 
 DECAYS = "weight_decay", "adam_weight_decay"  # Muon has one for the matrices, one for the rest
 FIRST_FACTOR = 0.04  # that one cycle begins at
 LAST_FACTOR = 0.01  # that the exponential schedule falls to
+# Of "plateau": steps whose mean loss is one value, values without improvement until the rate
+# falls, the factor by which it does, the improvement that counts, and the least factor.
+PLATEAU = {
+    "accumulation_size": 50,
+    "patience": 4,
+    "factor": 0.5,
+    "rtol": 1e-3,
+    "min_scale": LAST_FACTOR,
+}
 
 
-def make_optimizer(optimizer, learning_rate, weight_decay, max_gradient_norm):
+def make_optimizer(
+    optimizer, learning_rate, weight_decay, max_gradient_norm, follows_loss=False
+):
     """Return the Optax transformation of a name or factory at these numbers.
 
     Gradients are scaled down to a global norm of at most ``max_gradient_norm``. Weight decay
@@ -50,6 +62,10 @@ def make_optimizer(optimizer, learning_rate, weight_decay, max_gradient_norm):
     - "schedule_free" is AdamW at a mean of the past iterates x and the last one z [10]_.
       It wants a schedule that does not fall, such as "warmup". What is judged and kept is
       the running average of y = 0.9 x + 0.1 z, as of every optimizer, and not x itself.
+    - "lbfgs" remembers ten steps' curvature [11]_ and searches the length of each step, which
+      is its own business: the learning rate and the largest gradient norm do not count. It is
+      made for whole batches without noise (``batch_size`` of all rows, ``corruption=None``,
+      ``ordered=False``), and one of its steps costs several gradients.
 
     Parameters
     ----------
@@ -61,11 +77,14 @@ def make_optimizer(optimizer, learning_rate, weight_decay, max_gradient_norm):
         Weight decay in units of the learning rate; may be traced.
     max_gradient_norm : float or jax.Array
         Largest norm of all gradients together; may be traced, may be infinite.
+    follows_loss : bool, default=False
+        Halve the rate each time that the loss has stopped falling.
 
     Returns
     -------
-    transformation : optax.GradientTransformation
-        To be built anew at every step: its state does not hold the numbers.
+    transformation : optax.GradientTransformationExtraArgs
+        To be built anew at every step: its state does not hold the numbers. ``update`` takes
+        ``value``, ``grad`` and ``value_fn``, and uses what it needs.
 
     References
     ----------
@@ -92,17 +111,33 @@ def make_optimizer(optimizer, learning_rate, weight_decay, max_gradient_norm):
        networks". `<https://kellerjordan.github.io/posts/muon/>`_
     .. [10] Defazio, A. et al. (2024). "The road less scheduled". NeurIPS.
        `doi:10.48550/arXiv.2405.15682 <https://doi.org/10.48550/arXiv.2405.15682>`_
+    .. [11] Liu, D. C., Nocedal, J. (1989). "On the limited memory BFGS method for large scale
+       optimization". Mathematical Programming 45, 503-528. `doi:10.1007/BF01589116
+       <https://doi.org/10.1007/BF01589116>`_
     """
     import optax
+    from optax.contrib import reduce_on_plateau
 
+    parts = _parts(optimizer, learning_rate, weight_decay, max_gradient_norm)
+    if follows_loss:
+        parts = *parts, reduce_on_plateau(**PLATEAU)
+    return optax.with_extra_args_support(optax.chain(*parts))
+
+
+def _parts(optimizer, learning_rate, weight_decay, max_gradient_norm):
+    """Return the transformations that an update goes through, one after another."""
+    import optax
+
+    decay = optax.add_decayed_weights(-learning_rate * weight_decay)
+    if optimizer == "lbfgs":
+        return optax.lbfgs(), decay
     factory = _factory(optimizer)
     clip = optax.clip_by_global_norm(max_gradient_norm)
     accepted = inspect.signature(factory).parameters
     own_decays = {name: weight_decay for name in DECAYS if name in accepted}
     if own_decays:
-        return optax.chain(clip, factory(learning_rate, **own_decays))
-    decay = optax.add_decayed_weights(-learning_rate * weight_decay)
-    return optax.chain(clip, factory(learning_rate), decay)
+        return clip, factory(learning_rate, **own_decays)
+    return clip, factory(learning_rate), decay
 
 
 def _factory(optimizer):
@@ -260,6 +295,27 @@ def constant(n_steps):
     return np.ones(n_steps)
 
 
+def plateau(n_steps, share=0.1):
+    """Rise linearly over the first tenth; the rate is then halved whenever the loss stays.
+
+    The mean loss of 50 steps is compared with the lowest so far; four without an improvement
+    by a thousandth halve the rate, down to a hundredth.
+
+    Parameters
+    ----------
+    n_steps : int
+        Number of steps of the whole training.
+    share : float, default=0.1
+        Share of the steps that rise.
+
+    Returns
+    -------
+    factors : ndarray of shape (n_steps,)
+        Factors on the learning rate, but for the halving, which no array can tell in advance.
+    """
+    return warmup(n_steps, share)
+
+
 def _phases(n_steps, warmup):
     """Return how far the rise is, from above 0 to beyond 1, and the fall, from 0 to below 1."""
     step = np.arange(n_steps)
@@ -275,4 +331,5 @@ SCHEDULES = {
     "one_cycle": one_cycle,
     "warmup": warmup,
     "constant": constant,
+    "plateau": plateau,
 }

@@ -248,7 +248,14 @@ class TestOptimizers:
     def update(self, name, gradient, rate):
         params = jax.tree.map(jnp.asarray, self.params)
         optimizer = make_optimizer(name, rate, 0.5, 1.0)
-        return optimizer.update(gradient, optimizer.init(params), params)[0]
+        return optimizer.update(
+            gradient,
+            optimizer.init(params),
+            params,
+            value=jnp.zeros(()),
+            grad=gradient,
+            value_fn=lambda params: 0.0 * params["bias"].sum(),
+        )[0]
 
     def test_weight_decay_is_decoupled(self, name):
         """Without a gradient a step shrinks the weights by rate times decay, and no more."""
@@ -257,6 +264,8 @@ class TestOptimizers:
             assert_allclose(update[leaf], -0.1 * 0.5 * self.params[leaf], rtol=1e-5)
 
     def test_rate_zero_moves_nothing(self, name):
+        if name == "lbfgs":
+            pytest.skip("it searches the length of its steps itself")
         update = self.update(name, jax.tree.map(jnp.asarray, self.params), 0.0)
         for leaf in self.params:  # float32, as above
             assert_allclose(update[leaf], 0, atol=1e-6)
@@ -295,7 +304,9 @@ class TestSchedules:
         quick(**PLAIN).fit(X)
         compiled.clear()
         curve = quick(learning_rate_schedule=name, **PLAIN).fit(X).loss_curve_
-        assert compiled == [] and curve[-1] < curve[0]
+        assert curve[-1] < curve[0]
+        # What follows the loss remembers it, which is another program.
+        assert compiled == (["jit(train_block)"] if name == "plateau" else [])
 
 
 @pytest.mark.parametrize(
