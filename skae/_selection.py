@@ -22,6 +22,14 @@ SMALLEST_ERROR = 1e-100
 LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 10_000, 5  # rows in one; how many there may be
 
 
+def judged_prefixes(n_components, ordered):
+    """Return the numbers of leading components at which a code is judged, all of them last."""
+    if not ordered or n_components == 1:
+        return np.array([n_components])
+    spread = np.unique(np.geomspace(1, n_components, N_PREFIXES + 1).round().astype(int))
+    return np.append(spread[spread < n_components], n_components)
+
+
 class Judge:
     """Held-out rows and PCA's errors on them, by which a net's errors are weighed.
 
@@ -48,11 +56,7 @@ class Judge:
     @property
     def cuts(self):
         """The numbers of leading components that are judged at every checkpoint."""
-        k = self.n_components
-        if not self.objective.ordered or k == 1:
-            return np.array([k])
-        spread = np.unique(np.geomspace(1, k, N_PREFIXES + 1).round().astype(int))
-        return np.append(spread[spread < k], k)
+        return judged_prefixes(self.n_components, self.objective.ordered)
 
     def start_costs(self, model):
         """Return the ``costs`` of a ``model`` that is PCA: its errors, where they are all."""

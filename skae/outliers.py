@@ -1,6 +1,7 @@
 """AutoencoderOutlierDetector: rows that the autoencoder reconstructs badly are strange.
 
-What a score is stands in ``AutoencoderTransformer.score_samples``; here stands the threshold.
+Errors are those of ``AutoencoderTransformer.score_samples``, at several prefixes of the code;
+here they become one score, and the threshold stands here.
 """
 
 from numbers import Real
@@ -11,6 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._meta import AroundAutoencoder
+from skae._selection import judged_prefixes
 from skae._validation import Number, check_rows
 from skae.losses import SquaredError
 
@@ -22,9 +24,13 @@ RESOLVED = 1e-6  # share of the variance below which float32 does not resolve an
 class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     """Outlier detection by the reconstruction error of an autoencoder.
 
-    Rows that follow the others' pattern can be coded in few numbers and reconstructed; the
-    score of a row is minus its mean squared reconstruction error, and rows whose score lies
-    below ``offset_`` are outliers.
+    Rows that follow the others' pattern can be coded in few numbers and reconstructed. The
+    score of a row is minus its reconstruction error over the mean of the training rows,
+    averaged over the first 1, ..., n_components components (at most five such prefixes,
+    spread evenly on a logarithmic scale); rows whose score lies below ``offset_`` are
+    outliers. The first components are learned by what most rows have in common, the last
+    ones also by few rows that resemble one another: so a row that only the whole code
+    explains is strange too. With ``ordered=False`` the whole code alone counts.
 
     Parameters
     ----------
@@ -40,9 +46,9 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
             offset_ = -growth * (median(e^(1/3)) + 1.96 * 1.4826 * mad(e^(1/3)))^3
 
-        where e are the training rows' errors, mad is the median absolute deviation from the
-        median, and growth is the autoencoder's error on held-out rows over that on training
-        rows, at least 1.
+        where e are minus the training rows' scores, mad is the median absolute deviation
+        from the median, and growth is the autoencoder's error on held-out rows over that on
+        training rows, at least 1, averaged over the prefixes.
     random_state : int, RandomState instance or None, default=None
         Seed of the fitted clone; None leaves it the one that ``autoencoder`` has.
 
@@ -51,7 +57,10 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     autoencoder_ : AutoencoderTransformer
         The fitted clone.
     offset_ : float
-        Scores below it are outliers, in squared units of X.
+        Scores below it are outliers.
+    mean_errors_ : ndarray of shape (n_prefixes,)
+        Mean error of the training rows at each prefix, as ``score_samples`` of the
+        autoencoder has them for the whole code: the units of the scores.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -59,7 +68,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
     See Also
     --------
-    AutoencoderTransformer : Its ``score_samples`` are the scores.
+    AutoencoderTransformer : Its ``score_samples`` are the errors of the whole code.
     sklearn.ensemble.IsolationForest : Outliers by how few random cuts single them out.
     sklearn.neighbors.LocalOutlierFactor : Outliers by the density around them.
 
@@ -139,21 +148,22 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             For sparse matrices and containers without order.
         """
         autoencoder = self._fit_autoencoder(X, y, params)
-        scores = autoencoder.score_samples(X)
         X = check_rows(self, X, reset=True)
         counts = ~np.isnan(X).all(axis=1)
         if params.get("sample_weight") is not None:
             counts &= np.asarray(params["sample_weight"]) > 0
-        X, scores = X[counts], scores[counts]
+        X = X[counts]
         self.autoencoder_ = autoencoder
+        self.mean_errors_ = _mean_errors(autoencoder, X)
+        scores = self._scores(X)
         if self.contamination == "auto":
-            self.offset_ = _growth(autoencoder, X) * _lower_bound(scores)
+            self.offset_ = float(_growth(autoencoder, X).mean()) * _lower_bound(scores)
         else:
             self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
         return self
 
     def score_samples(self, X):
-        """Return minus each row's mean squared reconstruction error, in squared units of X.
+        """Return minus each row's reconstruction error over the mean of the training rows.
 
         Parameters
         ----------
@@ -171,7 +181,10 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
-        return self.autoencoder_.score_samples(X)
+        return self._scores(check_rows(self, X, reset=False))
+
+    def _scores(self, X):
+        return -(_errors(self.autoencoder_, X) / self.mean_errors_).mean(axis=1)
 
     def decision_function(self, X):
         """Return ``score_samples(X) - offset_``: negative for outliers.
@@ -184,7 +197,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            The lower, the stranger; in squared units of X.
+            The lower, the stranger.
         """
         return self.score_samples(X) - self.offset_
 
@@ -213,21 +226,44 @@ def _lower_bound(scores):
     return float(min(-((middle + Z_975 * spread) ** 3), np.median(scores)))
 
 
+def _rebuilt(autoencoder, X):
+    """Yield the reconstructions (n_samples, n_features) of ``X`` from each prefix."""
+    Z = autoencoder._encode(X)
+    for n_kept in judged_prefixes(Z.shape[1], autoencoder.ordered):
+        yield autoencoder._decode(Z[:, :n_kept])
+
+
+def _errors(autoencoder, X):
+    """Return the rows' mean losses of observed cells (n_samples, n_prefixes)."""
+    n_observed = np.maximum(1, (~np.isnan(X)).sum(axis=1))
+    losses = (autoencoder._losses(X, back) for back in _rebuilt(autoencoder, X))
+    return np.stack([loss / n_observed for loss in losses], axis=1)
+
+
+def _mean_errors(autoencoder, X):
+    """Return the training rows' mean errors (n_prefixes,), of which none is mere rounding."""
+    n_observed = np.maximum(1, (~np.isnan(X)).sum(axis=1))
+    total = (autoencoder._losses(X, autoencoder.mean_) / n_observed).mean()
+    return np.maximum(_errors(autoencoder, X).mean(axis=0), RESOLVED * total or 1.0)
+
+
 def _growth(autoencoder, X):
-    """Return the held-out error over that of the training rows X (n_samples, n_features).
+    """Return the held-out error over that of the training rows X, at each prefix.
 
     Both are shares of the variance in scaled units, as ``explained_variance_ratio_`` is, or of
     the deviance.
     """
-    back = autoencoder._decode(autoencoder._encode(X))
+    explained = autoencoder.explained_variance_ratio_.cumsum()
+    kept = judged_prefixes(len(explained), autoencoder.ordered)
+    backs, unexplained = list(_rebuilt(autoencoder, X)), 1.0 - explained[kept - 1]
     if isinstance(autoencoder._loss, SquaredError):
-        rows, back = (autoencoder._scaling.forward(part) for part in (X, back))
-        error = np.nansum(np.square(rows - back))
+        rows, *backs = (autoencoder._scaling.forward(part) for part in (X, *backs))
+        error = np.array([np.nansum(np.square(rows - back)) for back in backs])
         total = np.nansum(np.square(rows - np.nanmean(rows, axis=0)))
     else:
-        outs = back, autoencoder.mean_
-        error, total = (autoencoder._losses(X, out).sum() for out in outs)
-    unexplained = 1.0 - autoencoder.explained_variance_ratio_.sum()
-    if min(error, unexplained * total) <= RESOLVED * total:
-        return 1.0
-    return float(max(1.0, unexplained * total / error))
+        outs = *backs, autoencoder.mean_
+        *error, total = (autoencoder._losses(X, out).sum() for out in outs)
+    held_out = unexplained * total
+    is_resolved = np.minimum(error, held_out) > RESOLVED * total
+    growth = np.divide(held_out, error, out=np.ones(len(kept)), where=is_resolved)
+    return np.maximum(1.0, growth)
