@@ -17,6 +17,7 @@ MOST_FILLING = 32  # axes that missing cells are filled along, where more cost m
 LONGEST_FILLING = 128  # axes that they are filled along at most
 FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost little
 WIDEST = 1024  # columns whose covariance is made where cells are missing
+UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of what is filled
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
@@ -69,40 +70,42 @@ class Filler(NamedTuple):
 
     def fill(self, X):
         """Return ``X`` (n, d) without NaN; what is observed stays."""
-        return self._filled(X)[0]
-
-    def fill_uncertain(self, X, weight):
-        """Return ``fill(X)`` and how uncertain that is: the mean variance (d,) of the cells.
-
-        It is in units of the noise and weighted, 0 for cells that are observed.
-        """
-        return self._filled(X, weight)
-
-    def _filled(self, X, weight=None):
         missing = np.isnan(X)
         rows = np.flatnonzero(missing.any(axis=1))
-        variance = np.zeros(X.shape[1])
         if len(rows) == 0:
-            return X, variance
-        out, rank = np.array(X), len(self.ridge)
-        pairs = self.loadings[:, :, None] * self.loadings[:, None, :]
-        pairs = pairs.reshape(len(pairs), rank**2)
-        size = int(np.clip(FILL_NUMBERS // max(1, rank**2), 1, 512))
-        for part in np.array_split(rows, -(-len(rows) // size)):
-            expected, gram = self._expected(X[part], missing[part], pairs)
+            return X
+        out = np.array(X)
+        for part, gram in self._grams(missing, rows):
+            centred = np.where(missing[part], 0.0, X[part] - self.mean)
+            codes = np.linalg.solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
+            expected = self.mean + codes @ self.loadings.T
             out[part] = np.where(missing[part], expected, X[part])
-            if weight is not None:
-                spread = np.linalg.inv(gram).reshape(len(part), -1) @ pairs.T
-                variance += weight[part] @ np.where(missing[part], 1.0 + spread, 0.0)
-        return out, variance / (len(X) if weight is None else weight.sum())
+        return out
 
-    def _expected(self, X, missing, pairs):
-        rank = len(self.ridge)
-        rank, centred = len(self.ridge), np.where(missing, 0.0, X - self.mean)
-        gram = (~missing).astype(np.float64) @ pairs
-        gram = gram.reshape(len(X), rank, rank) + np.diag(self.ridge)
-        codes = np.linalg.solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
-        return self.mean + codes @ self.loadings.T, gram
+    def uncertainty(self, missing, weight):
+        """Return the mean covariance (d, d) of cells once filled, in units of the noise.
+
+        ``missing`` is (n, d). Of many rows, some that are spread evenly stand for all.
+        """
+        rows, (d, rank) = np.flatnonzero(missing.any(axis=1)), self.loadings.shape
+        some = rows[:: max(1, int(len(rows) * rank * d**2 / UNCERTAINTY_WORK))]
+        covariance = np.diag(weight[some] @ missing[some])
+        for part, gram in self._grams(missing, some):
+            filled = missing[part][:, :, None] * self.loadings
+            spread = weight[part][:, None, None] * (filled @ np.linalg.inv(gram))
+            sides = (a.transpose(1, 0, 2).reshape(d, -1) for a in (spread, filled))
+            covariance += next(sides) @ next(sides).T
+        share = weight[rows].sum() / max(weight[some].sum(), np.finfo(float).tiny)
+        return covariance * share / weight.sum()
+
+    def _grams(self, missing, rows):
+        """Yield some of the ``rows`` and, for each, the inverse covariance of its code."""
+        d, rank = self.loadings.shape
+        pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
+        size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
+        for part in np.array_split(rows, -(-len(rows) // size)):
+            gram = (~missing[part]).astype(np.float64) @ pairs
+            yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
 
 
 class LinearPath(NamedTuple):
@@ -148,8 +151,8 @@ def fit_axes(rows, n_axes, n_components):
     Where cells are missing, filling them and fitting the axes take turns (Ilin and Raiko 2010,
     "Practical approaches to principal component analysis in the presence of missing values",
     JMLR 11, 1957-2000) until the filled cells stay where they are. What is filled varies less
-    than what was there: its uncertainty is added to the columns' variances, cell by cell
-    without covariances, in tables of at most WIDEST columns.
+    than what was there: its uncertainty is added to the covariance, in tables of at most
+    WIDEST columns.
     """
     X, missing = rows.values, np.isnan(rows.values)
     n, d = X.shape
@@ -158,12 +161,11 @@ def fit_axes(rows, n_axes, n_components):
     rank = _filling_rank(n, d, n_axes, n_components)
     filler, noise = _filler(axes, rank)
     for _ in range(FILL_ROUNDS if missing.any() else 0):
-        before = filled
+        before, filled = filled, filler.fill(X)
         if d <= WIDEST:
-            filled, variance = filler.fill_uncertain(X, rows.weight)
-            axes = _covariance_axes(filled, n_axes, rows.weight, noise * variance)
+            uncertainty = noise * filler.uncertainty(missing, rows.weight)
+            axes = _covariance_axes(filled, n_axes, rows.weight, uncertainty)
         else:
-            filled = filler.fill(X)
             axes = principal_axes(filled, n_axes, rows)
         filler, noise = _filler(axes, rank)
         change = np.square(filled - before).sum()
@@ -224,12 +226,10 @@ def _weighted_axes(X, n_axes, weight):
     return _as_axes(mean, np.square(singular), transposed.T, n_axes)
 
 
-def _covariance_axes(X, n_axes, weight, variance):
-    """Return the Axes of the covariance of ``X`` plus a ``variance`` (d,) of each column."""
+def _covariance_axes(X, n_axes, weight, further):
+    """Return the Axes of the covariance of ``X`` (n, d) plus a ``further`` one (d, d), or 0."""
     mean, weighted = _weighted_rows(X, weight)
-    covariance = weighted.T @ weighted
-    covariance[np.diag_indices_from(covariance)] += variance
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = np.linalg.eigh(weighted.T @ weighted + further)
     return _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
 
 

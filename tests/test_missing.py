@@ -185,7 +185,7 @@ def test_filling_beats_the_linear_filling_on_a_curve(quick, curve):
     """The nets know the curve; a plane does not."""
     gappy = holes(curve, 0.25)
     estimator = quick(
-        n_components=1, hidden_layer_sizes=(32,), max_iter=150, learning_rate=1e-2
+        n_components=3, hidden_layer_sizes=(32,), max_iter=150, learning_rate=1e-2
     )
     filled = estimator.fit(gappy).impute(gappy)
     linear = fit_axes(Rows(gappy, np.ones(len(gappy))), 4, 1)[2]

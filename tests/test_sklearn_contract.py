@@ -16,9 +16,10 @@ validate = pytest.importorskip(
 ).validate
 
 SMALL = dict(hidden_layer_sizes=(4,), max_iter=2, batch_size=32, random_state=0)
-# With everything random off and all rows in each batch, a weight is a repetition.
+# With everything random off and all rows in each batch, a weight is a repetition. One step:
+# sums in another order differ by 1e-7 of what was learned, and the check allows 1e-9.
 WHOLE = AutoencoderTransformer(
-    **SMALL | {"batch_size": 1000}, corruption=None, ordered=False, cv=None
+    **SMALL | {"batch_size": 1000, "max_iter": 1}, corruption=None, ordered=False, cv=None
 )
 EXCUSED = {
     "check_sample_weight_equivalence_on_dense_data": (
