@@ -20,6 +20,12 @@ SMALLEST = 1e-7  # share or mean of an output, below which its logarithm falls n
 class SquaredError:
     """Squared difference, whose optimum is the mean.
 
+    It is the loss that PCA minimises, and the default.
+
+    See Also
+    --------
+    skae.AutoencoderTransformer : Its parameter ``loss`` takes a name or an instance.
+
     Examples
     --------
     >>> import numpy as np
@@ -37,7 +43,13 @@ class SquaredError:
 
 @dataclass(frozen=True)
 class AbsoluteError:
-    """Absolute difference, whose optimum is the median: strange cells count less.
+    """Absolute difference, whose optimum is the median.
+
+    Strange cells count less than with squared differences.
+
+    See Also
+    --------
+    skae.AutoencoderTransformer : Its parameter ``loss`` takes a name or an instance.
 
     Examples
     --------
@@ -58,12 +70,18 @@ class AbsoluteError:
 class Huber:
     """Half the squared difference up to ``delta``, and linear beyond [1]_.
 
+    A mean for what is near, a median for what is strange.
+
     Parameters
     ----------
     delta : float, default=1.0
         Where the line begins, in scaled units: 1 is the spread of a column for
         ``scaling="standard"``, of all columns together for "global". Another one is another
         program.
+
+    See Also
+    --------
+    skae.AutoencoderTransformer : Its parameter ``loss`` takes a name or an instance.
 
     References
     ----------
@@ -101,6 +119,10 @@ class BinaryCrossEntropy:
 
     For cells from 0 to 1. Outputs lie between the two: they are probabilities.
 
+    See Also
+    --------
+    skae.AutoencoderTransformer : Its parameter ``loss`` takes a name or an instance.
+
     Examples
     --------
     >>> import numpy as np
@@ -116,7 +138,13 @@ class BinaryCrossEntropy:
         return _part(target, output) + _part(1 - target, 1 - output)
 
     def check(self, X):
-        """Raise ValueError where a cell of ``X`` is not in [0, 1]."""
+        """Raise ValueError where a cell of ``X`` is not in [0, 1].
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows; missing cells are NaN.
+        """
         _check_range(X, "binary_cross_entropy", "from 0 to 1", 1.0)
 
 
@@ -125,6 +153,10 @@ class Poisson:
     """Half the Poisson deviance [1]_: log likelihood of counts, less the best there can be.
 
     For cells that are not negative. Outputs are means, and positive.
+
+    See Also
+    --------
+    skae.AutoencoderTransformer : Its parameter ``loss`` takes a name or an instance.
 
     References
     ----------
@@ -146,7 +178,13 @@ class Poisson:
         return _part(target, output) - target + output
 
     def check(self, X):
-        """Raise ValueError where a cell of ``X`` is negative."""
+        """Raise ValueError where a cell of ``X`` is negative.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows; missing cells are NaN.
+        """
         _check_range(X, "poisson", "that are not negative", np.inf)
 
 
@@ -154,11 +192,18 @@ class Poisson:
 class Categorical:
     """Kullback-Leibler divergence of shares that add up to one: cross-entropy of a softmax.
 
+    Its sum over a whole row is the divergence; each cell has the part of it that is least, 0, at
+    the target, so that missing cells may be left out of the sum.
+
     Parameters
     ----------
     sizes : tuple of int, default=()
         Numbers of consecutive columns that are one variable each, such as the one-hot columns
         of each category; () is one variable of all columns.
+
+    See Also
+    --------
+    skae.AutoencoderTransformer : Its parameter ``loss`` takes a name or an instance.
 
     Examples
     --------
@@ -187,7 +232,13 @@ class Categorical:
         return _part(target, output) - target + output
 
     def check(self, X):
-        """Raise ValueError where the columns are no shares of a whole."""
+        """Raise ValueError where the columns are no shares of a whole.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows; missing cells are NaN.
+        """
         n_columns = X.shape[1]
         if self.sizes and sum(self.sizes) != n_columns:
             raise ValueError(
