@@ -192,8 +192,8 @@ class Poisson:
 class Categorical:
     """Kullback-Leibler divergence of shares that add up to one: cross-entropy of a softmax.
 
-    Its sum over a whole row is the divergence; each cell has the part of it that is least, 0, at
-    the target, so that missing cells may be left out of the sum.
+    Its sum over a whole row is the divergence; each cell has a part that is least, 0, at the
+    target, so that missing cells may be left out of the sum.
 
     Parameters
     ----------
