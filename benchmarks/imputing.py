@@ -24,13 +24,13 @@ from benchmarks.data import DataMissing, load
 from skae import AutoencoderImputer
 from skae._linear import fit_axes
 from skae._rows import Rows
+from skae.impute import default_components
 
 SHARE = 0.2
 BLOCK_SHARE = 0.1  # of the columns, in one stretch of hidden cells
 SETS = ["digits", "breast cancer", "wine", "cells", "mfeat zernike"]
 PATTERNS = ("cells", "blocks")
 MFEAT_ZERNIKE = slice(-47, None)
-N_COMPONENTS = AutoencoderImputer()._unfitted().n_components
 
 
 def main(arguments=None):
@@ -47,7 +47,7 @@ def main(arguments=None):
         "Root mean squared error over hidden cells, standardised, and seconds to fit and fill",
         hidden=f"{SHARE:.0%} of the cells; all rows are fitted and filled",
         seeds=options.seeds,
-        imputers=f"defaults; EM-PCA with {N_COMPONENTS} components, as many as skae",
+        imputers="defaults; EM-PCA with as many components as skae",
     )
     columns = {"set": 14, "pattern": 7, "seed": 4} | {name: 14 for name in IMPUTERS}
     table = Table(columns)
@@ -92,8 +92,9 @@ def hide(X, pattern, seed):
 
 def em_pca(X, seed):
     """Return ``X`` filled by principal axes of the observed cells, as many as skae's code."""
-    axes, _, filled = fit_axes(Rows(X, np.ones(len(X))), min(X.shape), N_COMPONENTS)
-    basis = axes.basis[:, :N_COMPONENTS]
+    k = default_components(X.shape[1])
+    axes, _, filled = fit_axes(Rows(X, np.ones(len(X))), min(X.shape), k)
+    basis = axes.basis[:, :k]
     return axes.mean + (filled - axes.mean) @ basis @ basis.T
 
 

@@ -20,7 +20,11 @@ class AroundAutoencoder(BaseEstimator):
         """Return a fitted clone; what ``fit`` was passed goes to its ``fit``."""
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "fit", **params).autoencoder.fit
-        return self._unfitted().fit(X, y, **params)
+        return self._suited(X).fit(X, y, **params)
+
+    def _suited(self, X):
+        """Return what is to be fitted on ``X``."""
+        return self._unfitted()
 
     def _unfitted(self):
         """Return a new autoencoder of the parameters asked."""

@@ -12,6 +12,8 @@ from skae._meta import AroundAutoencoder
 from skae._transformer import AutoencoderTransformer
 from skae._validation import check_rows
 
+MOST_COMPONENTS = 32
+
 
 class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     """Fill missing cells (NaN) with an autoencoder's reconstruction of their row.
@@ -23,8 +25,9 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     Parameters
     ----------
     autoencoder : AutoencoderTransformer, default=None
-        What is cloned and fitted; None is ``AutoencoderTransformer(32, scaling="standard")``,
-        whose columns weigh alike whatever their units.
+        What is cloned and fitted; None is ``AutoencoderTransformer(k, scaling="standard")``,
+        whose columns weigh alike whatever their units, and whose k is half the number of
+        columns, at most 32.
     add_indicator : bool, default=False
         Append a column of zeros and ones for each column that had missing cells in fit.
     random_state : int, RandomState instance or None, default=None
@@ -67,7 +70,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         **AroundAutoencoder._parameter_constraints,
         "add_indicator": ["boolean"],
     }
-    _default = AutoencoderTransformer(32, scaling="standard")
+    _default = AutoencoderTransformer(scaling="standard")
 
     def __init__(self, autoencoder=None, *, add_indicator=False, random_state=None):
         self.autoencoder = autoencoder
@@ -111,6 +114,12 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
             indicator = MissingIndicator(error_on_new=False).set_output(transform="default")
             self.indicator_ = indicator.fit(rows)
         return self
+
+    def _suited(self, X):
+        autoencoder = self._unfitted()
+        if self.autoencoder is None and np.ndim(X) == 2:
+            autoencoder.set_params(n_components=default_components(np.shape(X)[1]))
+        return autoencoder
 
     def transform(self, X):
         """Return ``X`` with its missing cells filled.
@@ -161,3 +170,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def default_components(n_features):
+    """Return how many components fill best, of those tried: a code need not be short for it."""
+    return min(MOST_COMPONENTS, max(1, -(-n_features // 2)))
