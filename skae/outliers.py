@@ -81,7 +81,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     calls few training rows outliers.
 
     Fit on clean rows where you can: outliers among the training rows that resemble one
-    another are learnt like any other pattern, and then found no better than by PCA, or worse.
+    another are learnt like any other pattern, if not by the first components.
 
     Where ``n_components`` is enough for exact reconstructions, errors are rounding errors
     and labels mean nothing.
