@@ -30,13 +30,10 @@ ROWS = {  # description and n_components: a function of the generator that draws
 MOST_LOSS = 1.05  # times Keras's, mean over seeds
 DIFFERENCES = """\
 The layers, loss, optimizer, rate, epochs and batches are the same. In skae, unlike Keras,
-- weights kept are a running average (decay 0.99 a step, from the first weights on);
-  Keras keeps the last ones. The last epoch's loss is of the weights as they are in both.
-- the decoder also reads the mask of present components. Here it is all ones: as many more
-  biases, which begin at random and together move that many times faster than one.
-- kernels begin normal with variance 1 / inputs (the mask counts as inputs), in Keras
-  Glorot-uniform.
-- outputs begin near the column's mean, at the least 0.02 from 0 and 1; in Keras near 0.5.
+- weights kept are a running average over a thirtieth of the steps (at most 100); Keras keeps
+  the last ones. The last epoch's loss is of the weights as they are in both.
+- kernels begin normal, the outputs' with variance 1 / inputs, in Keras Glorot-uniform.
+- outputs begin near the column's mean; in Keras near 0.5.
 - gradients are of the error over PCA's, Adam's epsilon is 1e-8; in Keras of the MSE, 1e-7.
 - the last epoch's loss is the mean over its steps, in Keras over its rows: 100 rows are
   three batches of 32 and one of 4.
