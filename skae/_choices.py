@@ -17,7 +17,7 @@ from skae._objective import PENALTIES, Autoencoder, Objective
 from skae._training import Program, average_decay, make_plan
 from skae._trials import Recipe
 from skae.architectures import ARCHITECTURES
-from skae.losses import LOSSES
+from skae.losses import find_loss
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 FEW = 4  # components, below which depth and a high rate serve best, from there on width
@@ -32,7 +32,7 @@ def make_recipe(params, rows, scaling, seed, continued=None):
     ``continued`` is the Model that a warm start goes on from, whose sizes are kept.
     """
     n, d = rows.values.shape
-    linear, loss = params.linear_path is not None, _loss(params.loss)
+    linear, loss = params.linear_path is not None, find_loss(params.loss)
     if continued is None:
         link, n_components = _link(params, loss, rows.values), _n_components(params, rows)
         n_axes = _n_axes(n, d) if linear else d
@@ -85,12 +85,6 @@ def make_recipe(params, rows, scaling, seed, continued=None):
         marks=marks,
         interval=_interval(autoencoder.link, scaling, d),
     )
-
-
-def _loss(loss):
-    if isinstance(loss, type):
-        raise ValueError(f"loss must be an instance, such as {loss.__name__}(), got the class.")
-    return LOSSES[loss] if isinstance(loss, str) else loss
 
 
 def _numbers(params, plan):

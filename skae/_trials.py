@@ -61,15 +61,8 @@ class Recipe:
         pca, filled = self.fit_pca(rows)
         k, filler, auto = self.network.n_components, pca.filler, self.autoencoder
         make_path = _linear.pca_path if self.linear else _linear.plain_path
-        path = make_path(
-            rows,
-            pca.axes,
-            k,
-            link=auto.link,
-            clip=self.clip,
-            filled=filled,
-            interval=self.interval,
-        )
+        settings = {"filled": filled, "interval": self.interval}
+        path = make_path(rows, pca.axes, k, link=auto.link, clip=self.clip, **settings)
         if not self.linear:
             filler = _linear.mean_filler(rows)
         path = self._measured(path, rows, pca, auto.link)
@@ -77,8 +70,7 @@ class Recipe:
             path = _linear.unscaled_path(path)
         if auto.variational:
             path = _linear.variational_path(path, pca.axes, is_squared=self._is_squared)
-        starts_at_pca = self.linear and auto.begins_at_pca
-        start = "pca" if starts_at_pca else "random"
+        start = "pca" if self.linear and auto.begins_at_pca else "random"
         return self._trial(rows, stream, pca, filler, path, self._params(stream), start)
 
     def _within_reach(self, errors):
@@ -99,15 +91,8 @@ class Recipe:
         k = self.network.n_components
         axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
         link = Identity() if self.interval is None else self.autoencoder.link
-        path = _linear.pca_path(
-            rows,
-            axes,
-            k,
-            link=link,
-            clip=self.clip is True,
-            filled=filled,
-            interval=self.interval,
-        )
+        settings = {"filled": filled, "interval": self.interval}
+        path = _linear.pca_path(rows, axes, k, link=link, clip=self.clip is True, **settings)
         return Pca(axes, filler, path), filled
 
     def _params(self, stream):

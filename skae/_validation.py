@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
-from skae.losses import LOSSES
+from skae.losses import find_loss
 
 DTYPES = (np.float64, np.float32)
 LARGEST = float(np.finfo(np.float32).max)
@@ -70,7 +70,7 @@ def drop_rows(X, y, groups, weight):
 
 def check_range(loss, X):
     """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
-    loss = LOSSES[loss] if isinstance(loss, str) else loss
+    loss = find_loss(loss)
     if hasattr(loss, "check"):
         loss.check(X)
 

@@ -257,6 +257,29 @@ class Categorical:
                 )
 
 
+def find_loss(loss):
+    """Return the loss that a name stands for; an instance or a function stays itself.
+
+    Parameters
+    ----------
+    loss : str or callable
+        A key of ``LOSSES``, an instance of a loss, or a function (target, output) -> losses.
+
+    Returns
+    -------
+    loss : callable
+        The loss.
+
+    Raises
+    ------
+    ValueError
+        For a class in place of an instance.
+    """
+    if isinstance(loss, type):
+        raise ValueError(f"loss must be an instance, such as {loss.__name__}(), got the class.")
+    return LOSSES[loss] if isinstance(loss, str) else loss
+
+
 def _part(target, output):
     """Return ``target * log(target / output)``, 0 where the target is."""
     xp = output.__array_namespace__()

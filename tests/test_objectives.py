@@ -15,7 +15,7 @@ from sklearn.metrics import d2_absolute_error_score, log_loss, mean_poisson_devi
 from skae import AutoencoderOutlierDetector
 from skae._objective import CODE_ACTIVATIONS, divergences
 from skae.architectures.dense import DenseNetwork
-from skae.losses import LOSSES, Categorical, Huber
+from skae.losses import LOSSES, Categorical, Huber, Poisson
 from skae.outliers import _growth
 
 CODE_RANGES = {
@@ -237,8 +237,11 @@ def test_bad_choices(quick, X):
     for sizes in ((2, 0), 3, ("a",)):
         with pytest.raises(ValueError, match="sizes must hold whole numbers above 0"):
             Categorical(sizes=sizes)
-    with pytest.raises(ValueError, match=r"must be an instance, such as Huber\(\)"):
-        quick(loss=Huber).fit(X)
+    for loss in (Huber, Poisson):
+        with pytest.raises(
+            ValueError, match=rf"must be an instance, such as {loss.__name__}\(\)"
+        ):
+            quick(loss=loss).fit(X)
     bad_losses = {
         "TracerArrayConversionError": lambda t, o: np.square(np.asarray(t) - o),
         r"returned \(\)": lambda t, o: jnp.mean(t - o),
