@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from itertools import pairwise
 
 N_ROWS = 4096  # a multiple of every batch: all batches are full
@@ -236,7 +237,9 @@ class SkaeTutorial:
 
     def fit(self, X):
         """Train from fresh weights; a second call does so again."""
-        self.model.fit(X)
+        with warnings.catch_warnings():  # normal numbers are beyond a sigmoid: so it is told
+            warnings.filterwarnings("ignore", "output_activation='sigmoid' reaches")
+            self.model.fit(X)
 
     def losses(self, X):
         """Return the MSE of the fitted model and the mean one over the last epoch's steps."""

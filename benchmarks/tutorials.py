@@ -32,7 +32,7 @@ DIFFERENCES = """\
 The layers, loss, optimizer, rate, epochs and batches are the same. In skae, unlike Keras,
 - weights kept are a running average over a thirtieth of the steps (at most 100); Keras keeps
   the last ones. The last epoch's loss is of the weights as they are in both.
-- kernels begin normal, the outputs' with variance 1 / inputs, in Keras Glorot-uniform.
+- kernels begin normal with Glorot's variance, in Keras uniform with it.
 - outputs begin near the column's mean; in Keras near 0.5.
 - gradients are of the error over PCA's, Adam's epsilon is 1e-8; in Keras of the MSE, 1e-7.
 - the last epoch's loss is the mean over its steps, in Keras over its rows: 100 rows are

@@ -20,15 +20,17 @@ ACTIVATIONS = {
 
 
 def init_layers(rng, sizes, *, skip, zero_output):
-    """Return float32 layers between consecutive ``sizes``, He-normal, with zero biases.
+    """Return float32 layers between consecutive ``sizes``: normal weights, zero biases.
 
-    With ``skip`` the output layer reads every hidden layer. ``zero_output`` makes it zero,
-    so that the net begins as the zero function.
+    Hidden layers have He's variance 2 / n_in, the linear output layer Glorot's, 2 over the sum
+    of its sizes. With ``skip`` it reads every hidden layer. ``zero_output`` makes it zero, so
+    that the net begins as the zero function.
     """
     n_in, *hidden, n_out = sizes
-    layers = [_layer(rng, *pair, gain=2.0) for pair in pairwise([n_in, *hidden])]
+    layers = [_layer(rng, *pair, variance=2 / pair[0]) for pair in pairwise([n_in, *hidden])]
     seen = sum(hidden) if skip and hidden else [n_in, *hidden][-1]
-    return [*layers, _layer(rng, seen, n_out, gain=0.0 if zero_output else 1.0)]
+    variance = 0.0 if zero_output else 2 / (seen + n_out)
+    return [*layers, _layer(rng, seen, n_out, variance=variance)]
 
 
 def apply_layers(layers, x, *, activation, skip):
@@ -42,6 +44,6 @@ def apply_layers(layers, x, *, activation, skip):
     return x @ output["kernel"] + output["bias"]
 
 
-def _layer(rng, n_in, n_out, *, gain):
-    kernel = rng.normal(0.0, np.sqrt(gain / n_in), (n_in, n_out))
+def _layer(rng, n_in, n_out, *, variance):
+    kernel = rng.normal(0.0, np.sqrt(variance), (n_in, n_out))
     return {"kernel": kernel.astype(np.float32), "bias": np.zeros(n_out, np.float32)}
