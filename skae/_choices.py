@@ -39,7 +39,7 @@ def make_recipe(params, rows, scaling, seed, continued=None):
         marks = bool(np.isnan(rows.values).any())
         n_inputs = n_axes + d if marks else n_axes
         n_outputs = n_axes if link.in_axes else d
-        autoencoder = _autoencoder(params, n_inputs, n_outputs, n_components, link)
+        autoencoder = _autoencoder(params, n_axes, n_inputs, n_outputs, n_components, link)
     else:
         autoencoder, marks = continued.autoencoder, continued.sees_marks
         n_inputs = autoencoder.network.n_inputs
@@ -147,7 +147,7 @@ def _interval(link, scaling, n_features):
     return scaling.forward(np.tile(ends[:, None], n_features))
 
 
-def _autoencoder(params, n_inputs, n_outputs, n_components, link):
+def _autoencoder(params, n_axes, n_inputs, n_outputs, n_components, link):
     n_nonzero, variational = params.n_nonzero_coefs, params.kl_weight > 0
     if n_nonzero is not None and n_nonzero >= n_components:
         n_nonzero = None
@@ -159,6 +159,12 @@ def _autoencoder(params, n_inputs, n_outputs, n_components, link):
             f"{params.code_activation!r}, n_nonzero_coefs={params.n_nonzero_coefs}. Leave "
             "one or the other at its default."
         )
+    # Rectified entries beyond PCA's would begin at zero, without a slope, and stay there.
+    is_all_of_pca = (
+        params.code_activation == "relu"
+        and n_nonzero is None
+        and n_components <= autoencoder.entries_per_axis * n_axes
+    )
     network = _network(
         params,
         n_inputs=n_inputs,
@@ -168,7 +174,8 @@ def _autoencoder(params, n_inputs, n_outputs, n_components, link):
         hidden_layer_sizes=_layer_sizes(params.hidden_layer_sizes, n_components),
         activation=params.activation,
         reads_mask=bool(params.ordered),
-        zero_start=params.linear_path is not None and autoencoder.begins_at_pca,
+        zero_start=params.linear_path is not None
+        and (autoencoder.begins_at_pca or is_all_of_pca),
     )
     return replace(autoencoder, network=network)
 

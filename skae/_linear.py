@@ -268,7 +268,7 @@ def pca_path(rows, axes, n_components, *, link, clip, filled=None, interval=None
     return _float32(
         mean=axes.mean,
         basis=axes.basis,
-        gain=np.ones(n_components),
+        gain=_with_rows(np.ones(k), n_components),
         loadings=_with_rows(loadings[:k], n_components),
         offset=offset,
         code_scale=_code_scale(deviations[:k], n_components),
@@ -309,6 +309,20 @@ def unscaled_path(path):
         gain=np.where(has_variance, path.gain / path.code_scale, 0.0).astype(np.float32),
         loadings=path.loadings * path.code_scale[:, None],
         code_scale=np.ones_like(path.code_scale),
+    )
+
+
+def paired_path(path, n_components):
+    """Return ``path`` for codes without negative entries: two for each axis, one of each sign.
+
+    Both are rectified, and together they are what PCA projects on the axis.
+    """
+    axis, sign = np.arange(n_components) // 2, np.resize(np.float32([1, -1]), n_components)
+    return path._replace(
+        gain=path.gain[axis] * sign,
+        loadings=path.loadings[axis] * sign[:, None],
+        code_scale=path.code_scale[axis],
+        code_log_variance=path.code_log_variance[axis],
     )
 
 

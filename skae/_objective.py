@@ -49,6 +49,11 @@ class Autoencoder:
         """Whether zero nets make it PCA, where its linear path is PCA's."""
         return self.code_activation == "identity" and self.n_nonzero_coefs is None
 
+    @property
+    def entries_per_axis(self):
+        """Entries of a code for each principal axis: a rectified one holds one sign only."""
+        return 2 if self.code_activation == "relu" else 1
+
     def encode(self, path, params, x):
         """Return the code (k,) of one row ``x`` (n_inputs,): axes, then marks if it has any."""
         return self.posterior(path, params, x)[0]
@@ -56,7 +61,8 @@ class Autoencoder:
     def posterior(self, path, params, x):
         """Return the mean code (k,) of one row, and the logarithm of its variance over s^2."""
         k = self.network.n_components
-        lead = jnp.pad(x, (0, max(0, k - len(x))))[:k]
+        lead = jnp.repeat(x, self.entries_per_axis)
+        lead = jnp.pad(lead, (0, max(0, k - len(lead))))[:k]
         out = self.network.encode(params, x)
         z = path.gain * lead + path.strength * path.code_scale * out[:k]
         z = self._sparse(CODE_ACTIVATIONS[self.code_activation](z), path.code_scale)

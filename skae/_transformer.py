@@ -128,8 +128,9 @@ class AutoencoderTransformer(
         callable ``(target, output) -> losses`` gets rows of JAX and NumPy arrays of shape
         (..., n_features), in scaled units.
     code_activation : {"identity", "relu", "tanh", "logistic", "softmax"}, default="identity"
-        What is applied to the codes. Codes then have its range instead of PCA's units, and
-        the fit does not begin at PCA.
+        What is applied to the codes. Codes then have its range instead of PCA's units. With
+        "relu" the fit begins at PCA with half as many components: two entries for each, what
+        is above zero and what is below. With the others it does not begin at PCA.
     n_nonzero_coefs : int or None, default=None
         Codes keep their so many largest entries, in units of PCA's deviations; the others are
         zero (k-sparse autoencoder [4]_). The fit does not begin at PCA.

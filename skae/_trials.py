@@ -62,12 +62,15 @@ class Recipe:
         k, filler, auto = self.network.n_components, pca.filler, self.autoencoder
         make_path = _linear.pca_path if self.linear else _linear.plain_path
         settings = {"filled": filled, "interval": self.interval}
-        path = make_path(rows, pca.axes, k, link=auto.link, clip=self.clip, **settings)
+        n_axes = -(-k // auto.entries_per_axis)
+        path = make_path(rows, pca.axes, n_axes, link=auto.link, clip=self.clip, **settings)
         if not self.linear:
             filler = _linear.mean_filler(rows)
         path = self._measured(path, rows, pca, auto.link)
         if auto.code_activation != "identity":
             path = _linear.unscaled_path(path)
+        if auto.entries_per_axis == 2:
+            path = _linear.paired_path(path, k)
         if auto.variational:
             path = _linear.variational_path(path, pca.axes, is_squared=self._is_squared)
         start = "pca" if self.linear and auto.begins_at_pca else "random"

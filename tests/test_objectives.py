@@ -293,6 +293,23 @@ def test_overcomplete_sparse_codes_learn(quick, curve):
     assert estimator.score(curve) > PCA(1).fit(curve).explained_variance_ratio_[0] + 0.05
 
 
+def test_rectified_codes_begin_at_pca(quick, X):
+    """Two entries for each axis, of which one is zero: together PCA with half as many."""
+    start = {"learning_rate": 1e-12, "max_iter": 1, "cv": None, "output_activation": "identity"}
+    fit = quick(n_components=4, code_activation="relu", **start).fit(X)
+    pca, Z = PCA(2).fit(X), fit.transform(X)
+    signed = pca.transform(X) / pca.transform(X).std(axis=0)
+    assert_allclose(Z[:, ::2] - Z[:, 1::2], signed, atol=1e-4)
+    assert (np.minimum(Z[:, ::2], Z[:, 1::2]) == 0).all()
+    expected = pca.inverse_transform(pca.transform(X))
+    assert_allclose(fit.inverse_transform(Z), expected, atol=1e-4 * np.abs(X).max())
+
+
+def test_more_rectified_codes_than_pca_fills_are_alive(quick, X):
+    fit = quick(n_components=2 * X.shape[1] + 4, code_activation="relu", ordered=False).fit(X)
+    assert (fit.transform(X)[:, -4:] > 0).any(axis=0).all()
+
+
 class TestPenalties:
     def fits(self, quick, X, name, weight):
         settings = dict(cv=None, max_iter=60, learning_rate=3e-3, output_activation="identity")
