@@ -82,6 +82,7 @@ def make_recipe(params, rows, scaling, seed, continued=None):
         clip=params.clip,
         numbers=_numbers(params, plan),
         seed=seed,
+        stratified=params.class_weight is not None,
         marks=marks,
         interval=_interval(autoencoder.link, scaling, d),
     )

@@ -89,15 +89,16 @@ def fit_scaling(X, weight, scaling, *, centered):
 class RowSource:
     """Shuffled batches of rows without end: each pass takes every row once.
 
-    The ragged tail of a pass is padded with rows of weight 0, never dropped.
+    Where they are ``stratified``, each batch holds its share of the rows of every weight, which
+    are classes. The ragged tail of a pass is padded with rows of weight 0, never dropped.
     ``gather(index)`` returns (x, target, observed) of the rows at ``index`` (n_batches,
     batch_size); target is None where inputs are their own, observed where no cell is missing.
     """
 
-    def __init__(self, gather, weight, batch_size, rng):
+    def __init__(self, gather, weight, batch_size, rng, *, stratified=False):
         smallest = np.finfo(np.float32).tiny  # a row of weight 0 would be no row
         self.gather, self.weight = gather, np.maximum(weight, smallest).astype(np.float32)
-        self.batch_size, self.rng = batch_size, rng
+        self.batch_size, self.rng, self.stratified = batch_size, rng, stratified
         self._index = np.empty((0, batch_size), np.intp)
         self._weight = np.empty((0, batch_size), np.float32)
 
@@ -113,10 +114,22 @@ class RowSource:
     def _begin_pass(self):
         n, size = len(self.weight), self.batch_size
         n_batches = -(-n // size)
-        index = np.resize(self.rng.permutation(n), (n_batches, size))
+        order = self.rng.permutation(n)
+        if self.stratified:
+            order = order[interleaved(self.weight[order])]
+        index = np.resize(order, (n_batches, size))
         is_real = (np.arange(n_batches * size) < n).reshape(index.shape)
         self._index = np.concatenate([self._index, index])
         self._weight = np.concatenate([self._weight, self.weight[index] * is_real])
+
+
+def interleaved(labels):
+    """Return an order in which every stretch holds the ``labels`` (n,) by their shares."""
+    _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    by_label = np.argsort(labels, kind="stable")
+    rank = np.empty(len(labels))
+    rank[by_label] = np.arange(len(labels)) - np.repeat(counts.cumsum() - counts, counts)
+    return np.argsort((rank + 0.5) / counts[labels], kind="stable")
 
 
 def gather_complete(x, target):

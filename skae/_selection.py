@@ -11,6 +11,7 @@ import numpy as np
 
 from skae import _linear
 from skae._inference import Model
+from skae._rows import interleaved
 from skae._trials import REFIT
 
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
@@ -100,7 +101,7 @@ def hold_outs(n_rows, fraction, rng, strata=None):
     """
     order = rng.permutation(n_rows)
     if strata is not None:
-        order = order[_spread(np.unique(strata, return_inverse=True)[1][order])]
+        order = order[interleaved(np.asarray(strata)[order])]
     size = min(max(1, int(fraction * n_rows)), LARGEST_HOLD_OUT)
     for i in range(min(MOST_HOLD_OUTS, max(1, n_rows // size))):
         val = order[i * size : (i + 1) * size]
@@ -122,15 +123,6 @@ def kept_splits(cv, kept):
                 "of those that have a weight and an observed cell: both need some."
             )
         yield train, val
-
-
-def _spread(labels):
-    """Return an order in which every stretch holds the ``labels`` by their shares."""
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.argsort(place, kind="stable")
 
 
 def criterion(costs, unit, variance):

@@ -29,7 +29,7 @@ from skae._linear import ends
 from skae._links import LINKS
 from skae._objective import CODE_ACTIVATIONS, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import BOUND, Rows, balanced, fit_scaling
+from skae._rows import BOUND, Rows, balanced, column_means, fit_scaling
 from skae._sampling import CodeDensity, Prior, few
 from skae._selection import (
     hold_outs,
@@ -58,6 +58,7 @@ MOST_ROWS_REFITTED = 20_000
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
+    "noise": ["boolean"],
 }
 STRUCTURE = (
     "n_components",
@@ -213,7 +214,7 @@ class AutoencoderTransformer(
         of max_iter, None never ends it.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes in ``y``, times ``sample_weight``; "balanced" gives each class
-        the same total. The hold-outs of ``cv="auto"`` are then stratified.
+        the same total. Batches and the hold-outs of ``cv="auto"`` are then stratified.
     cv : "auto", int, splitter, list or None, default="auto"
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
@@ -524,15 +525,22 @@ class AutoencoderTransformer(
         outcome = self._train(recipe, rows, held_out, splits, continued, progress)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)
-        self._density = self._fit_density(X, weight, seed)
+        few_rows = few(X, weight, seed)
+        self._density = self._fit_density(few_rows, seed)
+        self._residual = self._fit_residual(few_rows)
         progress.end()
 
-    def _fit_density(self, X, weight, seed):
+    def _fit_density(self, X, seed):
         """Return what ``sample`` draws codes from."""
         if self._model.autoencoder.variational:
             scale = self._model.path.code_scale[: self.n_components_] * self._code_unit
             return Prior(scale.astype(X.dtype))
-        return CodeDensity(self._encode(few(X, weight, seed)).astype(X.dtype), seed)
+        return CodeDensity(self._encode(X).astype(X.dtype), seed)
+
+    def _fit_residual(self, X):
+        """Return the root mean square (n_features,) of what reconstructions leave out."""
+        left = np.square(X - self._decode(self._encode(X)))
+        return np.sqrt(column_means(left, np.ones(len(X))))
 
     def _train(self, recipe, rows, held_out, splits, continued, watch):
         """Train, gated by the rows that are there to judge; return an Outcome."""
@@ -763,7 +771,7 @@ class AutoencoderTransformer(
         codes = check_codes(self, X, self.n_components_)
         return self._in_container(self._decode(codes).astype(codes.dtype), X)
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples=1, random_state=None, *, noise=False):
         """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
 
         A variational fit (``kl_weight`` > 0) draws from the standard normal distribution
@@ -783,13 +791,17 @@ class AutoencoderTransformer(
             Number of rows.
         random_state : int, RandomState instance or None, default=None
             Seed of the draws: the same seed gives the same rows, and None others each time.
+        noise : bool, default=False
+            Add what reconstructions leave out: a normal error for each cell, of the size of
+            its column's error in training, within the bounds of reconstructions. For the
+            losses "binary_cross_entropy", "poisson" and "categorical" cells are drawn from
+            the distribution whose mean the reconstruction is: 0 or 1, counts, one-hot columns.
 
         Returns
         -------
         X : ndarray or DataFrame of shape (n_samples, n_features)
-            Rows in the units and the float dtype of the training data, without the noise
-            that reconstructions leave out; a DataFrame with its column names where
-            ``set_output`` asks for one.
+            Rows in the units and the float dtype of the training data; a DataFrame with its
+            column names where ``set_output`` asks for one.
 
         Raises
         ------
@@ -811,10 +823,20 @@ class AutoencoderTransformer(
         (3, 4)
         """
         check_is_fitted(self, "_density")
-        asked = {"n_samples": n_samples, "random_state": random_state}
+        asked = {"n_samples": n_samples, "random_state": random_state, "noise": noise}
         validate_parameter_constraints(SAMPLE_CONSTRAINTS, asked, caller_name="sample")
-        codes = self._density.draw(n_samples, check_random_state(random_state))
-        return self._in_container(self._decode(codes).astype(self._density.dtype), codes)
+        rng = check_random_state(random_state)
+        codes = self._density.draw(n_samples, rng)
+        rows = self._decode(codes)
+        if noise:
+            rows = self._with_noise(rows, rng)
+        return self._in_container(rows.astype(self._density.dtype), codes)
+
+    def _with_noise(self, rows, rng):
+        """Return cells drawn around their means ``rows`` (n_samples, n_features)."""
+        if hasattr(self._loss, "draw"):
+            return self._loss.draw(rows, rng)
+        return np.clip(rows + self._residual * rng.standard_normal(rows.shape), *self._bounds)
 
     def impute(self, X):
         """Return ``X`` with its missing cells filled by their reconstruction.

@@ -43,6 +43,7 @@ class Recipe:
     clip: object
     numbers: dict
     seed: int
+    stratified: bool  # batches hold their share of each class
     marks: bool  # the encoder is told which cells are missing, and more of them are hidden
     interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
 
@@ -182,7 +183,8 @@ class Recipe:
             gather = gather_missing(X, inputs, rng)
         else:
             gather = gather_complete(inputs(X), None if self.program.objective.in_axes else X)
-        source = RowSource(gather, rows.weight, self.plan.batch_size, rng)
+        size, stratified = self.plan.batch_size, self.stratified
+        source = RowSource(gather, rows.weight, size, rng, stratified=stratified)
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
         return Trial(self, run, pca, filler, path, start)

@@ -137,6 +137,10 @@ class BinaryCrossEntropy:
         """Return the losses of the cells, in nats."""
         return _part(target, output) + _part(1 - target, 1 - output)
 
+    def draw(self, output, rng):
+        """Return cells, 0 or 1, of the probabilities ``output``; ``rng`` is NumPy's."""
+        return (rng.uniform(size=output.shape) < output).astype(np.float64)
+
     def check(self, X):
         """Raise ValueError where a cell of ``X`` is not in [0, 1].
 
@@ -176,6 +180,10 @@ class Poisson:
     def __call__(self, target, output):
         """Return the losses of the cells, in nats."""
         return _part(target, output) - target + output
+
+    def draw(self, output, rng):
+        """Return counts of the means ``output``; ``rng`` is NumPy's."""
+        return rng.poisson(output).astype(np.float64)
 
     def check(self, X):
         """Raise ValueError where a cell of ``X`` is negative.
@@ -230,6 +238,16 @@ class Categorical:
     def __call__(self, target, output):
         """Return the losses of the cells, in nats; a variable's add up to its divergence."""
         return _part(target, output) - target + output
+
+    def draw(self, output, rng):
+        """Return one-hot columns of the shares ``output``; ``rng`` is NumPy's."""
+        cells = np.zeros(output.shape)
+        for block in self.link.blocks(output.shape[1]):
+            ends = output[:, block].cumsum(axis=1)
+            place = rng.uniform(size=(len(output), 1)) * ends[:, -1:]
+            chosen = block.start + (place >= ends[:, :-1]).sum(axis=1)
+            cells[np.arange(len(cells)), chosen] = 1.0
+        return cells
 
     def check(self, X):
         """Raise ValueError where the columns are no shares of a whole.

@@ -37,6 +37,18 @@ def test_each_row_once_per_pass(n_rows, batch_size):
         assert_array_equal(np.sort(batch[weight > 0], axis=0), x)
 
 
+def test_stratified_batches_hold_their_share_of_every_class():
+    x = np.arange(80.0)[:, None]
+    weight = np.where(x[:, 0] < 10, 4.0, 4 / 7)
+    rng = np.random.default_rng(0)
+    source = RowSource(gather_complete(x, None), weight, 16, rng, stratified=True)
+    for _ in range(3):
+        rows, _, _, found = source.block(5, 5)
+        assert_array_equal(np.sort(rows.ravel()), x[:, 0])
+        assert_array_equal((rows[:, :, 0] < 10).sum(axis=1), 2)
+        assert_allclose(found, np.where(rows[:, :, 0] < 10, 4.0, 4 / 7))
+
+
 def test_passes_are_shuffled_anew():
     source = source_of(np.arange(64.0)[:, None], None, 8)
     first, second = (source.block(8, 8)[0] for _ in range(2))

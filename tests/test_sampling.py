@@ -104,6 +104,44 @@ def test_samples_keep_the_range(quick, X):
     assert (rows == X.min(axis=0)).any()  # the range is what holds them
 
 
+def test_noise_restores_the_columns_variance(quick, X):
+    """Without it rows have the variance of reconstructions only; both are the same draw."""
+    estimator = quick(n_components=1, cv=None).fit(X)
+    plain, noisy = (estimator.sample(20_000, random_state=0, noise=on) for on in (False, True))
+    residual = (X - estimator.inverse_transform(estimator.transform(X))).std(axis=0)
+    assert_allclose((noisy - plain).std(axis=0), residual, rtol=0.1)
+    assert_allclose(noisy.std(axis=0), X.std(axis=0), rtol=0.25)
+    assert (plain.std(axis=0) < 0.8 * X.std(axis=0)).any()
+
+
+def test_noise_of_losses_is_drawn_from_their_distributions(quick):
+    rng = np.random.default_rng(0)
+    sorts = np.eye(3)[rng.integers(3, size=90)]
+    tables = {
+        "poisson": rng.poisson(3.0, size=(90, 3)),
+        "binary_cross_entropy": sorts,
+        "categorical": sorts,
+    }
+    for loss, table in tables.items():
+        estimator = quick(n_components=1, loss=loss).fit(table)
+        rows = estimator.sample(4000, random_state=0, noise=True)
+        assert_array_equal(rows, rows.round())
+        assert rows.max() == 1 or loss == "poisson"
+        assert (rows.sum(axis=1) == 1).all() or loss != "categorical"
+        mean = estimator.sample(4000, random_state=0).mean(axis=0)
+        assert_allclose(rows.mean(axis=0), mean, rtol=0.1)
+
+
+def test_noisy_samples_keep_the_range(quick, X):
+    rows = quick(clip=True).fit(X).sample(2000, random_state=0, noise=True)
+    assert (rows >= X.min(axis=0)).all() and (rows <= X.max(axis=0)).all()
+
+
+def test_bad_noise(fitted):
+    with pytest.raises(ValueError, match="The 'noise' parameter of sample must be"):
+        fitted.sample(noise=0.5)
+
+
 def test_two_clusters_are_recovered(quick):
     """Samples fall into both clusters, in their shares, and not between them."""
     rng = np.random.default_rng(0)
