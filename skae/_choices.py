@@ -20,30 +20,35 @@ from skae.architectures import ARCHITECTURES
 from skae.losses import find_loss
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
-FEW = 4  # components, below which depth and a high rate serve best, from there on width
+FEW = 4  # components, below which more steps at a higher rate serve best
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
 MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
 MOST_COMPONENTS = 512  # that a float n_components starts from
 
 
-def make_recipe(params, rows, scaling, seed, continued=None):
+def make_recipe(params, rows, sample_shape, scaling, seed, continued=None):
     """Return the Recipe for ``rows`` in units of ``scaling`` under an estimator's parameters.
 
-    ``continued`` is the Model that a warm start goes on from, whose sizes are kept.
+    ``sample_shape`` is what the d columns of a row are, row by row. ``continued`` is the Model
+    that a warm start goes on from, whose sizes are kept.
     """
     n, d = rows.values.shape
     linear, loss = params.linear_path is not None, find_loss(params.loss)
     if continued is None:
         link, n_components = _link(params, loss, rows.values), _n_components(params, rows)
-        n_axes = _n_axes(n, d) if linear else d
+        architecture, n_axes = _architecture(params), _n_axes(n, d) if linear else d
         marks = bool(np.isnan(rows.values).any())
-        n_inputs = n_axes + d if marks else n_axes
-        n_outputs = n_axes if link.in_axes else d
-        autoencoder = _autoencoder(params, n_axes, n_inputs, n_outputs, n_components, link)
+        n_read = d if architecture.in_columns else n_axes
+        sizes = {
+            "n_inputs": n_read + d if marks else n_read,
+            "n_outputs": n_read if link.in_axes else d,
+            "n_components": n_components,
+            "sample_shape": tuple(sample_shape),
+        }
+        autoencoder = _autoencoder(params, architecture, n_axes, sizes, link)
     else:
         autoencoder, marks = continued.autoencoder, continued.sees_marks
-        n_inputs = autoencoder.network.n_inputs
-        n_axes = n_inputs - d if marks else n_inputs
+        n_axes = continued.n_axes
     network = autoencoder.network
     _check_callables(params, d)
     if params.augmentation is not None and np.isnan(rows.values).any():
@@ -148,7 +153,8 @@ def _interval(link, scaling, n_features):
     return scaling.forward(np.tile(ends[:, None], n_features))
 
 
-def _autoencoder(params, n_axes, n_inputs, n_outputs, n_components, link):
+def _autoencoder(params, architecture, n_axes, sizes, link):
+    n_components = sizes["n_components"]
     n_nonzero, variational = params.n_nonzero_coefs, params.kl_weight > 0
     if n_nonzero is not None and n_nonzero >= n_components:
         n_nonzero = None
@@ -166,13 +172,10 @@ def _autoencoder(params, n_axes, n_inputs, n_outputs, n_components, link):
         and n_nonzero is None
         and n_components <= autoencoder.entries_per_axis * n_axes
     )
-    network = _network(
-        params,
-        n_inputs=n_inputs,
-        n_outputs=n_outputs,
-        n_components=n_components,
+    network = architecture.network(
+        **sizes,
         n_encoded=2 * n_components if variational else n_components,
-        hidden_layer_sizes=_layer_sizes(params.hidden_layer_sizes, n_components),
+        hidden_layer_sizes=_layer_sizes(params, architecture, n_components),
         activation=params.activation,
         reads_mask=bool(params.ordered),
         zero_start=params.linear_path is not None
@@ -200,7 +203,7 @@ def _n_axes(n_rows, n_features):
     return min(n_features, 2 ** int(np.ceil(np.log2(n_rows))))
 
 
-def _network(params, **sizes):
+def _architecture(params):
     architecture = params.architecture
     if isinstance(architecture, str):
         architecture = ARCHITECTURES[architecture]()
@@ -210,7 +213,7 @@ def _network(params, **sizes):
             f"architecture such as skae.architectures.Dense, got {architecture!r}."
         )
     architecture._validate_params()
-    return architecture.network(**sizes)
+    return architecture
 
 
 def _batch_size(size, n_rows):
@@ -227,11 +230,11 @@ def _learning_rate(rate, n_components, batch_size):
     return rate * min(1.0, (batch_size / USUAL_BATCH) ** 0.5)
 
 
-def _layer_sizes(sizes, n_components):
-    """Return the widths: short codes need depth, long ones width."""
-    if isinstance(sizes, str):
-        return (128, 128, 128, 128) if n_components < FEW else (512, 256)
-    sizes = tuple(sizes)
+def _layer_sizes(params, architecture, n_components):
+    """Return the widths of the trunk: those asked for, or the architecture's own choice."""
+    if isinstance(params.hidden_layer_sizes, str):
+        return architecture.layer_sizes(n_components)
+    sizes = tuple(params.hidden_layer_sizes)
     if not all(_is_width(size) for size in sizes):
         raise ValueError(
             f"hidden_layer_sizes must hold whole numbers above 0, got {sizes}. "

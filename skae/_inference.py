@@ -32,10 +32,14 @@ class Model:
         return self.autoencoder.network
 
     @property
+    def n_axes(self):
+        """The number of principal axes, or of columns where inputs are these."""
+        return len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
+
+    @property
     def sees_marks(self):
         """Whether the encoder is told which cells are missing."""
-        n_axes = len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
-        return self.network.n_inputs > n_axes
+        return self.network.n_inputs > self.n_axes
 
     def encode(self, X):
         """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""

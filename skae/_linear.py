@@ -112,7 +112,8 @@ class LinearPath(NamedTuple):
     """What the learned corrections are added to, as float32 arrays.
 
     The nets' inputs are ``(x - mean) @ basis``, d columns to n_inputs axes (no rotation where
-    ``basis`` is None). ``gain`` (k,) is 1 where a code takes PCA's projection; ``loadings``
+    ``basis`` is None). The first d of them times ``projection`` (d, k) are PCA's codes, where
+    these are not the first k. ``gain`` (k,) is 1 where a code takes PCA's; ``loadings``
     (k, n_outputs) and ``offset`` (n_outputs,) are PCA's way back, in the space of the outputs.
     ``code_scale`` (k,), ``output_scale`` (n_outputs,) and ``noise_scale`` (n_inputs,) are the
     sizes of the codes, of the decoder's correction and of the input noise; ``lower`` and
@@ -127,6 +128,7 @@ class LinearPath(NamedTuple):
 
     mean: np.ndarray
     basis: np.ndarray | None
+    projection: np.ndarray | None
     gain: np.ndarray
     loadings: np.ndarray
     offset: np.ndarray
@@ -248,11 +250,14 @@ def _as_axes(mean, values, vectors, n_axes):
     return Axes(mean, basis, variances)
 
 
-def pca_path(rows, axes, n_components, *, link, clip, filled=None, interval=None):
+def pca_path(
+    rows, axes, n_components, *, link, clip, filled=None, interval=None, in_columns=False
+):
     """Return the LinearPath that begins at PCA of ``rows`` (n, d).
 
     Where cells are missing, ``filled`` has them filled. ``interval`` (2, d) is the range of
-    the ``link`` where it is not that of the columns.
+    the ``link`` where it is not that of the columns. The nets' inputs, and the outputs of an
+    identity link, are principal axes, or centred columns where ``in_columns``.
     """
     n_axes = axes.basis.shape[1]
     k = min(n_components, n_axes)
@@ -260,20 +265,27 @@ def pca_path(rows, axes, n_components, *, link, clip, filled=None, interval=None
     deviations = np.sqrt(axes.variances)
     left = np.sqrt(cut_error[n_components] / max(1, n_axes - k))
     residual = np.where(np.arange(n_axes) < k, left, deviations)
-    loadings, offset, output_scale = np.eye(n_axes), np.zeros(n_axes), residual
-    margin, ranges = np.zeros(n_axes), _ranges(rows.values, clip, interval)
+    loadings, noise_scale, ranges = (
+        np.eye(n_axes),
+        residual,
+        _ranges(rows.values, clip, interval),
+    )
+    if in_columns:
+        loadings, noise_scale = axes.basis.T, _column_residuals(rows, axes, k, filled)
+    output_scale, offset, margin = noise_scale, *np.zeros((2, loadings.shape[1]))
     if not link.in_axes:
         loadings, offset = axes.basis.T, axes.mean
         output_scale, margin = _link_scales(rows, axes, k, link, filled, ranges)
     return _float32(
         mean=axes.mean,
-        basis=axes.basis,
+        basis=None if in_columns else axes.basis,
+        projection=axes.basis[:, :k] if in_columns else None,
         gain=_with_rows(np.ones(k), n_components),
         loadings=_with_rows(loadings[:k], n_components),
         offset=offset,
         code_scale=_code_scale(deviations[:k], n_components),
         output_scale=output_scale,
-        noise_scale=residual,
+        noise_scale=noise_scale,
         margin=margin,
         cut_error=cut_error,
         **ranges,
@@ -335,7 +347,7 @@ def variational_path(path, axes, *, is_squared):
     ``is_squared`` holds, the path's errors are squared too, and none is less than the noise.
     """
     d, k = len(path.mean), len(path.gain)
-    if path.basis is None:
+    if not path.gain.any():
         return path
     total = axes.variances.sum() or 1.0
     left = path.cut_error[k] if is_squared else axes.variances[k:].sum()
@@ -361,6 +373,7 @@ def plain_path(rows, axes, n_components, *, link, clip, filled=None, interval=No
     return _float32(
         mean=np.zeros(d),
         basis=None,
+        projection=None,
         gain=np.zeros(n_components),
         loadings=np.zeros((n_components, d)),
         offset=np.zeros(d) if link.in_axes else axes.mean,
@@ -439,12 +452,17 @@ def _code_scale(deviations, n_components):
 
 def _link_scales(rows, axes, k, link, filled, ranges):
     """Return what the ``link`` makes of the residuals that PCA leaves with ``k`` components."""
-    centred = (rows.values if filled is None else filled) - axes.mean
-    basis, unit = axes.basis[:, :k], ranges["unit"]
-    squares = np.square(centred - centred @ basis @ basis.T)
-    residual = np.sqrt(np.average(squares, axis=0, weights=rows.weight))
+    residual, unit = _column_residuals(rows, axes, k, filled), ranges["unit"]
     share = np.divide(residual, unit, out=np.zeros_like(residual), where=unit > 0)
     return link.scales(share, _mean_share(axes.mean, ranges))
+
+
+def _column_residuals(rows, axes, k, filled):
+    """Return the root mean square (d,) of what PCA leaves of each column."""
+    centred = (rows.values if filled is None else filled) - axes.mean
+    basis = axes.basis[:, :k]
+    squares = np.square(centred - centred @ basis @ basis.T)
+    return np.sqrt(np.average(squares, axis=0, weights=rows.weight))
 
 
 def _mean_share(mean, ranges):

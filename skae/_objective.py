@@ -61,7 +61,8 @@ class Autoencoder:
     def posterior(self, path, params, x):
         """Return the mean code (k,) of one row, and the logarithm of its variance over s^2."""
         k = self.network.n_components
-        lead = jnp.repeat(x, self.entries_per_axis)
+        lead = x if path.projection is None else x[: len(path.mean)] @ path.projection
+        lead = jnp.repeat(lead, self.entries_per_axis)
         lead = jnp.pad(lead, (0, max(0, k - len(lead))))[:k]
         out = self.network.encode(params, x)
         z = path.gain * lead + path.strength * path.code_scale * out[:k]

@@ -46,6 +46,8 @@ from skae._validation import (
     check_range,
     check_rows,
     drop_rows,
+    n_dimensions,
+    shape_of_samples,
     warn_of_range,
 )
 from skae.architectures import ARCHITECTURES
@@ -65,6 +67,7 @@ STRUCTURE = (
     "hidden_layer_sizes",
     "activation",
     "architecture",
+    "sample_shape",
     "linear_path",
     "scaling",
     "loss",
@@ -107,10 +110,14 @@ class AutoencoderTransformer(
         ``n_components``. ``()`` makes both maps linear.
     activation : {"identity", "relu", "tanh", "logistic", "silu", "gelu"}, default="gelu"
         Nonlinearity of the hidden layers.
-    architecture : "dense" or architecture instance, default="dense"
-        How one sample becomes a feature vector and back; an instance such as
+    architecture : {"dense", "conv1d", "conv2d"} or architecture instance, default="dense"
+        How one sample becomes a feature vector and back: "conv1d" for series of shape
+        (n_timepoints,) or (n_timepoints, n_channels), "conv2d" for images of shape (height,
+        width) or (height, width, channels). An instance such as
         ``skae.architectures.Dense(skip=False)`` sets its own parameters, which a grid
         search reaches as ``architecture__skip``.
+    sample_shape : tuple of int or None, default=None
+        Shape of one sample where X is two-dimensional; X of more dimensions says it itself.
     linear_path : {"pca"} or None, default="pca"
         What the nets' outputs are added to. None gives a plain autoencoder, without PCA's
         start and without falling back to it.
@@ -267,7 +274,9 @@ class AutoencoderTransformer(
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
         went on from.
     n_features_in_ : int
-        Number of features seen in fit.
+        Number of features seen in fit: of cells, for samples of more dimensions.
+    sample_shape_ : tuple of int
+        Shape of one sample; (n_features_in_,) for a table.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where they are all strings.
 
@@ -332,6 +341,7 @@ class AutoencoderTransformer(
         "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "architecture": [StrOptions(set(ARCHITECTURES)), BaseEstimator],
+        "sample_shape": ["array-like", None],
         "linear_path": [StrOptions({"pca"}), None],
         "ordered": ["boolean"],
         "scaling": [StrOptions({"global", "standard"}), None],
@@ -384,6 +394,7 @@ class AutoencoderTransformer(
         hidden_layer_sizes="auto",
         activation="gelu",
         architecture="dense",
+        sample_shape=None,
         linear_path="pca",
         ordered=True,
         scaling="global",
@@ -422,6 +433,7 @@ class AutoencoderTransformer(
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.architecture = architecture
+        self.sample_shape = sample_shape
         self.linear_path = linear_path
         self.ordered = ordered
         self.scaling = scaling
@@ -463,11 +475,12 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Training rows: an array, a list of rows, a pandas or polars DataFrame. Integers
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training rows: an array, a list of rows, a pandas or polars DataFrame; or samples
+            of more dimensions, such as images. Then every method takes samples of that shape
+            or their raveled rows, and gives back such samples. Integers
             and booleans are converted to float64. Missing cells are NaN, None, masked, or
-            pd.NA in nullable columns;
-            rows without any observed cell are left out.
+            pd.NA in nullable columns; rows without any observed cell are left out.
         y : array-like of shape (n_samples,), default=None
             Used by a ``cv`` splitter that needs it, and by ``class_weight``.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -502,7 +515,7 @@ class AutoencoderTransformer(
         return self
 
     def _fit(self, X, y, sample_weight, X_val, groups):
-        X = check_rows(self, X, reset=True, minimum=2)
+        X = self._rows_to_fit(X)
         check_consistent_length(X, y, groups)
         weight = self._weight(X, y, sample_weight)
         X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
@@ -513,7 +526,7 @@ class AutoencoderTransformer(
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
         rows = Rows(scaling.forward(X), weight)
-        recipe = make_recipe(self, rows, scaling, seed, continued)
+        recipe = make_recipe(self, rows, self.sample_shape_, scaling, seed, continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
@@ -529,6 +542,19 @@ class AutoencoderTransformer(
         self._density = self._fit_density(few_rows, seed)
         self._residual = self._fit_residual(few_rows)
         progress.end()
+
+    def _rows_to_fit(self, X):
+        """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
+        shape = shape_of_samples(X, self.sample_shape)
+        self._is_table = n_dimensions(X) <= 2
+        X = check_rows(self, X, reset=True, minimum=2)
+        self.sample_shape_ = shape or X.shape[1:]
+        if int(np.prod(self.sample_shape_)) != X.shape[1]:
+            raise ValueError(
+                f"sample_shape={self.sample_shape_} stands for {np.prod(self.sample_shape_)} "
+                f"cells, but the rows of X have {X.shape[1]}."
+            )
+        return X
 
     def _fit_density(self, X, seed):
         """Return what ``sample`` draws codes from."""
@@ -639,7 +665,8 @@ class AutoencoderTransformer(
     def _structure(self):
         """Return the parameters that a fitted model cannot change, as strings."""
         structure = {name: _plain(getattr(self, name)) for name in STRUCTURE}
-        return {**structure, "kl_weight > 0": self.kl_weight > 0}
+        others = {"kl_weight > 0": self.kl_weight > 0, "shape of samples": self.sample_shape_}
+        return {**structure, **others}
 
     def _fit_scaling(self, X, weight):
         return fit_scaling(X, weight, self.scaling, centered=self.linear_path is not None)
@@ -658,7 +685,7 @@ class AutoencoderTransformer(
         if model.autoencoder.variational and isinstance(self._loss, SquaredError):
             variance = noise_variance(model, n_components)
             self.noise_variance_ = variance * scaling.code_unit**2
-        if model.path.basis is not None:
+        if recipe.linear:
             components = outcome.axes.basis[:, :n_components].T
             missing = n_components - len(components)  # beyond the rank of the rows
             self.components_ = np.pad(components, ((0, missing), (0, 0)))
@@ -710,6 +737,8 @@ class AutoencoderTransformer(
             "_loss": trial.recipe.program.objective.loss,
             "n_components_": k,
             "n_features_in_": self.n_features_in_,
+            "sample_shape_": self.sample_shape_,
+            "_is_table": self._is_table,
             "mean_": scaling.backward(trial.axes.mean),
         }
 
@@ -870,7 +899,8 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         checked = check_rows(self, X, reset=False)
         filled = self._decode(self._encode(checked)).astype(checked.dtype)
-        return self._in_container(np.where(np.isnan(checked), filled, checked), X)
+        filled = np.where(np.isnan(checked), filled, checked)
+        return self._in_container(filled, X)
 
     def score(self, X, y=None, sample_weight=None):
         """Return the share of variance explained: 1 - error / variance around ``mean_``.
@@ -959,7 +989,12 @@ class AutoencoderTransformer(
         return np.clip(self._scaling.backward(rows), *self._bounds)
 
     def _in_container(self, X, codes):
-        """Return rows as set_output asks, under the original names and the codes' index."""
+        """Return rows as set_output asks, under the original names and the codes' index.
+
+        Where fit got samples of more dimensions, rows become such samples again.
+        """
+        if not self._is_table:
+            return X.reshape(len(X), *self.sample_shape_)
         config = getattr(self, "_sklearn_output_config", {})
         container = config.get("transform", get_config()["transform_output"])
         names = getattr(self, "feature_names_in_", None)

@@ -61,11 +61,11 @@ class Recipe:
         """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
         pca, filled = self.fit_pca(rows)
         k, filler, auto = self.network.n_components, pca.filler, self.autoencoder
-        make_path = _linear.pca_path if self.linear else _linear.plain_path
-        settings = {"filled": filled, "interval": self.interval}
-        n_axes = -(-k // auto.entries_per_axis)
-        path = make_path(rows, pca.axes, n_axes, link=auto.link, clip=self.clip, **settings)
-        if not self.linear:
+        given = {"link": auto.link, "clip": self.clip, "filled": filled}
+        if self.linear:
+            path = self._pca_path(rows, pca.axes, -(-k // auto.entries_per_axis), **given)
+        else:
+            path = _linear.plain_path(rows, pca.axes, k, interval=self.interval, **given)
             filler = _linear.mean_filler(rows)
         path = self._measured(path, rows, pca, auto.link)
         if auto.code_activation != "identity":
@@ -95,9 +95,12 @@ class Recipe:
         k = self.network.n_components
         axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
         link = Identity() if self.interval is None else self.autoencoder.link
-        settings = {"filled": filled, "interval": self.interval}
-        path = _linear.pca_path(rows, axes, k, link=link, clip=self.clip is True, **settings)
-        return Pca(axes, filler, path), filled
+        given = {"link": link, "clip": self.clip is True, "filled": filled}
+        return Pca(axes, filler, self._pca_path(rows, axes, k, **given)), filled
+
+    def _pca_path(self, rows, axes, n_axes, **given):
+        layout = {"interval": self.interval, "in_columns": self.network.in_columns}
+        return _linear.pca_path(rows, axes, n_axes, **layout, **given)
 
     def _params(self, stream):
         """Return fresh weights; those of several restarts, stacked, are alike in each fold."""
@@ -164,10 +167,11 @@ class Recipe:
     def resume(self, rows, model):
         """Return a Trial on ``rows`` that goes on from a fitted ``model``."""
         path = model.path
-        if path.basis is None:
+        basis = path.basis if path.projection is None else path.projection
+        if basis is None:
             pca = self.fit_pca(rows)[0]
         else:
-            axes = _linear.Axes(path.mean, path.basis, np.zeros(self.n_axes))
+            axes = _linear.Axes(path.mean, basis, np.zeros(basis.shape[1]))
             pca = Pca(axes, model.filler, path)
         return self._trial(rows, REFIT, pca, model.filler, path, model.params, "model")
 
@@ -196,8 +200,9 @@ class Recipe:
             return trial.model(0), trial.axes
         pca = self.fit_pca(rows)[0]
         path = self._measured(pca.path, rows, pca, Identity())
-        n_inputs = self.n_axes + rows.values.shape[1] if self.marks else self.n_axes
-        network = replace(self.network, n_inputs=n_inputs, n_outputs=self.n_axes)
+        network = self.network
+        if not network.in_columns:  # its outputs may be columns where PCA's are axes
+            network = replace(network, n_outputs=self.n_axes)
         params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
         autoencoder = replace(self.autoencoder, network=network, link=Identity())
         return Model(autoencoder, path, params, pca.filler), pca.axes

@@ -28,8 +28,11 @@ class Number(Interval):
 def check_rows(estimator, X, *, reset, minimum=1):
     """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN where missing.
 
-    Raises scikit-learn's errors, and a TypeError or ValueError for what it lets through.
+    Samples of more dimensions become rows. Raises scikit-learn's errors, and a TypeError or
+    ValueError for what it lets through.
     """
+    if n_dimensions(X) > 2:
+        X = _as_rows(X, None if reset else estimator.sample_shape_)
     return _checked(
         X,
         lambda X: validate_data(
@@ -41,6 +44,43 @@ def check_rows(estimator, X, *, reset, minimum=1):
             ensure_all_finite="allow-nan",
         ),
     )
+
+
+def shape_of_samples(X, sample_shape):
+    """Return the shape of one sample of ``X``: its own, or as it was named; None for a table.
+
+    Raises ValueError for a name that is no shape, or another than that of X.
+    """
+    given = np.shape(X)[1:] if n_dimensions(X) > 2 else None
+    if sample_shape is None:
+        return given
+    shape = tuple(np.atleast_1d(sample_shape).tolist())
+    if not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ValueError(f"sample_shape must hold whole numbers above 0, got {sample_shape}.")
+    if given not in (None, shape):
+        raise ValueError(
+            f"sample_shape={shape}, but the samples of X are of shape {given}. Leave "
+            "sample_shape=None: X of more than two dimensions says it itself."
+        )
+    return shape
+
+
+def _as_rows(X, shape):
+    """Return samples (n_samples, ...) as rows; all of them are of ``shape``, if it is known."""
+    X = np.asarray(X) if isinstance(X, list | tuple) else X
+    if shape not in (None, X.shape[1:]):
+        raise ValueError(
+            f"X has samples of shape {X.shape[1:]}, but AutoencoderTransformer was fitted with "
+            f"samples of shape {tuple(shape)}."
+        )
+    return X.reshape(len(X), int(np.prod(X.shape[1:])))
+
+
+def n_dimensions(X):
+    """Return how many dimensions an array, or a list of arrays or of lists, has."""
+    if isinstance(X, list | tuple):
+        return 1 + max((n_dimensions(x) for x in X[:1]), default=0)
+    return getattr(X, "ndim", 0)
 
 
 def drop_rows(X, y, groups, weight):

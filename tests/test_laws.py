@@ -8,25 +8,34 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
 
 from skae._linear import pca_path, principal_axes
 from skae._links import LINKS
 from skae._objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
 from skae._rows import Rows
-from skae.architectures import ARCHITECTURES
+from skae.architectures import ARCHITECTURES, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
 from skae.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 
-D, K = 5, 3
+D, K = 12, 3
+SMALL = {  # an instance that compiles quickly, and the shape of its samples
+    "dense": (Dense(), (D,)),
+    "conv1d": (Conv1d(channels=(3, 2)), (6, 2)),
+    "conv2d": (Conv2d(channels=(3,)), (3, 4)),
+    "recurrent": (Recurrent(units=3), (6, 2)),
+}
 
 
 def network_of(name, *, activation="tanh", zero_start=True, k=K):
-    return ARCHITECTURES[name]().network(
+    architecture, shape = SMALL[name]
+    return architecture.network(
         n_inputs=D,
         n_outputs=D,
         n_components=k,
         n_encoded=k,
+        sample_shape=shape,
         hidden_layer_sizes=(6, 4),
         activation=activation,
         reads_mask=True,
@@ -46,10 +55,10 @@ def rows(n=12):
     return np.random.default_rng(1).normal(size=(n, D)).astype(np.float32)
 
 
-def path_of(x, link=LINKS["identity"], k=K):
+def path_of(x, link=LINKS["identity"], k=K, in_columns=False):
     interval = None if link.ends is None else np.tile([[0.0], [1.0]], D)
-    table = Rows(x, np.ones(len(x)))
-    return pca_path(table, principal_axes(x, D), k, link=link, clip=False, interval=interval)
+    settings = {"link": link, "clip": False, "interval": interval, "in_columns": in_columns}
+    return pca_path(Rows(x, np.ones(len(x))), principal_axes(x, D), k, **settings)
 
 
 def gradient(network, link="identity", corruption="gaussian", ordered=True, **choices):
@@ -57,12 +66,12 @@ def gradient(network, link="identity", corruption="gaussian", ordered=True, **ch
     link, x = LINKS[link], rows()
     if link.ends is not None:
         x = np.abs(x) / np.abs(x).sum(axis=1, keepdims=True)
-    path = path_of(x, link, network.n_components)
+    path = path_of(x, link, network.n_components, network.in_columns)
     autoencoder = Autoencoder(network, link)
     objective = Objective(autoencoder, ordered=ordered, corruption=corruption, **choices)
     params = perturbed(network.init(np.random.default_rng(0)))
-    axes = (x - path.mean) @ path.basis
-    batch = (axes, None if link.in_axes else x, None, np.ones(len(x), np.float32))
+    inputs = x - path.mean if network.in_columns else (x - path.mean) @ path.basis
+    batch = (inputs, None if link.in_axes else x, None, np.ones(len(x), np.float32))
     numbers = {"corruption_level": 0.1, **dict.fromkeys(PENALTIES, 0.5)}
     return jax.jit(jax.grad(objective.batch_loss))(
         params, path, batch, jax.random.key(0), numbers, 0
@@ -128,23 +137,64 @@ class TestArchitectures:
         assert_array_equal(one, two)
         assert not np.array_equal(one, full)  # the mask tells missing from zero
 
-    @pytest.mark.parametrize("link", LINKS)
-    def test_gradient_reaches_every_weight(self, name, link):
-        assert_reaches_every_leaf(gradient(network_of(name), link))
+    def test_gradient_reaches_every_weight(self, name):
+        assert_reaches_every_leaf(gradient(network_of(name)))
 
-    def test_rows_are_independent(self, name, quick, X):
-        estimator = quick(architecture=ARCHITECTURES[name](), cv=None).fit(X)
+    def test_rows_are_independent(self, name, quick):
+        architecture, shape = SMALL[name]
+        X = rows(70).reshape(70, *shape)
+        estimator = quick(architecture=architecture, cv=None).fit(X)
         other = X.copy()
         other[3] = 100.0
         Z, Z_other = estimator.transform(X), estimator.transform(other)
         kept = np.arange(len(X)) != 3
         assert_array_equal(Z_other[kept], Z[kept])
         assert not np.array_equal(Z_other[3], Z[3])
+        assert_array_equal(estimator.transform(X[5:6]), Z[5:6])
 
-    def test_pickle_and_go_on(self, name, quick, X):
-        estimator = quick(architecture=ARCHITECTURES[name](), warm_start=True).fit(X)
+    def test_pickle_and_go_on(self, name, quick):
+        architecture, shape = SMALL[name]
+        X = rows(40).reshape(40, *shape)
+        estimator = quick(architecture=architecture, warm_start=True).fit(X)
         again = pickle.loads(pickle.dumps(estimator)).fit(X)
         assert_array_equal(again.transform(X), estimator.fit(X).transform(X))
+
+    def test_begins_at_pca(self, name, quick):
+        """Where nothing is learned the whole is PCA, whatever the outputs are."""
+        architecture, shape = SMALL[name]
+        X = rows(40)
+        pca = PCA(K).fit(X)
+        estimator = quick(
+            architecture=architecture, n_components=K, learning_rate=1e-12, max_iter=1, cv=None
+        ).fit(X.reshape(40, *shape))
+        Z = estimator.transform(X)
+        assert_allclose(Z, pca.transform(X), atol=1e-5)
+        back = estimator.inverse_transform(Z)
+        assert back.shape == (40, *shape)
+        assert_allclose(back.reshape(40, D), pca.inverse_transform(Z), atol=1e-5)
+
+    def test_missing_cells(self, name, quick):
+        """They are marked in their places, filled, and told from zeros."""
+        architecture, shape = SMALL[name]
+        X = rows(40).reshape(40, *shape)
+        X[::3, 1] = np.nan
+        estimator = quick(architecture=architecture, n_components=K).fit(X)
+        filled = estimator.impute(X)
+        assert filled.shape == X.shape and np.isfinite(filled).all()
+        assert_array_equal(filled[1::3], X[1::3])
+
+    def test_a_plain_net_learns(self, name, quick):
+        """Without PCA; the loss falls by half on rows along one line."""
+        architecture, shape = SMALL[name]
+        X = np.outer(rows(40)[:, 0], np.linspace(1, 2, D)).reshape(40, *shape)
+        settings = {"linear_path": None, "cv": None, "max_iter": 60, "learning_rate": 1e-2}
+        estimator = quick(architecture=architecture, n_components=1, **settings).fit(X)
+        assert estimator.loss_curve_[-1] < 0.5 * estimator.loss_curve_[0]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_gradient_reaches_every_weight_through_links(link):
+    assert_reaches_every_leaf(gradient(network_of("dense"), link))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

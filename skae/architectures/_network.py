@@ -1,0 +1,91 @@
+"""What every architecture is: a holder of parameters, and a record of one network's sizes."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from sklearn.base import BaseEstimator
+
+
+class Architecture(BaseEstimator):
+    """Parameters of an architecture; its constructor only assigns.
+
+    ``in_columns`` says that its networks read and write the columns of a sample, in their
+    places; they get its principal axes otherwise.
+    """
+
+    in_columns = False
+    _parameter_constraints = {}
+
+    def layer_sizes(self, n_components):
+        """Return the trunk's widths where ``hidden_layer_sizes`` is "auto"."""
+        raise NotImplementedError
+
+    def network(self, **sizes):
+        """Return the Network of the given fields, all but the architecture's own."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Network:
+    """Sizes and functions of one encoder-decoder; hashable, so static in a jit.
+
+    ``n_inputs``, ``n_outputs`` and ``n_components`` are the sizes of a sample, of a
+    reconstruction and of the code; ``n_encoded`` is how many numbers the encoder returns: the
+    code, and more where it has a variance. ``sample_shape`` is what a sample's columns are, row
+    by row; where there are more inputs than columns, marks of the missing ones follow.
+    ``hidden_layer_sizes`` are the encoder's widths, mirrored in the decoder, ``activation``
+    their nonlinearity. ``reads_mask``: the decoder is told which components are present.
+    ``zero_start``: both output layers begin at zero.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    n_components: int
+    n_encoded: int
+    sample_shape: tuple
+    hidden_layer_sizes: tuple
+    activation: str
+    reads_mask: bool
+    zero_start: bool
+
+    in_columns = False
+
+    @property
+    def n_read(self):
+        """How many numbers the decoder reads."""
+        return 2 * self.n_components if self.reads_mask else self.n_components
+
+    def read(self, z, mask):
+        """Return what the decoder reads of a code (k,) of which ``mask`` (k,) is present."""
+        return jnp.concatenate([z * mask, mask]) if self.reads_mask else z * mask
+
+
+def as_grid(sample_shape, n_axes, *, channels_first, name):
+    """Return the sizes (n_axes,) of a sample's grid, and its number of channels.
+
+    Raises ValueError for samples of another number of dimensions.
+    """
+    if len(sample_shape) == n_axes:
+        return sample_shape, 1
+    if len(sample_shape) != n_axes + 1:
+        words = {1: "(n_timepoints,) or (n_timepoints, n_channels)"}
+        words[2] = "(height, width) or (height, width, channels)"
+        raise ValueError(
+            f"architecture={name!r} needs samples of shape {words[n_axes]}, got "
+            f"{tuple(sample_shape)}. Pass X of shape (n_samples, ...), or name the shape of a "
+            "row by sample_shape."
+        )
+    first, last = sample_shape[0], sample_shape[-1]
+    return (sample_shape[1:], first) if channels_first else (sample_shape[:-1], last)
+
+
+def to_grid(x, sizes, n_channels, *, channels_first):
+    """Return one sample (d,) as its grid (*sizes, n_channels)."""
+    if channels_first:
+        return jnp.moveaxis(x.reshape(n_channels, *sizes), 0, -1)
+    return x.reshape(*sizes, n_channels)
+
+
+def from_grid(x, *, channels_first):
+    """Return a grid (*sizes, n_channels) as one sample (d,)."""
+    return (jnp.moveaxis(x, -1, 0) if channels_first else x).ravel()

@@ -1,0 +1,248 @@
+"""Recurrent nets: for series whose steps are alike, and for sequences of tokens."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skae.architectures._layers import apply_layers, init_layers
+from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
+
+MOST_STEPS = 32  # of the recurrence, up to which each is one timepoint
+TRUNK = (256,)
+
+
+class Recurrent(Architecture):
+    """Gated recurrent nets, for series of shape (n_timepoints, n_channels).
+
+    The encoder reads a series from both ends; what the trunk sees are the states at the ends
+    and their means. The decoder unrolls from the code: it is where its state begins, and part
+    of every step's input, beside a learned vector for the place of the step.
+
+    Parameters
+    ----------
+    cell : {"gru", "lstm"}, default="gru"
+        Gated recurrent unit [1]_ or long short-term memory [2]_.
+    units : int, default=64
+        Size of a state.
+    bidirectional : bool, default=True
+        Whether the encoder also reads from the last timepoint to the first.
+    step_size : int or None, default=None
+        Consecutive timepoints that one step reads and writes; None takes as few as leave at
+        most 32 steps.
+    channels_first : bool, default=False
+        Whether samples are (n_channels, n_timepoints), as in aeon.
+
+    See Also
+    --------
+    skae.AutoencoderTransformer : The estimator that an architecture is passed to.
+
+    References
+    ----------
+    .. [1] Cho, K. et al. (2014). "Learning phrase representations using RNN encoder-decoder for
+       statistical machine translation". EMNLP.
+       `doi:10.3115/v1/D14-1179 <https://doi.org/10.3115/v1/D14-1179>`_
+    .. [2] Hochreiter, S., Schmidhuber, J. (1997). "Long short-term memory". Neural Computation
+       9(8). `doi:10.1162/neco.1997.9.8.1735 <https://doi.org/10.1162/neco.1997.9.8.1735>`_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.architectures import Recurrent
+    >>> X = np.random.default_rng(0).normal(size=(40, 12, 2)).cumsum(axis=1)
+    >>> ae = AutoencoderTransformer(2, architecture=Recurrent(units=4), max_iter=2)
+    >>> ae.fit(X).inverse_transform(ae.transform(X)).shape
+    (40, 12, 2)
+    """
+
+    in_columns = True
+    _parameter_constraints = {
+        "cell": [StrOptions({"gru", "lstm"})],
+        "units": [Interval(Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
+        "step_size": [Interval(Integral, 1, None, closed="left"), None],
+        "channels_first": ["boolean"],
+    }
+
+    def __init__(
+        self, cell="gru", units=64, bidirectional=True, step_size=None, channels_first=False
+    ):
+        self.cell = cell
+        self.units = units
+        self.bidirectional = bidirectional
+        self.step_size = step_size
+        self.channels_first = channels_first
+
+    def layer_sizes(self, n_components):
+        """Return the widths where ``hidden_layer_sizes`` is "auto".
+
+        Parameters
+        ----------
+        n_components : int
+            Size of the code.
+
+        Returns
+        -------
+        sizes : tuple of int
+            One layer.
+        """
+        return TRUNK
+
+    def network(self, **sizes):
+        """Return the static record of this architecture at the given sizes.
+
+        Parameters
+        ----------
+        **sizes : dict
+            The fields of ``skae.architectures.Network``.
+
+        Returns
+        -------
+        network : RecurrentNetwork
+            A frozen, hashable record.
+        """
+        first = bool(self.channels_first)
+        shape = sizes["sample_shape"]
+        (n_times,), n_channels = as_grid(shape, 1, channels_first=first, name="recurrent")
+        step_size = self.step_size or -(-n_times // MOST_STEPS)
+        return RecurrentNetwork(
+            **sizes,
+            n_times=n_times,
+            n_channels=n_channels,
+            step_size=min(int(step_size), n_times),
+            cell=self.cell,
+            units=int(self.units),
+            n_directions=2 if self.bidirectional else 1,
+            channels_first=first,
+        )
+
+
+@dataclass(frozen=True)
+class RecurrentNetwork(Network):
+    """Recurrent nets on both sides of a dense trunk."""
+
+    n_times: int
+    n_channels: int
+    step_size: int
+    cell: str
+    units: int
+    n_directions: int
+    channels_first: bool
+
+    in_columns = True
+
+    @property
+    def n_steps(self):
+        """Steps of the recurrence; the last one may be padded with zeros."""
+        return -(-self.n_times // self.step_size)
+
+    @property
+    def n_states(self):
+        """Numbers that a cell hands on."""
+        return self.units if self.cell == "gru" else 2 * self.units
+
+    def init(self, rng):
+        """Return fresh weights, drawn from the NumPy generator ``rng``."""
+        hidden, zero = self.hidden_layer_sizes, self.zero_start
+        n_marks = self.n_inputs // self.n_times
+        n_features = 2 * self.n_directions * self.units
+        encoder = (n_features, *hidden, self.n_encoded)
+        decoder = (self.n_read, *hidden[::-1], self.n_states + self.units)
+        width = self.step_size * self.n_channels
+        cells = [self._cell(rng, self.step_size * n_marks) for _ in range(self.n_directions)]
+        return {
+            "encoder": {
+                "cells": jax.tree.map(lambda *leaves: np.stack(leaves), *cells),
+                "trunk": init_layers(rng, encoder, skip=True, zero_output=zero),
+            },
+            "decoder": {
+                "trunk": init_layers(rng, decoder, skip=True, zero_output=False),
+                "places": rng.normal(size=(self.n_steps, self.units)).astype(np.float32),
+                "cell": self._cell(rng, self.units),
+                "output": init_layers(rng, (self.units, width), skip=False, zero_output=zero),
+            },
+        }
+
+    def _cell(self, rng, n_in):
+        n_gates = 3 if self.cell == "gru" else 4
+        shape = (self.units, n_gates * self.units)
+        bias = np.zeros(shape[1], np.float32)
+        if self.cell == "lstm":
+            bias[self.units : 2 * self.units] = 1.0  # at first the past is kept
+        kernel = rng.normal(0.0, np.sqrt(1 / n_in), (n_in, shape[1]))
+        memory = rng.normal(0.0, np.sqrt(1 / self.units), shape)
+        return {
+            "kernel": kernel.astype(np.float32),
+            "memory": memory.astype(np.float32),
+            "bias": bias,
+        }
+
+    def encode(self, params, x):
+        """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
+        steps = self._steps(x)
+        both = jnp.stack([steps, steps[::-1]][: self.n_directions])
+        states = jax.vmap(self._unroll)(
+            params["encoder"]["cells"], both, jnp.zeros((self.n_directions, self.n_states))
+        )
+        seen = jnp.concatenate([states[:, -1].ravel(), states.mean(axis=1).ravel()])
+        return apply_layers(
+            params["encoder"]["trunk"], seen, activation=self.activation, skip=True
+        )
+
+    def decode(self, params, z, mask):
+        """Map one code (n_components,) and the mask of its present part to (n_outputs,)."""
+        layers = params["decoder"]
+        out = apply_layers(
+            layers["trunk"], self.read(z, mask), activation=self.activation, skip=True
+        )
+        start, given = jnp.tanh(out[: self.n_states]), out[self.n_states :]
+        states = self._unroll(layers["cell"], layers["places"] + given, start)
+        (output,) = layers["output"]
+        series = (states @ output["kernel"] + output["bias"]).reshape(-1, self.n_channels)
+        return from_grid(series[: self.n_times], channels_first=self.channels_first)
+
+    def _steps(self, x):
+        """Return one sample (n_inputs,) as the inputs (n_steps, n) of its steps."""
+        d = self.n_times * self.n_channels
+        parts = [
+            to_grid(
+                x[i : i + d],
+                (self.n_times,),
+                self.n_channels,
+                channels_first=self.channels_first,
+            )
+            for i in range(0, self.n_inputs, d)
+        ]
+        series = jnp.concatenate(parts, axis=-1)
+        rest = self.n_steps * self.step_size - self.n_times
+        return jnp.pad(series, ((0, rest), (0, 0))).reshape(self.n_steps, -1)
+
+    def _unroll(self, cell, inputs, start):
+        """Return the outputs (n_steps, units) of a ``cell`` on ``inputs`` (n_steps, n)."""
+        step = {"gru": _gru, "lstm": _lstm}[self.cell]
+        projected = inputs @ cell["kernel"] + cell["bias"]
+        _, outputs = jax.lax.scan(lambda s, x: step(cell["memory"], s, x), start, projected)
+        return outputs
+
+
+def _gru(memory, state, x):
+    """Return the next state (n,) and the output, from a step's projected input ``x`` (3 n,)."""
+    n = len(state)
+    past = state @ memory
+    keep, reset = jnp.split(jax.nn.sigmoid(x[: 2 * n] + past[: 2 * n]), 2)
+    new = jnp.tanh(x[2 * n :] + reset * past[2 * n :])
+    state = keep * state + (1 - keep) * new
+    return state, state
+
+
+def _lstm(memory, state, x):
+    """Return the next state (2 n,), output and memory cell, and the output (n,)."""
+    out, kept = jnp.split(state, 2)
+    write, keep, show, new = jnp.split(x + out @ memory, 4)
+    kept = jax.nn.sigmoid(keep) * kept + jax.nn.sigmoid(write) * jnp.tanh(new)
+    out = jax.nn.sigmoid(show) * jnp.tanh(kept)
+    return jnp.concatenate([out, kept]), out
