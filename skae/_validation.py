@@ -4,6 +4,7 @@ Every message says what was got, what is allowed and what to do.
 """
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
@@ -54,9 +55,12 @@ def shape_of_samples(X, sample_shape):
     given = np.shape(X)[1:] if n_dimensions(X) > 2 else None
     if sample_shape is None:
         return given
-    shape = tuple(np.atleast_1d(sample_shape).tolist())
-    if not all(isinstance(size, int) and size > 0 for size in shape):
+    is_size = [
+        isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in sample_shape
+    ]
+    if not is_size or not all(is_size):
         raise ValueError(f"sample_shape must hold whole numbers above 0, got {sample_shape}.")
+    shape = tuple(int(n) for n in sample_shape)
     if given not in (None, shape):
         raise ValueError(
             f"sample_shape={shape}, but the samples of X are of shape {given}. Leave "

@@ -138,7 +138,20 @@ class BinaryCrossEntropy:
         return _part(target, output) + _part(1 - target, 1 - output)
 
     def draw(self, output, rng):
-        """Return cells, 0 or 1, of the probabilities ``output``; ``rng`` is NumPy's."""
+        """Return cells drawn with the probabilities ``output``.
+
+        Parameters
+        ----------
+        output : ndarray of shape (n_samples, n_features)
+            Reconstructions.
+        rng : numpy.random.RandomState
+            Source of the draws.
+
+        Returns
+        -------
+        cells : ndarray of shape (n_samples, n_features)
+            0 or 1.
+        """
         return (rng.uniform(size=output.shape) < output).astype(np.float64)
 
     def check(self, X):
@@ -182,7 +195,20 @@ class Poisson:
         return _part(target, output) - target + output
 
     def draw(self, output, rng):
-        """Return counts of the means ``output``; ``rng`` is NumPy's."""
+        """Return counts drawn with the means ``output``.
+
+        Parameters
+        ----------
+        output : ndarray of shape (n_samples, n_features)
+            Reconstructions.
+        rng : numpy.random.RandomState
+            Source of the draws.
+
+        Returns
+        -------
+        cells : ndarray of shape (n_samples, n_features)
+            Whole numbers.
+        """
         return rng.poisson(output).astype(np.float64)
 
     def check(self, X):
@@ -240,7 +266,20 @@ class Categorical:
         return _part(target, output) - target + output
 
     def draw(self, output, rng):
-        """Return one-hot columns of the shares ``output``; ``rng`` is NumPy's."""
+        """Return one-hot columns drawn with the shares ``output``.
+
+        Parameters
+        ----------
+        output : ndarray of shape (n_samples, n_features)
+            Reconstructions.
+        rng : numpy.random.RandomState
+            Source of the draws.
+
+        Returns
+        -------
+        cells : ndarray of shape (n_samples, n_features)
+            A single 1 in the columns of each variable.
+        """
         cells = np.zeros(output.shape)
         for block in self.link.blocks(output.shape[1]):
             ends = output[:, block].cumsum(axis=1)

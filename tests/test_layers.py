@@ -32,7 +32,10 @@ LAYERS = [
     "skae.corruptions",
     "skae.architectures",
     "skae.architectures.dense",
+    "skae.architectures.conv",
+    "skae.architectures.recurrent",
     "skae.architectures._layers",
+    "skae.architectures._network",
 ]
 ROOMS = {
     "optax": {"skae.optimizers"},
@@ -44,8 +47,10 @@ ROOMS = {
         "skae._objective",
         "skae._device",
         "skae.corruptions",
-        "skae.architectures.dense",
+        "skae.architectures.conv",
+        "skae.architectures.recurrent",
         "skae.architectures._layers",
+        "skae.architectures._network",
     },
     "sklearn": {
         "skae.outliers",
@@ -56,7 +61,9 @@ ROOMS = {
         "skae._sampling",
         "skae._linear",
         "skae._validation",
-        "skae.architectures.dense",
+        "skae.architectures.conv",
+        "skae.architectures.recurrent",
+        "skae.architectures._network",
     },
 }
 

@@ -7,21 +7,53 @@ from sklearn.base import BaseEstimator
 
 
 class Architecture(BaseEstimator):
-    """Parameters of an architecture; its constructor only assigns.
+    """Parameters of an architecture, resolved by ``fit`` to a static record.
 
     ``in_columns`` says that its networks read and write the columns of a sample, in their
-    places; they get its principal axes otherwise.
+    places; they get its principal axes otherwise. The constructor only assigns.
+
+    See Also
+    --------
+    Network : What ``network`` returns.
+
+    Examples
+    --------
+    >>> from skae.architectures import Architecture, Dense
+    >>> isinstance(Dense(), Architecture)
+    True
     """
 
     in_columns = False
     _parameter_constraints = {}
 
     def layer_sizes(self, n_components):
-        """Return the trunk's widths where ``hidden_layer_sizes`` is "auto"."""
+        """Return the trunk's widths where ``hidden_layer_sizes`` is "auto".
+
+        Parameters
+        ----------
+        n_components : int
+            Size of the code.
+
+        Returns
+        -------
+        sizes : tuple of int
+            Widths of the encoder's trunk; the decoder mirrors them.
+        """
         raise NotImplementedError
 
     def network(self, **sizes):
-        """Return the Network of the given fields, all but the architecture's own."""
+        """Return the static record of this architecture at the given sizes.
+
+        Parameters
+        ----------
+        **sizes : dict
+            The fields of ``skae.architectures.Network``.
+
+        Returns
+        -------
+        network : Network
+            A frozen, hashable record.
+        """
         raise NotImplementedError
 
 
@@ -29,13 +61,38 @@ class Architecture(BaseEstimator):
 class Network:
     """Sizes and functions of one encoder-decoder; hashable, so static in a jit.
 
-    ``n_inputs``, ``n_outputs`` and ``n_components`` are the sizes of a sample, of a
-    reconstruction and of the code; ``n_encoded`` is how many numbers the encoder returns: the
-    code, and more where it has a variance. ``sample_shape`` is what a sample's columns are, row
-    by row; where there are more inputs than columns, marks of the missing ones follow.
-    ``hidden_layer_sizes`` are the encoder's widths, mirrored in the decoder, ``activation``
-    their nonlinearity. ``reads_mask``: the decoder is told which components are present.
-    ``zero_start``: both output layers begin at zero.
+    Those of an architecture add its own fields, ``init``, ``encode`` and ``decode``.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs, n_components : int
+        Sizes of a sample, of a reconstruction and of the code. Where there are more inputs
+        than columns, marks of the missing ones follow these.
+    n_encoded : int
+        How many numbers the encoder returns: the code, and more where it has a variance.
+    sample_shape : tuple of int
+        What a sample's columns are, row by row.
+    hidden_layer_sizes : tuple of int
+        Widths of the encoder's trunk, mirrored in the decoder.
+    activation : str
+        Nonlinearity of the hidden layers.
+    reads_mask : bool
+        Whether the decoder is told which components are present.
+    zero_start : bool
+        Whether both output layers begin at zero.
+
+    See Also
+    --------
+    Architecture : What makes a network.
+
+    Examples
+    --------
+    >>> from skae.architectures import Dense, Network
+    >>> sizes = dict(n_inputs=4, n_outputs=4, n_components=2, n_encoded=2, sample_shape=(4,))
+    >>> choices = dict(hidden_layer_sizes=(8,), activation="relu", reads_mask=True)
+    >>> net = Dense().network(**sizes, **choices, zero_start=True)
+    >>> isinstance(net, Network), net.n_read
+    (True, 4)
     """
 
     n_inputs: int
@@ -56,7 +113,20 @@ class Network:
         return 2 * self.n_components if self.reads_mask else self.n_components
 
     def read(self, z, mask):
-        """Return what the decoder reads of a code (k,) of which ``mask`` (k,) is present."""
+        """Return what the decoder reads of a code.
+
+        Parameters
+        ----------
+        z : jax.Array of shape (n_components,)
+            One code.
+        mask : jax.Array of shape (n_components,)
+            1 where a component is present, 0 elsewhere.
+
+        Returns
+        -------
+        read : jax.Array of shape (n_read,)
+            The components that are present, and the mask where it is read.
+        """
         return jnp.concatenate([z * mask, mask]) if self.reads_mask else z * mask
 
 

@@ -100,6 +100,8 @@ class _Conv(Architecture):
 class Conv1d(_Conv):
     """Convolutions along time, for series of shape (n_timepoints, n_channels).
 
+    Series without a second dimension have one channel.
+
     Parameters
     ----------
     channels : sequence of int or None, default=None
@@ -130,6 +132,9 @@ class Conv1d(_Conv):
 
 class Conv2d(_Conv):
     """Convolutions over images of shape (height, width) or (height, width, channels).
+
+    The whole of the decoder's correction is convolved; PCA's part acts on the pixels as they
+    are.
 
     Parameters
     ----------

@@ -1,0 +1,90 @@
+"""Images and series with the architecture made for them: ``python -m benchmarks.structured``.
+
+The share of variance explained on test rows by PCA, by the dense architecture and by those
+that know what is beside what, at equal numbers of components. Defaults throughout. Faces are
+split by person, patches by image, watch by subject, and ``groups`` says so in ``fit`` too.
+"""
+
+import argparse
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from benchmarks._cases import fit
+from benchmarks._report import SPLIT, Table, names, numbers, print_head
+from benchmarks.data import DataMissing, load, split
+
+SHAPES = {  # of one sample
+    "MNIST 5k": (28, 28),
+    "faces": (28, 23),
+    "patches": (16, 16),
+    "watch": (100, 6),
+    "fermentation": (1047,),
+}
+ARCHITECTURES = {2: ("dense", "conv2d"), 1: ("dense", "conv1d", "recurrent")}  # by axes
+
+
+def main(arguments=None):
+    """Measure the sets that the command line names."""
+    parser = argparse.ArgumentParser("benchmarks.structured", description=__doc__)
+    add = parser.add_argument
+    add("--sets", type=names, default=list(SHAPES), help=", ".join(SHAPES))
+    add("--components", type=numbers, default=[8, 32])
+    add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
+    options = parser.parse_args(arguments)
+    print_head("R2 of test rows, by architecture", split=SPLIT, seeds=options.seeds)
+    table = Table(
+        {"set": 14, "k": 3, "seed": 4, "training": 14, "architecture": 12}
+        | {"PCA": 7, "skae": 7, "ratio": 6, "worst prefix": 12, "fit s": 7, "epochs": 8}
+    )
+    for name in options.sets:
+        for k in options.components:
+            for seed in options.seeds:
+                try:
+                    measure(table, name, k, seed)
+                except DataMissing as reason:
+                    print(f"{name}: left out, {reason}")
+
+
+def measure(table, name, k, seed):
+    """Print a line for each architecture that fits the samples of a set."""
+    dataset = load(name)
+    X_train, X_test, train, _ = split(dataset, seed)
+    groups = None if dataset.groups is None else dataset.groups[train]
+    shape = SHAPES[name]
+    reference = pca_errors(X_train, X_test, k)
+    variance = np.square(X_test - X_train.mean(axis=0)).sum()
+    is_image = name in ("MNIST 5k", "faces", "patches")
+    for architecture in ARCHITECTURES[2 if is_image else 1]:
+        settings = {"architecture": architecture, "sample_shape": shape}
+        model, seconds = fit(X_train, k, seed, groups=groups, **settings)
+        Z = model.transform(X_test)
+        errors = [
+            np.square(X_test - model.inverse_transform(Z[:, :m])).sum() for m in range(1, k + 1)
+        ]
+        ratios = np.array(errors) / reference
+        table.row(
+            name,
+            str(k),
+            str(seed),
+            f"{len(X_train)} x {X_train.shape[1]}",
+            architecture,
+            f"{1 - reference[-1] / variance:.4f}",
+            f"{1 - errors[-1] / variance:.4f}",
+            f"{ratios[-1]:.3f}",
+            f"{ratios.max():.3f} ({ratios.argmax() + 1})",
+            f"{seconds:.0f}",
+            f"{model.best_iter_}/{model.n_iter_}",
+        )
+
+
+def pca_errors(X_train, X_test, k):
+    """Return PCA's squared errors (k,) of the test rows with 1..k components."""
+    pca = PCA(k, svd_solver="full").fit(X_train)
+    Z = pca.transform(X_test)
+    rebuilt = (Z[:, :m] @ pca.components_[:m] + pca.mean_ for m in range(1, k + 1))
+    return np.array([np.square(X_test - X_back).sum() for X_back in rebuilt])
+
+
+if __name__ == "__main__":
+    main()
