@@ -3,6 +3,12 @@
 from skae._transformer import AutoencoderTransformer
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
+from skae.text import TokenEncoder
 
-__all__ = ["AutoencoderImputer", "AutoencoderOutlierDetector", "AutoencoderTransformer"]
+__all__ = [
+    "AutoencoderImputer",
+    "AutoencoderOutlierDetector",
+    "AutoencoderTransformer",
+    "TokenEncoder",
+]
 __version__ = "0.1.0"

@@ -33,7 +33,7 @@ def make_recipe(params, rows, sample_shape, scaling, seed, continued=None):
     that a warm start goes on from, whose sizes are kept.
     """
     n, d = rows.values.shape
-    linear, loss = params.linear_path is not None, find_loss(params.loss)
+    linear, loss = params.linear_path is not None, find_loss(params.loss, sample_shape)
     if continued is None:
         link, n_components = _link(params, loss, rows.values), _n_components(params, rows)
         architecture, n_axes = _architecture(params), _n_axes(n, d) if linear else d

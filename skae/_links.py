@@ -101,9 +101,14 @@ class Softmax:
         """Return the outputs."""
         xp = correction.__array_namespace__()
         logit = xp.log(xp.maximum(shares(path, linear), path.margin)) + correction
-        blocks = [_normalised(xp, logit[..., block]) for block in self.blocks(len(path.unit))]
-        share = blocks[0] if len(blocks) == 1 else xp.concat(blocks, axis=-1)
-        return path.origin + path.unit * share
+        return path.origin + path.unit * self._normalised(xp, logit)
+
+    def _normalised(self, xp, logit):
+        if len(set(self.sizes)) == 1:  # alike: one program for all, however many there are
+            blocks = logit.reshape(*logit.shape[:-1], -1, self.sizes[0])
+            return _normalised(xp, blocks).reshape(logit.shape)
+        blocks = [_normalised(xp, logit[..., b]) for b in self.blocks(logit.shape[-1])]
+        return blocks[0] if len(blocks) == 1 else xp.concat(blocks, axis=-1)
 
     def blocks(self, n_columns):
         """Return the slice of columns of each block."""

@@ -80,9 +80,10 @@ class Autoencoder:
         """Return the outputs (n_outputs,) of one code of which the first ``n_kept`` count."""
         mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
         z = z * mask
-        linear = path.offset + z @ path.loadings
-        correction = path.output_scale * self.network.decode(params, z / path.code_scale, mask)
-        return self.link(path, linear, path.strength * correction)
+        linear = z @ path.loadings
+        out = self.network.decode(params, z / path.code_scale, mask, linear)
+        correction = path.output_scale * out
+        return self.link(path, path.offset + linear, path.strength * correction)
 
     def columns(self, path, out):
         """Return outputs of ``decode`` as scaled columns (d,)."""

@@ -110,10 +110,10 @@ class AutoencoderTransformer(
         ``n_components``. ``()`` makes both maps linear.
     activation : {"identity", "relu", "tanh", "logistic", "silu", "gelu"}, default="gelu"
         Nonlinearity of the hidden layers.
-    architecture : {"dense", "conv1d", "conv2d"} or architecture instance, default="dense"
-        How one sample becomes a feature vector and back: "conv1d" for series of shape
-        (n_timepoints,) or (n_timepoints, n_channels), "conv2d" for images of shape (height,
-        width) or (height, width, channels). An instance such as
+    architecture : {"dense", "conv1d", "conv2d", "recurrent"} or instance, default="dense"
+        How one sample becomes a feature vector and back: "conv1d" and "recurrent" for series
+        of shape (n_timepoints,) or (n_timepoints, n_channels), "conv2d" for images of shape
+        (height, width) or (height, width, channels). An instance such as
         ``skae.architectures.Dense(skip=False)`` sets its own parameters, which a grid
         search reaches as ``architecture__skip``.
     sample_shape : tuple of int or None, default=None
@@ -519,7 +519,7 @@ class AutoencoderTransformer(
         check_consistent_length(X, y, groups)
         weight = self._weight(X, y, sample_weight)
         X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
-        check_range(self.loss, X)
+        check_range(self.loss, X, self.sample_shape_)
         if self.class_weight == "balanced":
             weight = balanced(weight, y)
         continued = self._fitted_model_to_continue()
@@ -532,7 +532,7 @@ class AutoencoderTransformer(
         held_out = None
         if X_val is not None:
             X_val = check_rows(self, X_val, reset=False)
-            check_range(self.loss, X_val)
+            check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
         splits = self._splits(rows, y, groups, kept, seed)
         outcome = self._train(recipe, rows, held_out, splits, continued, progress)
@@ -927,7 +927,7 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        check_range(self._loss, X)
+        check_range(self._loss, X, self.sample_shape_)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         total = weight @ self._losses(X, self.mean_)
         error = weight @ self._losses(X, self._decode(self._encode(X)))

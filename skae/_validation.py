@@ -112,9 +112,9 @@ def drop_rows(X, y, groups, weight):
     return X, y, groups, weight / weight.mean(), keep
 
 
-def check_range(loss, X):
+def check_range(loss, X, sample_shape):
     """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
-    loss = find_loss(loss)
+    loss = find_loss(loss, sample_shape)
     if hasattr(loss, "check"):
         loss.check(X)
 

@@ -233,7 +233,8 @@ class Categorical:
     ----------
     sizes : tuple of int, default=()
         Numbers of consecutive columns that are one variable each, such as the one-hot columns
-        of each category; () is one variable of all columns.
+        of each category; () is one variable of all columns, and of samples with more than one
+        axis, such as the tokens of texts, one for each place, along the last axis.
 
     See Also
     --------
@@ -314,13 +315,17 @@ class Categorical:
                 )
 
 
-def find_loss(loss):
+def find_loss(loss, sample_shape=()):
     """Return the loss that a name stands for; an instance or a function stays itself.
+
+    Categorical without sizes is about the last axis of samples that have more than one.
 
     Parameters
     ----------
     loss : str or callable
         A key of ``LOSSES``, an instance of a loss, or a function (target, output) -> losses.
+    sample_shape : tuple of int, default=()
+        Shape of one sample.
 
     Returns
     -------
@@ -334,7 +339,10 @@ def find_loss(loss):
     """
     if isinstance(loss, type):
         raise ValueError(f"loss must be an instance, such as {loss.__name__}(), got the class.")
-    return LOSSES[loss] if isinstance(loss, str) else loss
+    loss = LOSSES[loss] if isinstance(loss, str) else loss
+    if isinstance(loss, Categorical) and not loss.sizes and len(sample_shape) > 1:
+        return Categorical((sample_shape[-1],) * int(np.prod(sample_shape[:-1])))
+    return loss
 
 
 def _part(target, output):

@@ -108,7 +108,7 @@ class TestArchitectures:
             for leaf in jax.tree.leaves(params)
         )
         z = network.encode(params, rows()[0])
-        out = network.decode(params, z, jnp.ones(K))
+        out = network.decode(params, z, jnp.ones(K), jnp.zeros(D))
         assert z.shape == (K,) and out.shape == (D,)
         assert np.abs(z).max() > 0 and np.abs(out).max() > 0
 
@@ -125,15 +125,15 @@ class TestArchitectures:
         network = network_of(name, activation=activation)
         params = network.init(np.random.default_rng(0))
         assert_array_equal(network.encode(params, rows()[0]), 0)
-        assert_array_equal(network.decode(params, jnp.ones(K), jnp.ones(K)), 0)
+        assert_array_equal(network.decode(params, jnp.ones(K), jnp.ones(K), jnp.ones(D)), 0)
 
     def test_absent_components_do_not_matter(self, name):
         network = network_of(name)
         params = perturbed(network.init(np.random.default_rng(0)))
         mask = jnp.array([1.0, 0.0, 0.0])
-        one = network.decode(params, jnp.array([1.0, 2.0, 3.0]), mask)
-        two = network.decode(params, jnp.array([1.0, -5.0, 8.0]), mask)
-        full = network.decode(params, jnp.array([1.0, 0.0, 0.0]), jnp.ones(K))
+        one = network.decode(params, jnp.array([1.0, 2.0, 3.0]), mask, jnp.ones(D))
+        two = network.decode(params, jnp.array([1.0, -5.0, 8.0]), mask, jnp.ones(D))
+        full = network.decode(params, jnp.array([1.0, 0.0, 0.0]), jnp.ones(K), jnp.ones(D))
         assert_array_equal(one, two)
         assert not np.array_equal(one, full)  # the mask tells missing from zero
 

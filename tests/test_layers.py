@@ -12,6 +12,7 @@ LAYERS = [
     "skae",
     "skae.outliers",
     "skae.impute",
+    "skae.text",
     "skae._meta",
     "skae._transformer",
     "skae._choices",
@@ -55,6 +56,7 @@ ROOMS = {
     "sklearn": {
         "skae.outliers",
         "skae.impute",
+        "skae.text",
         "skae._meta",
         "skae._transformer",
         "skae._progress",

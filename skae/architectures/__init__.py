@@ -8,9 +8,10 @@ An architecture is two small classes in one file of this folder, and one line be
 - A *network*, which that method returns: a ``Network`` (a frozen dataclass, hashable: it is a
   static argument of compiled programs) with ``init(rng)`` (a pytree of NumPy arrays under the
   keys "encoder" and "decoder"), ``encode(params, x)``, which returns ``n_encoded`` numbers
-  (the code, and of a variational one as many log variances), and ``decode(params, z, mask)``,
-  both for one sample. With ``zero_start`` both functions return zeros for fresh weights, which
-  is what makes the fit begin at PCA.
+  (the code, and of a variational one as many log variances), and ``decode(params, z, mask,
+  linear)``, both for one sample; ``linear`` is PCA's part of the reconstruction, centred. With
+  ``zero_start`` both functions return zeros for fresh weights, which is what makes the fit
+  begin at PCA.
 
 A sample reaches the network in the principal axes of the training rows (in its own columns for
 ``linear_path=None``), and leaves it in the same, or in columns for the logistic link. Dense

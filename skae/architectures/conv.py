@@ -194,12 +194,13 @@ class ConvNetwork(Network):
         hidden, zero = self.hidden_layer_sizes, self.zero_start
         n_features = int(np.prod(self.grids[-1])) * self.channels[-1]
         down = [self.n_marks, *self.channels]
-        up = [*self.channels[::-1], self.n_channels]
+        up, last = self.channels[::-1], self.channels[0]
+        n_linear = 2 ** len(self.grid) * self.n_channels
         encoder = (n_features, *hidden, self.n_encoded)
         decoder = (self.n_read, *hidden[::-1], n_features)
-        kernels = [self._kernel(rng, *pair) for pair in pairwise(up)]
+        output = self._kernel(rng, last, self.n_channels)
         if zero:
-            kernels[-1] = {name: np.zeros_like(leaf) for name, leaf in kernels[-1].items()}
+            output = {name: np.zeros_like(leaf) for name, leaf in output.items()}
         return {
             "encoder": {
                 "stages": [self._kernel(rng, *pair) for pair in pairwise(down)],
@@ -207,7 +208,9 @@ class ConvNetwork(Network):
             },
             "decoder": {
                 "trunk": init_layers(rng, decoder, skip=True, zero_output=False),
-                "stages": kernels,
+                "stages": [self._kernel(rng, *pair) for pair in pairwise(up)],
+                "mixed": self._kernel(rng, last + n_linear, last),
+                "output": output,
             },
         }
 
@@ -219,10 +222,8 @@ class ConvNetwork(Network):
 
     def encode(self, params, x):
         """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
-        layout = {"channels_first": self.channels_first}
         d = self.n_channels * int(np.prod(self.grid))
-        parts = [x[start : start + d] for start in range(0, self.n_inputs, d)]
-        grids = [to_grid(part, self.grid, self.n_channels, **layout) for part in parts]
+        grids = [self._grid(x[start : start + d]) for start in range(0, self.n_inputs, d)]
         x, activation = jnp.concatenate(grids, axis=-1), ACTIVATIONS[self.activation]
         for layer in params["encoder"]["stages"]:
             x = activation(_halved(x, layer["kernel"]) + layer["bias"])
@@ -230,16 +231,43 @@ class ConvNetwork(Network):
             params["encoder"]["trunk"], x.ravel(), activation=self.activation, skip=True
         )
 
-    def decode(self, params, z, mask):
-        """Map one code (n_components,) and the mask of its present part to (n_outputs,)."""
+    def decode(self, params, z, mask, linear):
+        """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
         activation, layers = ACTIVATIONS[self.activation], params["decoder"]
         x = apply_layers(
             layers["trunk"], self.read(z, mask), activation=self.activation, skip=True
         )
         x = x.reshape(*self.grids[-1], self.channels[-1])
-        for layer, sizes in zip(layers["stages"], self.grids[-2::-1], strict=True):
+        for layer, sizes in zip(layers["stages"], self.grids[-2:0:-1], strict=True):
             x = _doubled(activation(x), layer["kernel"], sizes) + layer["bias"]
+        linear = self._grid(linear)
+        x = jnp.concatenate([activation(x), _folded(linear)], axis=-1)
+        x = activation(_convolved(x, layers["mixed"]))
+        x = _doubled(x, layers["output"]["kernel"], self.grid) + layers["output"]["bias"]
         return from_grid(x, channels_first=self.channels_first)
+
+    def _grid(self, x):
+        layout = {"channels_first": self.channels_first}
+        return to_grid(x, self.grid, self.n_channels, **layout)
+
+
+def _folded(x):
+    """Return the grid ``x`` (*sizes, n) halved: 2 x ... x 2 cells become channels of one."""
+    n_axes, n = x.ndim - 1, x.shape[-1]
+    x = jnp.pad(x, [(0, size % 2) for size in x.shape[:-1]] + [(0, 0)])
+    halves = [part for size in x.shape[:-1] for part in (size // 2, 2)]
+    order = [*range(0, 2 * n_axes, 2), *range(1, 2 * n_axes, 2), 2 * n_axes]
+    x = x.reshape(*halves, n).transpose(order)
+    return x.reshape(*x.shape[:n_axes], -1)
+
+
+def _convolved(x, layer):
+    """Return the grid ``x`` (*sizes, n_in) convolved at every cell, plus the bias."""
+    kernel = layer["kernel"]
+    return (
+        _neighbours(x, kernel.shape[0], 1) @ kernel.reshape(-1, kernel.shape[-1])
+        + layer["bias"]
+    )
 
 
 def _halved(x, kernel):

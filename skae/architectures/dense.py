@@ -87,8 +87,8 @@ class DenseNetwork(Network):
         """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
         return self._apply(params["encoder"], x)
 
-    def decode(self, params, z, mask):
-        """Map one code (n_components,) and the mask of its present part to (n_outputs,)."""
+    def decode(self, params, z, mask, linear):
+        """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
         return self._apply(params["decoder"], self.read(z, mask))
 
     def _apply(self, layers, x):

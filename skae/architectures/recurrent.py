@@ -20,7 +20,8 @@ class Recurrent(Architecture):
 
     The encoder reads a series from both ends; what the trunk sees are the states at the ends
     and their means. The decoder unrolls from the code: it is where its state begins, and part
-    of every step's input, beside a learned vector for the place of the step.
+    of every step's input, beside PCA's reconstruction of the step and a learned vector for its
+    place.
 
     Parameters
     ----------
@@ -162,7 +163,7 @@ class RecurrentNetwork(Network):
             "decoder": {
                 "trunk": init_layers(rng, decoder, skip=True, zero_output=False),
                 "places": rng.normal(size=(self.n_steps, self.units)).astype(np.float32),
-                "cell": self._cell(rng, self.units),
+                "cell": self._cell(rng, self.units + width),
                 "output": init_layers(rng, (self.units, width), skip=False, zero_output=zero),
             },
         }
@@ -193,20 +194,21 @@ class RecurrentNetwork(Network):
             params["encoder"]["trunk"], seen, activation=self.activation, skip=True
         )
 
-    def decode(self, params, z, mask):
-        """Map one code (n_components,) and the mask of its present part to (n_outputs,)."""
+    def decode(self, params, z, mask, linear):
+        """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
         layers = params["decoder"]
         out = apply_layers(
             layers["trunk"], self.read(z, mask), activation=self.activation, skip=True
         )
         start, given = jnp.tanh(out[: self.n_states]), out[self.n_states :]
-        states = self._unroll(layers["cell"], layers["places"] + given, start)
+        inputs = jnp.concatenate([layers["places"] + given, self._steps(linear)], axis=-1)
+        states = self._unroll(layers["cell"], inputs, start)
         (output,) = layers["output"]
         series = (states @ output["kernel"] + output["bias"]).reshape(-1, self.n_channels)
         return from_grid(series[: self.n_times], channels_first=self.channels_first)
 
     def _steps(self, x):
-        """Return one sample (n_inputs,) as the inputs (n_steps, n) of its steps."""
+        """Return one sample, marks of missing cells included, as inputs (n_steps, n)."""
         d = self.n_times * self.n_channels
         parts = [
             to_grid(
@@ -215,7 +217,7 @@ class RecurrentNetwork(Network):
                 self.n_channels,
                 channels_first=self.channels_first,
             )
-            for i in range(0, self.n_inputs, d)
+            for i in range(0, len(x), d)
         ]
         series = jnp.concatenate(parts, axis=-1)
         rest = self.n_steps * self.step_size - self.n_times

@@ -1,0 +1,213 @@
+"""Strings to sequences of one-hot tokens and back, exactly."""
+
+import re
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+END = ""  # the token after the last one of a text
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+WORDS = re.compile(r"\w+|\W", flags=re.DOTALL)  # and every character between them
+
+
+class TokenEncoder(TransformerMixin, BaseEstimator):
+    """Texts to one-hot sequences of characters or words; the way back is exact.
+
+    Every text becomes a sample of shape (length, n_tokens), in which each row holds a single 1:
+    what an ``AutoencoderTransformer`` with ``architecture="recurrent"`` and
+    ``loss="categorical"`` learns from. Shorter texts are filled up with the token for the end.
+
+    Parameters
+    ----------
+    analyzer : {"char", "word"}, default="char"
+        What a token is: one character; or one word, or one character between words.
+    length : int or None, default=None
+        Tokens in a sample; None takes those of the longest text in ``fit``.
+    max_tokens : int or None, default=None
+        Size of the vocabulary, the most frequent tokens of ``fit``; None keeps all.
+    handle_unknown : {"error", "replace"}, default="error"
+        What is done with tokens that are not in the vocabulary: "replace" makes one token of
+        all of them, of which the way back makes the replacement character U+FFFD.
+
+    Attributes
+    ----------
+    tokens_ : ndarray of shape (n_tokens,)
+        The vocabulary: the empty string for the end, U+FFFD where unknown tokens are replaced,
+        then the tokens of ``fit`` in the order of their characters.
+    length_ : int
+        Tokens in a sample.
+
+    See Also
+    --------
+    sklearn.feature_extraction.text.CountVectorizer : Counts of words, without their order.
+    AutoencoderTransformer : Takes such samples and gives their like back.
+
+    Examples
+    --------
+    >>> from skae.text import TokenEncoder
+    >>> encoder = TokenEncoder().fit(["tea", "oats"])
+    >>> encoder.tokens_.tolist()
+    ['', 'a', 'e', 'o', 's', 't']
+    >>> X = encoder.transform(["seat"])
+    >>> X.shape
+    (1, 4, 6)
+    >>> encoder.inverse_transform(X).tolist()
+    ['seat']
+    """
+
+    _parameter_constraints = {
+        "analyzer": [StrOptions({"char", "word"})],
+        "length": [Interval(Integral, 1, None, closed="left"), None],
+        "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "handle_unknown": [StrOptions({"error", "replace"})],
+    }
+
+    def __init__(
+        self, analyzer="char", *, length=None, max_tokens=None, handle_unknown="error"
+    ):
+        self.analyzer = analyzer
+        self.length = length
+        self.max_tokens = max_tokens
+        self.handle_unknown = handle_unknown
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the vocabulary and the length.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,)
+            Texts.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : TokenEncoder
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            For texts that are all empty, or longer than ``length``.
+        TypeError
+            For anything but a sequence of strings.
+        """
+        texts = [self._split(text) for text in _texts(X)]
+        longest = max(map(len, texts))
+        if longest == 0:
+            raise ValueError("empty vocabulary: X holds no text but empty strings.")
+        found, counts = np.unique(
+            np.array([token for text in texts for token in text]), return_counts=True
+        )
+        if self.max_tokens is not None and len(found) > self.max_tokens:
+            kept = np.argsort(-counts, kind="stable")[: self.max_tokens]
+            found = np.sort(found[kept])
+        special = [END, UNKNOWN] if self.handle_unknown == "replace" else [END]
+        tokens = np.array([*special, *found[found != UNKNOWN]])
+        length = longest if self.length is None else int(self.length)
+        self._indices(texts, tokens, length)  # refuses what transform would
+        self.tokens_, self.length_ = tokens, length
+        return self
+
+    def transform(self, X):
+        """Return texts as one-hot sequences.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,)
+            Texts.
+
+        Returns
+        -------
+        X_tokens : ndarray of shape (n_samples, length_, n_tokens), float32
+            A single 1 for each place of each text.
+
+        Raises
+        ------
+        ValueError
+            For a text of more than ``length_`` tokens, or with a token that is not in the
+            vocabulary where ``handle_unknown="error"``.
+        TypeError
+            For anything but a sequence of strings.
+        """
+        check_is_fitted(self)
+        texts = [self._split(text) for text in _texts(X)]
+        indices = self._indices(texts, self.tokens_, self.length_)
+        return np.eye(len(self.tokens_), dtype=np.float32)[indices]
+
+    def inverse_transform(self, X):
+        """Return the texts of the likeliest tokens.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length_, n_tokens)
+            One-hot sequences, or shares; also as rows of raveled samples.
+
+        Returns
+        -------
+        X_original : ndarray of str objects of shape (n_samples,)
+            Texts, up to the first token for the end.
+
+        Raises
+        ------
+        ValueError
+            For arrays of another shape.
+        """
+        check_is_fitted(self)
+        X, shape = np.asarray(X), (self.length_, len(self.tokens_))
+        if X.ndim < 2 or int(np.prod(X.shape[1:])) != np.prod(shape):
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but TokenEncoder makes samples of "
+                f"shape {shape}."
+            )
+        chosen = self.tokens_[X.reshape(-1, *shape).argmax(axis=2)]
+        is_past = np.logical_or.accumulate(chosen == END, axis=1)
+        texts = ["".join(row[~past]) for row, past in zip(chosen, is_past, strict=True)]
+        return np.array(texts, dtype=object)
+
+    def _split(self, text):
+        return list(text) if self.analyzer == "char" else WORDS.findall(text)
+
+    def _indices(self, texts, tokens, length):
+        """Return the place (n, length) in the vocabulary of each token; raise where none is."""
+        place = {token: i for i, token in enumerate(tokens.tolist())}
+        indices = np.zeros((len(texts), length), np.intp)
+        for row, text in zip(indices, texts, strict=True):
+            if len(text) > length:
+                raise ValueError(
+                    f"X has a text of {len(text)} tokens, but the length is {length}: "
+                    f"{''.join(text)!r:.80}. Cut it, or fit with a greater length."
+                )
+            row[: len(text)] = [place.get(token, place.get(UNKNOWN, -1)) for token in text]
+            if (row < 0).any():
+                unknown = next(token for token in text if token not in place)
+                raise ValueError(
+                    f"Found unknown token {unknown!r} in {''.join(text)!r:.80}. Fit on texts "
+                    "that have it, or set handle_unknown='replace'."
+                )
+        return indices
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        return tags
+
+
+def _texts(X):
+    """Return ``X`` as a list of strings, or raise TypeError."""
+    if isinstance(X, str) or not hasattr(X, "__len__"):
+        raise TypeError(
+            f"Expected a sequence of strings, got {type(X).__name__}. Pass a list of texts."
+        )
+    texts = list(X)
+    wrong = [type(text).__name__ for text in texts if not isinstance(text, str)]
+    if wrong or not texts:
+        got = f"{wrong[0]} among them" if wrong else "nothing"
+        raise TypeError(f"Expected a sequence of strings, got {got}. Convert the texts first.")
+    return texts

@@ -1,0 +1,121 @@
+"""Texts become one-hot tokens and come back as they were."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+from skae.architectures import Recurrent
+from skae.text import END, UNKNOWN, TokenEncoder
+
+WORDS = ["tea", "oats", "toast", "", "stet", "seat", "tree"]
+LINES = ["Don't panic, Arthur!", "  two  spaces\tand\na break", "Grüße — ¿qué? 日本 🙂", ""]
+
+
+@pytest.mark.parametrize("analyzer", ["char", "word"])
+@pytest.mark.parametrize("texts", [WORDS, LINES])
+def test_the_way_back_is_exact(analyzer, texts):
+    encoder = TokenEncoder(analyzer)
+    X = encoder.fit_transform(texts)
+    assert X.dtype == np.float32 and X.shape[1:] == (encoder.length_, len(encoder.tokens_))
+    assert_array_equal(X.sum(axis=2), 1)
+    assert encoder.inverse_transform(X).tolist() == texts
+    assert encoder.inverse_transform(X.reshape(len(X), -1)).tolist() == texts
+
+
+def test_tokens_are_characters_or_words():
+    encoder = TokenEncoder("word").fit(["tea, or tea", "oats"])
+    assert encoder.tokens_.tolist() == [END, " ", ",", "oats", "or", "tea"]
+    assert encoder.length_ == 6
+    assert TokenEncoder().fit(["tea"]).tokens_.tolist() == [END, "a", "e", "t"]
+
+
+@pytest.mark.parametrize("container", [np.array, pd.Series, tuple])
+def test_containers(container):
+    texts = container(WORDS)
+    encoder = TokenEncoder().fit(texts)
+    assert encoder.inverse_transform(encoder.transform(texts)).tolist() == WORDS
+
+
+def test_unknown_tokens():
+    with pytest.raises(ValueError, match=r"Found unknown token 'z' in 'zest'\. Fit on texts"):
+        TokenEncoder().fit(WORDS).transform(["zest"])
+    encoder = TokenEncoder(handle_unknown="replace").fit(WORDS)
+    assert encoder.tokens_[:2].tolist() == [END, UNKNOWN]
+    assert encoder.inverse_transform(encoder.transform(["zest"])).tolist() == [UNKNOWN + "est"]
+
+
+def test_the_most_frequent_tokens_are_kept():
+    encoder = TokenEncoder(max_tokens=2, handle_unknown="replace").fit(["abba", "ac"])
+    assert encoder.tokens_.tolist() == [END, UNKNOWN, "a", "b"]
+    with pytest.raises(ValueError, match="Found unknown token 'c'"):
+        TokenEncoder(max_tokens=2).fit(["abba", "ac"])
+
+
+def test_long_texts_are_refused():
+    words = "X has a text of 5 tokens, but the length is 4: 'toast'"
+    with pytest.raises(ValueError, match=words):
+        TokenEncoder(length=4).fit(WORDS)
+    with pytest.raises(ValueError, match=words):
+        TokenEncoder().fit(["seat"]).transform(["toast"])
+
+
+@pytest.mark.parametrize("bad", ["tea", [1, 2], [b"tea"], [None], [], 3, [["tea"]]])
+def test_not_texts(bad):
+    with pytest.raises(TypeError, match="Expected a sequence of strings, got"):
+        TokenEncoder().fit(bad)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="empty vocabulary"):
+        TokenEncoder().fit(["", ""])
+    for name in ("analyzer", "length", "max_tokens", "handle_unknown"):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of TokenEncoder must be"):
+            TokenEncoder(**{name: 0}).fit(WORDS)
+    encoder = TokenEncoder().fit(WORDS)
+    with pytest.raises(ValueError, match=r"X has samples of shape \(4, 4\), but TokenEncoder"):
+        encoder.inverse_transform(np.ones((2, 4, 4)))
+    with pytest.raises(NotFittedError):
+        TokenEncoder().transform(WORDS)
+
+
+def test_a_failed_fit_changes_nothing():
+    encoder = TokenEncoder(max_tokens=9).fit(WORDS)
+    before = dict(vars(encoder))
+    with pytest.raises(ValueError, match="unknown token"):
+        encoder.fit(["abcdefghijklm"])
+    assert vars(encoder) == before
+
+
+def test_clone_and_pickle():
+    encoder = clone(TokenEncoder("word", handle_unknown="replace")).fit(LINES)
+    again = pickle.loads(pickle.dumps(encoder))
+    assert_array_equal(again.transform(LINES), encoder.transform(LINES))
+
+
+def test_a_pipeline_of_strings(quick):
+    """Strings go in, strings come out; each place is one variable of the loss."""
+    ae = quick(architecture=Recurrent(units=4), loss="categorical", n_components=3)
+    pipeline = make_pipeline(TokenEncoder(), ae).fit(WORDS * 6)
+    Z = pipeline.transform(WORDS)
+    assert Z.shape == (7, 3)
+    back = pipeline.inverse_transform(Z)
+    assert back.shape == (7,) and all(isinstance(text, str) for text in back)
+    shares = ae.inverse_transform(Z)
+    np.testing.assert_allclose(shares.sum(axis=2), 1, rtol=1e-5)
+    encoder = pipeline[0]
+    drawn = encoder.inverse_transform(ae.sample(5, random_state=0))
+    assert all(isinstance(text, str) and len(text) <= encoder.length_ for text in drawn)
+
+
+def test_words_are_learned(quick):
+    """A few words, each many times: a code of two numbers tells them apart."""
+    settings = {"loss": "categorical", "cv": None, "max_iter": 60, "learning_rate": 1e-2}
+    pipeline = make_pipeline(TokenEncoder(), quick(n_components=2, **settings))
+    pipeline.fit(WORDS * 10)
+    assert pipeline.inverse_transform(pipeline.transform(WORDS)).tolist() == WORDS
