@@ -3,12 +3,14 @@
 from skae._transformer import AutoencoderTransformer
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
+from skae.series import SeriesPadder
 from skae.text import TokenEncoder
 
 __all__ = [
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
+    "SeriesPadder",
     "TokenEncoder",
 ]
 __version__ = "0.1.0"

@@ -9,7 +9,15 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 import skae
-from skae import AutoencoderTransformer, architectures, corruptions, losses, optimizers, text
+from skae import (
+    AutoencoderTransformer,
+    architectures,
+    corruptions,
+    losses,
+    optimizers,
+    series,
+    text,
+)
 
 validate = pytest.importorskip(
     "numpydoc.validate", reason="numpydoc comes with the test extra"
@@ -70,7 +78,7 @@ def test_no_check_is_left_out_by_a_tag(estimator):
 def public_objects():
     """Yield the dotted names of everything that a user may import, and of its methods."""
     packages = [(module, module.__all__) for module in (skae, architectures)]
-    for module in (optimizers, corruptions, losses, text):
+    for module in (optimizers, corruptions, losses, text, series):
         found = inspect.getmembers(
             module, lambda f: inspect.isfunction(f) or inspect.isclass(f)
         )
