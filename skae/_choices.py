@@ -26,13 +26,14 @@ MARGIN = 0.25  # of the variance left, since held-out rows are explained less th
 MOST_COMPONENTS = 512  # that a float n_components starts from
 
 
-def make_recipe(params, rows, sample_shape, scaling, seed, continued=None):
+def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=None):
     """Return the Recipe for ``rows`` in units of ``scaling`` under an estimator's parameters.
 
-    ``sample_shape`` is what the d columns of a row are, row by row. ``continued`` is the Model
-    that a warm start goes on from, whose sizes are kept.
+    ``sample_shape`` is what the columns of a row are, where they are no plain row. ``continued``
+    is the Model that a warm start goes on from, whose sizes are kept.
     """
     n, d = rows.values.shape
+    sample_shape = sample_shape or (d,)
     linear, loss = params.linear_path is not None, find_loss(params.loss, sample_shape)
     if continued is None:
         link, n_components = _link(params, loss, rows.values), _n_components(params, rows)

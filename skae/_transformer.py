@@ -526,7 +526,8 @@ class AutoencoderTransformer(
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
         rows = Rows(scaling.forward(X), weight)
-        recipe = make_recipe(self, rows, self.sample_shape_, scaling, seed, continued)
+        shape = self.sample_shape_
+        recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
