@@ -29,8 +29,8 @@ MOST_COMPONENTS = 512  # that a float n_components starts from
 def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=None):
     """Return the Recipe for ``rows`` in units of ``scaling`` under an estimator's parameters.
 
-    ``sample_shape`` is what the columns of a row are, where they are no plain row. ``continued``
-    is the Model that a warm start goes on from, whose sizes are kept.
+    ``sample_shape`` is what the columns of a row are, where they are no plain row;
+    ``continued`` the Model that a warm start goes on from, whose sizes are kept.
     """
     n, d = rows.values.shape
     sample_shape = sample_shape or (d,)
