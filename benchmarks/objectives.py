@@ -133,9 +133,12 @@ def sparse(seed):
 def entries_needed(model, X, most):
     """Return the mean number of entries of a code with which the error is at ``most`` so much.
 
-    The smallest entries are set to zero, by the size that each has among all codes.
+    The smallest entries are set to zero, by the size that each has among all codes. NaN where
+    the error is larger with all of them.
     """
     Z = model.transform(X)
+    if np.square(X - model.inverse_transform(Z)).mean() > most:
+        return np.nan
     size, needed = np.abs(Z), np.count_nonzero(Z, axis=1).mean()
     for share in np.linspace(0.01, 0.99, 99):
         pruned = np.where(size < np.quantile(size, share), 0.0, Z)

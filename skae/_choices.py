@@ -88,7 +88,6 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         clip=params.clip,
         numbers=_numbers(params, plan),
         seed=seed,
-        stratified=params.class_weight is not None,
         marks=marks,
         interval=_interval(autoencoder.link, scaling, d),
     )
@@ -193,8 +192,9 @@ def _n_components(params, rows):
     variances = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0].variances
     share = variances.cumsum() / (variances.sum() or 1.0)
     wanted = params.n_components + MARGIN * (1 - params.n_components)
-    needed = 1 + int(np.searchsorted(share, wanted))
-    return min(needed, len(share), MOST_COMPONENTS)
+    needed = min(1 + int(np.searchsorted(share, wanted)), len(share))
+    per_axis = Autoencoder(None, code_activation=params.code_activation).entries_per_axis
+    return min(per_axis * needed, MOST_COMPONENTS)
 
 
 def _n_axes(n_rows, n_features):

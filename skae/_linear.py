@@ -324,13 +324,18 @@ def unscaled_path(path):
     )
 
 
-def paired_path(path, n_components):
+def paired_path(path, axes, n_components):
     """Return ``path`` for codes without negative entries: two for each axis, one of each sign.
 
-    Both are rectified, and together they are what PCA projects on the axis.
+    Both are rectified, and together they are what PCA projects on the axis. The projection
+    keeps as many axes as PCA is compared with.
     """
+    projection = path.projection
+    if projection is not None:
+        projection = axes.basis[:, :n_components].astype(np.float32)
     axis, sign = np.arange(n_components) // 2, np.resize(np.float32([1, -1]), n_components)
     return path._replace(
+        projection=projection,
         gain=path.gain[axis] * sign,
         loadings=path.loadings[axis] * sign[:, None],
         code_scale=path.code_scale[axis],

@@ -13,14 +13,19 @@ BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
 class Rows(NamedTuple):
-    """Scaled rows ``values`` (n, d), NaN where missing, and their ``weight`` (n,), mean 1."""
+    """Scaled rows ``values`` (n, d), NaN where missing, and their ``weight`` (n,), mean 1.
+
+    ``strata`` (n,) are their classes where batches and hold-outs have their share of each.
+    """
 
     values: np.ndarray
     weight: np.ndarray
+    strata: np.ndarray | None = None
 
     def take(self, index):
         """Return the rows at ``index``."""
-        return Rows(self.values[index], self.weight[index])
+        strata = None if self.strata is None else self.strata[index]
+        return Rows(self.values[index], self.weight[index], strata)
 
     @property
     def is_weighted(self):
@@ -89,16 +94,16 @@ def fit_scaling(X, weight, scaling, *, centered):
 class RowSource:
     """Shuffled batches of rows without end: each pass takes every row once.
 
-    Where they are ``stratified``, each batch holds its share of the rows of every weight, which
-    are classes. The ragged tail of a pass is padded with rows of weight 0, never dropped.
-    ``gather(index)`` returns (x, target, observed) of the rows at ``index`` (n_batches,
-    batch_size); target is None where inputs are their own, observed where no cell is missing.
+    With ``strata`` each batch holds its share of every one of them. The ragged tail of a pass
+    is padded with rows of weight 0, never dropped. ``gather(index)`` returns (x, target,
+    observed) of the rows at ``index`` (n_batches, batch_size); target is None where inputs are
+    their own, observed where no cell is missing.
     """
 
-    def __init__(self, gather, weight, batch_size, rng, *, stratified=False):
+    def __init__(self, gather, weight, batch_size, rng, *, strata=None):
         smallest = np.finfo(np.float32).tiny  # a row of weight 0 would be no row
         self.gather, self.weight = gather, np.maximum(weight, smallest).astype(np.float32)
-        self.batch_size, self.rng, self.stratified = batch_size, rng, stratified
+        self.batch_size, self.rng, self.strata = batch_size, rng, strata
         self._index = np.empty((0, batch_size), np.intp)
         self._weight = np.empty((0, batch_size), np.float32)
 
@@ -115,21 +120,25 @@ class RowSource:
         n, size = len(self.weight), self.batch_size
         n_batches = -(-n // size)
         order = self.rng.permutation(n)
-        if self.stratified:
-            order = order[interleaved(self.weight[order])]
+        if self.strata is not None:
+            order = order[interleaved(self.strata[order], self.rng)]
         index = np.resize(order, (n_batches, size))
         is_real = (np.arange(n_batches * size) < n).reshape(index.shape)
         self._index = np.concatenate([self._index, index])
         self._weight = np.concatenate([self._weight, self.weight[index] * is_real])
 
 
-def interleaved(labels):
-    """Return an order in which every stretch holds the ``labels`` (n,) by their shares."""
+def interleaved(labels, rng):
+    """Return an order in which every stretch holds the ``labels`` (n,) by their shares.
+
+    Where each begins is random: a label that is there once may be anywhere.
+    """
     _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
     by_label = np.argsort(labels, kind="stable")
     rank = np.empty(len(labels))
     rank[by_label] = np.arange(len(labels)) - np.repeat(counts.cumsum() - counts, counts)
-    return np.argsort((rank + 0.5) / counts[labels], kind="stable")
+    first = rng.uniform(size=len(counts))[labels]
+    return np.argsort((rank + first) / counts[labels], kind="stable")
 
 
 def gather_complete(x, target):

@@ -42,7 +42,7 @@ class Judge:
     def __init__(self, rows, trial):
         self.recipe = recipe = trial.recipe
         self.objective = recipe.program.objective
-        self.target, self.weight = rows
+        self.target, self.weight = rows.values, rows.weight
         self.n_components = recipe.network.n_components
         self.observed = ~np.isnan(self.target)
         self.seen, self.reference = recipe.pca_errors(rows, trial.pca)
@@ -101,7 +101,7 @@ def hold_outs(n_rows, fraction, rng, strata=None):
     """
     order = rng.permutation(n_rows)
     if strata is not None:
-        order = order[interleaved(np.asarray(strata)[order])]
+        order = order[interleaved(np.asarray(strata)[order], rng)]
     size = min(max(1, int(fraction * n_rows)), LARGEST_HOLD_OUT)
     for i in range(min(MOST_HOLD_OUTS, max(1, n_rows // size))):
         val = order[i * size : (i + 1) * size]

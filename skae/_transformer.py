@@ -168,7 +168,7 @@ class AutoencoderTransformer(
     augmentation : callable or None, default=None
         ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
         another row, as good as the one that is there, anew at each step. It is both input and
-        target. Rows may then have no missing cells.
+        target; samples of more dimensions come raveled. Rows may then have no missing cells.
     sparsity : float, default=0.0
         Weight of the L1 norm of a code over sqrt(n_components) times its L2 norm [8]_, both in
         units of PCA's deviations: 1 for a code of equal entries, least for one of a single
@@ -500,8 +500,9 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For data that is no 2D table of at least two rows, numbers beyond float32, or a
-            column without any observed cell; the estimator is then what it was before.
+            For data that are no table or samples of one shape, at least two of them, numbers
+            beyond float32, or a column without any observed cell; the estimator is then what
+            it was before.
         TypeError
             For sparse matrices and containers without order.
         """
@@ -525,7 +526,8 @@ class AutoencoderTransformer(
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
-        rows = Rows(scaling.forward(X), weight)
+        strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
+        rows = Rows(scaling.forward(X), weight, strata)
         shape = self.sample_shape_
         recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
@@ -547,7 +549,10 @@ class AutoencoderTransformer(
     def _rows_to_fit(self, X):
         """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
         shape = shape_of_samples(X, self.sample_shape)
-        self._is_table = n_dimensions(X) <= 2
+        if shape is None and self.warm_start and hasattr(self, "_model"):
+            shape = self.sample_shape_  # raveled rows of the samples that it was fitted on
+        else:
+            self._is_table = n_dimensions(X) <= 2
         X = check_rows(self, X, reset=True, minimum=2)
         self.sample_shape_ = shape or X.shape[1:]
         if int(np.prod(self.sample_shape_)) != X.shape[1]:
@@ -600,8 +605,8 @@ class AutoencoderTransformer(
 
         if self.cv == "auto" and groups is None:
             rng = np.random.default_rng([seed, REFIT])
-            strata = None if self.class_weight is None else y
-            yield from hold_outs(len(rows.weight), self.validation_fraction, rng, strata)
+            n_rows, fraction = len(rows.weight), self.validation_fraction
+            yield from hold_outs(n_rows, fraction, rng, rows.strata)
             return
         if isinstance(self.cv, str | Integral) and groups is not None:
             n_groups = len(np.unique(groups))

@@ -43,7 +43,6 @@ class Recipe:
     clip: object
     numbers: dict
     seed: int
-    stratified: bool  # batches hold their share of each class
     marks: bool  # the encoder is told which cells are missing, and more of them are hidden
     interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
 
@@ -71,7 +70,7 @@ class Recipe:
         if auto.code_activation != "identity":
             path = _linear.unscaled_path(path)
         if auto.entries_per_axis == 2:
-            path = _linear.paired_path(path, k)
+            path = _linear.paired_path(path, pca.axes, k)
         if auto.variational:
             path = _linear.variational_path(path, pca.axes, is_squared=self._is_squared)
         start = "pca" if self.linear and auto.begins_at_pca else "random"
@@ -187,8 +186,7 @@ class Recipe:
             gather = gather_missing(X, inputs, rng)
         else:
             gather = gather_complete(inputs(X), None if self.program.objective.in_axes else X)
-        size, stratified = self.plan.batch_size, self.stratified
-        source = RowSource(gather, rows.weight, size, rng, stratified=stratified)
+        source = RowSource(gather, rows.weight, self.plan.batch_size, rng, strata=rows.strata)
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
         return Trial(self, run, pca, filler, path, start)

@@ -33,7 +33,7 @@ def check_rows(estimator, X, *, reset, minimum=1):
     ValueError for what it lets through.
     """
     if n_dimensions(X) > 2:
-        X = _as_rows(X, None if reset else estimator.sample_shape_)
+        X = _as_rows(estimator, X, None if reset else getattr(estimator, "sample_shape_", None))
     return _checked(
         X,
         lambda X: validate_data(
@@ -69,13 +69,13 @@ def shape_of_samples(X, sample_shape):
     return shape
 
 
-def _as_rows(X, shape):
+def _as_rows(estimator, X, shape):
     """Return samples (n_samples, ...) as rows; all of them are of ``shape``, if it is known."""
     X = np.asarray(X) if isinstance(X, list | tuple) else X
     if shape not in (None, X.shape[1:]):
         raise ValueError(
-            f"X has samples of shape {X.shape[1:]}, but AutoencoderTransformer was fitted with "
-            f"samples of shape {tuple(shape)}."
+            f"X has samples of shape {X.shape[1:]}, but {type(estimator).__name__} was fitted "
+            f"with samples of shape {tuple(shape)}."
         )
     return X.reshape(len(X), int(np.prod(X.shape[1:])))
 

@@ -117,8 +117,9 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
 
     def _suited(self, X):
         autoencoder = self._unfitted()
-        if self.autoencoder is None and np.ndim(X) == 2:
-            autoencoder.set_params(n_components=default_components(np.shape(X)[1]))
+        if self.autoencoder is None and np.ndim(X) >= 2:
+            n_features = int(np.prod(np.shape(X)[1:]))
+            autoencoder.set_params(n_components=default_components(n_features))
         return autoencoder
 
     def transform(self, X):
@@ -133,7 +134,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         -------
         X_filled : ndarray of shape (n_samples, n_features_out)
             The rows, observed cells as they were, and the indicator's columns after them:
-            float32 for float32 rows, otherwise float64.
+            float32 for float32 rows, otherwise float64. Samples of more dimensions keep
+            their shape, but where the indicator's columns follow them.
 
         Raises
         ------
@@ -145,7 +147,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         filled = self.autoencoder_.impute(X)
         if self.indicator_ is None:
             return filled
-        return np.hstack([filled, self.indicator_.transform(rows).astype(rows.dtype)])
+        marks = self.indicator_.transform(rows).astype(rows.dtype)
+        return np.hstack([filled.reshape(rows.shape), marks])
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that ``transform`` returns.

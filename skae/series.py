@@ -1,11 +1,10 @@
 """Series of different lengths to samples of one shape, and back to their own lengths."""
 
-from numbers import Integral
-
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
+
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class SeriesPadder(TransformerMixin, BaseEstimator):
@@ -16,15 +15,10 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
     holds the length too: it is ``scale_`` up to the end and 0 beyond. What other series stand
     beside one, and how far an array pads it, changes nothing.
 
-    Parameters
-    ----------
-    length : int or None, default=None
-        Timepoints of a sample; None takes those of the longest series in ``fit``.
-
     Attributes
     ----------
     length_ : int
-        Timepoints of a sample.
+        Timepoints of a sample: those of the longest series in ``fit``.
     n_channels_ : int or None
         Channels of a series; None for series without a second dimension.
     scale_ : float
@@ -48,12 +42,6 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
     [3, 5]
     """
 
-    _parameter_constraints = {"length": [Interval(Integral, 1, None, closed="left"), None]}
-
-    def __init__(self, length=None):
-        self.length = length
-
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn the length, the number of channels and the scale.
 
@@ -74,19 +62,18 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For series without a timepoint, of different numbers of channels, infinite or
-            longer than ``length``.
+            For series without a timepoint, of different numbers of channels, or of numbers
+            beyond float32.
         TypeError
             For anything but a sequence of numeric arrays.
         """
         series = _series(X)
         n_channels = series[0].shape[1:]
-        longest = max(x.shape[0] if x.ndim else 0 for x in series)
-        length = longest if self.length is None else int(self.length)
-        _check(series, n_channels, length)
+        _check(series, n_channels)
         cells = np.concatenate([x.ravel() for x in series])
         spread = float(np.nanstd(cells)) if np.isfinite(cells).any() else 0.0
-        self.length_, self.n_channels_ = length, n_channels[0] if n_channels else None
+        self.length_ = max(map(len, series))
+        self.n_channels_ = n_channels[0] if n_channels else None
         self.scale_ = spread if spread > 0 else 1.0
         return self
 
@@ -106,7 +93,8 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For series of another number of channels, infinite or longer than ``length_``.
+            For series of another number of channels, longer than ``length_``, or of numbers
+            beyond float32.
         TypeError
             For anything but a sequence of numeric arrays.
         """
@@ -161,8 +149,9 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
 
 def _series(X):
     """Return ``X`` as a list of float64 arrays, without the padding of an array of all."""
-    if isinstance(X, str | dict) or not hasattr(X, "__len__") or len(X) == 0:
-        got = "nothing" if hasattr(X, "__len__") and len(X) == 0 else type(X).__name__
+    is_sequence = hasattr(X, "__len__") and not isinstance(X, str | dict | set)
+    if not is_sequence or len(X) == 0:
+        got = "nothing" if is_sequence else type(X).__name__
         raise TypeError(f"Expected a sequence of series, got {got}. Pass a list of arrays.")
     try:
         series = [np.asarray(x, np.float64) for x in X]
@@ -173,16 +162,18 @@ def _series(X):
 
 
 def _without_padding(x):
+    if x.ndim == 0 or x.size == 0:
+        return x
     is_there = ~np.isnan(x.reshape(len(x), -1)).all(axis=1)
     return x[: len(x) - is_there[::-1].argmax()] if is_there.any() else x[:0]
 
 
-def _check(series, n_channels, length):
+def _check(series, n_channels, length=np.inf):
     for x in series:
-        if x.ndim not in (1, 2) or x.shape[0] == 0:
+        if x.ndim not in (1, 2) or x.size == 0:
             raise ValueError(
                 "Series must be of shape (n_timepoints,) or (n_timepoints, n_channels) with at "
-                f"least one timepoint, got {x.shape}."
+                f"least one timepoint and channel, got {x.shape}."
             )
         if x.shape[1:] != tuple(n_channels):
             raise ValueError(
@@ -191,8 +182,10 @@ def _check(series, n_channels, length):
             )
         if len(x) > length:
             raise ValueError(
-                f"X has a series of {len(x)} timepoints, but the length is {length}. Cut it, "
-                "or fit with a greater length."
+                f"X has a series of {len(x)} timepoints, but the longest in fit had {length}. "
+                "Cut it, or fit on series as long."
             )
-        if np.isinf(x).any():
-            raise ValueError("Input X contains infinity.")
+        if np.any(np.abs(x) > LARGEST):
+            raise ValueError(
+                "Input X contains infinity or a value too large for dtype('float32')."
+            )

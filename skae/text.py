@@ -1,6 +1,7 @@
 """Strings to sequences of one-hot tokens and back, exactly."""
 
 import re
+from collections import Counter
 from numbers import Integral
 
 import numpy as np
@@ -27,14 +28,15 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
     length : int or None, default=None
         Tokens in a sample; None takes those of the longest text in ``fit``.
     max_tokens : int or None, default=None
-        Size of the vocabulary, the most frequent tokens of ``fit``; None keeps all.
+        How many tokens of ``fit`` are kept, the most frequent ones; None keeps all. The others
+        are unknown, which wants ``handle_unknown="replace"``.
     handle_unknown : {"error", "replace"}, default="error"
         What is done with tokens that are not in the vocabulary: "replace" makes one token of
         all of them, of which the way back makes the replacement character U+FFFD.
 
     Attributes
     ----------
-    tokens_ : ndarray of shape (n_tokens,)
+    tokens_ : ndarray of str objects of shape (n_tokens,)
         The vocabulary: the empty string for the end, U+FFFD where unknown tokens are replaced,
         then the tokens of ``fit`` in the order of their characters.
     length_ : int
@@ -100,14 +102,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
         longest = max(map(len, texts))
         if longest == 0:
             raise ValueError("empty vocabulary: X holds no text but empty strings.")
-        found, counts = np.unique(
-            np.array([token for text in texts for token in text]), return_counts=True
-        )
-        if self.max_tokens is not None and len(found) > self.max_tokens:
-            kept = np.argsort(-counts, kind="stable")[: self.max_tokens]
-            found = np.sort(found[kept])
         special = [END, UNKNOWN] if self.handle_unknown == "replace" else [END]
-        tokens = np.array([*special, *found[found != UNKNOWN]])
+        tokens = np.array([*special, *self._vocabulary(texts, special)], dtype=object)
         length = longest if self.length is None else int(self.length)
         self._indices(texts, tokens, length)  # refuses what transform would
         self.tokens_, self.length_ = tokens, length
@@ -169,6 +165,19 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
         texts = ["".join(row[~past]) for row, past in zip(chosen, is_past, strict=True)]
         return np.array(texts, dtype=object)
 
+    def _vocabulary(self, texts, special):
+        """Return the tokens of ``texts`` but the ``special`` ones, sorted."""
+        counts = Counter(token for text in texts for token in text if token not in special)
+        if self.max_tokens is None or len(counts) <= self.max_tokens:
+            return sorted(counts)
+        if self.handle_unknown == "error":
+            raise ValueError(
+                f"max_tokens={self.max_tokens} leaves out some of the {len(counts)} tokens of "
+                "X, which handle_unknown='error' refuses. Set handle_unknown='replace'."
+            )
+        kept = sorted(counts, key=lambda token: (-counts[token], token))[: self.max_tokens]
+        return sorted(kept)
+
     def _split(self, text):
         return list(text) if self.analyzer == "char" else WORDS.findall(text)
 
@@ -201,9 +210,11 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
 
 def _texts(X):
     """Return ``X`` as a list of strings, or raise TypeError."""
-    if isinstance(X, str) or not hasattr(X, "__len__"):
+    is_sequence = hasattr(X, "__len__") and not isinstance(X, str | dict | set)
+    if not is_sequence or getattr(X, "ndim", 1) != 1:
         raise TypeError(
-            f"Expected a sequence of strings, got {type(X).__name__}. Pass a list of texts."
+            f"Expected a sequence of strings, got {type(X).__name__}. Pass a list of texts, or "
+            "one column."
         )
     texts = list(X)
     wrong = [type(text).__name__ for text in texts if not isinstance(text, str)]

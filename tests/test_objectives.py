@@ -305,6 +305,15 @@ def test_rectified_codes_begin_at_pca(quick, X):
     assert_allclose(fit.inverse_transform(Z), expected, atol=1e-4 * np.abs(X).max())
 
 
+def test_a_share_of_variance_in_rectified_codes(quick, X):
+    """Two entries for each axis: as many axes as without the activation, at least."""
+    share = {"n_components": 0.9, "learning_rate": 1e-12, "max_iter": 1}
+    plain, rectified = (quick(code_activation=a, **share) for a in ("identity", "relu"))
+    k = plain.fit(X)._model.network.n_components
+    assert rectified.fit(X)._model.network.n_components == 2 * k
+    assert rectified.score(X) > 0.9
+
+
 def test_more_rectified_codes_than_pca_fills_are_alive(quick, X):
     fit = quick(n_components=2 * X.shape[1] + 4, code_activation="relu", ordered=False).fit(X)
     assert (fit.transform(X)[:, -4:] > 0).any(axis=0).all()

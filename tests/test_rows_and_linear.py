@@ -41,7 +41,7 @@ def test_stratified_batches_hold_their_share_of_every_class():
     x = np.arange(80.0)[:, None]
     weight = np.where(x[:, 0] < 10, 4.0, 4 / 7)
     rng = np.random.default_rng(0)
-    source = RowSource(gather_complete(x, None), weight, 16, rng, stratified=True)
+    source = RowSource(gather_complete(x, None), weight, 16, rng, strata=x[:, 0] < 10)
     for _ in range(3):
         rows, _, _, found = source.block(5, 5)
         assert_array_equal(np.sort(rows.ravel()), x[:, 0])

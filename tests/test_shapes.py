@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skae import AutoencoderImputer, AutoencoderOutlierDetector
 from skae.architectures import Conv1d, Conv2d, Recurrent
 from skae.architectures.conv import _doubled, _halved
 
@@ -191,3 +192,36 @@ def test_warm_start_keeps_the_shape(quick, images):
     estimator = quick(warm_start=True).fit(images)
     with pytest.raises(ValueError, match="shape of samples"):
         estimator.fit(images.swapaxes(1, 2))
+
+
+def test_the_imputer_and_the_detector_take_samples(quick, images):
+    holes = images.copy()
+    holes[::3, 1, 2] = np.nan
+    imputer = AutoencoderImputer(quick(), add_indicator=True).fit(holes)
+    table = AutoencoderImputer(quick(), add_indicator=True).fit(holes.reshape(60, 24))
+    expected = table.transform(holes.reshape(60, 24))
+    assert expected.shape == (60, 25)
+    assert_array_equal(imputer.transform(holes), expected)
+    plain = AutoencoderImputer(quick()).fit(holes).transform(holes)
+    assert plain.shape == images.shape
+    assert_array_equal(plain.reshape(60, 24), expected[:, :24])
+    detector = AutoencoderOutlierDetector(quick()).fit(images)
+    flat = AutoencoderOutlierDetector(quick()).fit(images.reshape(60, 24))
+    assert_array_equal(detector.predict(images), flat.predict(images.reshape(60, 24)))
+
+
+def test_a_rectified_fit_goes_on_beside_the_same_pca(quick, images):
+    """Its projection keeps the axes that PCA is compared with, not only those it uses."""
+    settings = {"architecture": Conv2d(channels=(2,)), "code_activation": "relu"}
+    settings |= {"n_components": 4, "cv": None, "warm_start": True}
+    estimator = quick(**settings).fit(images)
+    axes, ratio = estimator.components_, estimator.error_ratio_
+    estimator.set_params(max_iter=1, learning_rate=1e-12).fit(images)
+    assert_allclose(estimator.components_, axes, atol=1e-6)
+    assert_allclose(estimator.error_ratio_, ratio, rtol=1e-3)
+
+
+def test_raveled_rows_go_on_from_samples(quick, images):
+    estimator = quick(warm_start=True).fit(images).fit(images.reshape(60, 24))
+    assert estimator.sample_shape_ == (4, 6)
+    assert estimator.inverse_transform(estimator.transform(images)).shape == images.shape

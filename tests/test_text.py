@@ -14,7 +14,13 @@ from skae.architectures import Recurrent
 from skae.text import END, UNKNOWN, TokenEncoder
 
 WORDS = ["tea", "oats", "toast", "", "stet", "seat", "tree"]
-LINES = ["Don't panic, Arthur!", "  two  spaces\tand\na break", "Grüße — ¿qué? 日本 🙂", ""]
+LINES = [
+    "\x00\ufffd",
+    "Don't panic, Arthur!",
+    "  two  spaces\tand\na break",
+    "Grüße — ¿qué? 日本 🙂",
+    "",
+]
 
 
 @pytest.mark.parametrize("analyzer", ["char", "word"])
@@ -53,8 +59,10 @@ def test_unknown_tokens():
 def test_the_most_frequent_tokens_are_kept():
     encoder = TokenEncoder(max_tokens=2, handle_unknown="replace").fit(["abba", "ac"])
     assert encoder.tokens_.tolist() == [END, UNKNOWN, "a", "b"]
-    with pytest.raises(ValueError, match="Found unknown token 'c'"):
+    with pytest.raises(ValueError, match="max_tokens=2 leaves out some of the 3 tokens"):
         TokenEncoder(max_tokens=2).fit(["abba", "ac"])
+    encoder = TokenEncoder(max_tokens=2, handle_unknown="replace").fit(["tea" + 2 * UNKNOWN])
+    assert encoder.tokens_.tolist() == [END, UNKNOWN, "a", "e"]
 
 
 def test_long_texts_are_refused():
@@ -65,7 +73,14 @@ def test_long_texts_are_refused():
         TokenEncoder().fit(["seat"]).transform(["toast"])
 
 
-@pytest.mark.parametrize("bad", ["tea", [1, 2], [b"tea"], [None], [], 3, [["tea"]]])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *("tea", [1, 2], [b"tea"], [None], [], 3, [["tea"]], {"text": ["tea"]}, {"tea"}),
+        *(pd.DataFrame({"text": ["tea"]}), np.array([["tea"]])),
+    ],
+    ids=str,
+)
 def test_not_texts(bad):
     with pytest.raises(TypeError, match="Expected a sequence of strings, got"):
         TokenEncoder().fit(bad)
@@ -87,7 +102,7 @@ def test_bad_arguments():
 def test_a_failed_fit_changes_nothing():
     encoder = TokenEncoder(max_tokens=9).fit(WORDS)
     before = dict(vars(encoder))
-    with pytest.raises(ValueError, match="unknown token"):
+    with pytest.raises(ValueError, match="max_tokens=9"):
         encoder.fit(["abcdefghijklm"])
     assert vars(encoder) == before
 
