@@ -206,6 +206,8 @@ def test_set_output_gives_the_columns_back(quick, X, library, prefix):
     names = ["a", "b", "c", "d"]
     table = pd.DataFrame(X, columns=names, index=[f"r{i}" for i in range(len(X))])
     table = table if library is pd else pl.from_pandas(table)
+    if not hasattr(StandardScaler().fit(table), "feature_names_in_"):
+        pytest.skip("this scikit-learn does not read the names of this library's columns")
     estimator = quick(n_components=3).fit(table)
     Z = estimator.transform(table)
     rebuilt = estimator.inverse_transform(Z[:, :prefix])
