@@ -548,13 +548,12 @@ class AutoencoderTransformer(
 
     def _rows_to_fit(self, X):
         """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
-        shape = shape_of_samples(X, self.sample_shape)
-        if shape is None and self.warm_start and hasattr(self, "_model"):
-            shape = self.sample_shape_  # raveled rows of the samples that it was fitted on
-        else:
-            self._is_table = n_dimensions(X) <= 2
+        shape, is_table = shape_of_samples(X, self.sample_shape), n_dimensions(X) <= 2
+        before = getattr(self, "sample_shape_", ()) if self.warm_start else ()
         X = check_rows(self, X, reset=True, minimum=2)
-        self.sample_shape_ = shape or X.shape[1:]
+        if shape is None and before and int(np.prod(before)) == X.shape[1]:
+            return X  # raveled rows of the samples that it was fitted on
+        self.sample_shape_, self._is_table = shape or X.shape[1:], is_table
         if int(np.prod(self.sample_shape_)) != X.shape[1]:
             raise ValueError(
                 f"sample_shape={self.sample_shape_} stands for {np.prod(self.sample_shape_)} "
