@@ -48,7 +48,7 @@ def main(arguments=None):
         split=f"{SPLIT}; random_state=seed",
         seeds=options.seeds,
         detectors="skae and PCA with the number of components named, the others' defaults",
-        pyod=version("pyod") if HAS_PYOD else "left out: pip install pyod torch",
+        pyod=version("pyod") if HAS_PYOD else "left out: pip install pyod torch tqdm",
     )
     methods = [f"{name}-{m}" for name in ("skae", "PCA") for m in options.components]
     methods = ["skae", *methods, *PEERS]
