@@ -10,7 +10,7 @@ import argparse
 import numpy as np
 from sklearn.decomposition import PCA
 
-from benchmarks._cases import fit
+from benchmarks._cases import fit, pca_errors, prefix_errors
 from benchmarks._report import SPLIT, Table, names, numbers, print_head
 from benchmarks.data import DataMissing, load, split
 
@@ -52,17 +52,14 @@ def measure(table, name, k, seed):
     X_train, X_test, train, _ = split(dataset, seed)
     groups = None if dataset.groups is None else dataset.groups[train]
     shape = SHAPES[name]
-    reference = pca_errors(X_train, X_test, k)
+    reference = pca_errors(PCA(k, svd_solver="full").fit(X_train), X_test)
     variance = np.square(X_test - X_train.mean(axis=0)).sum()
     is_image = name in ("MNIST 5k", "faces", "patches")
     for architecture in ARCHITECTURES[2 if is_image else 1]:
         settings = {"architecture": architecture, "sample_shape": shape}
         model, seconds = fit(X_train, k, seed, groups=groups, **settings)
-        Z = model.transform(X_test)
-        errors = [
-            np.square(X_test - model.inverse_transform(Z[:, :m])).sum() for m in range(1, k + 1)
-        ]
-        ratios = np.array(errors) / reference
+        errors = prefix_errors(model, X_test)
+        ratios = errors / reference
         table.row(
             name,
             str(k),
@@ -76,14 +73,6 @@ def measure(table, name, k, seed):
             f"{seconds:.0f}",
             f"{model.best_iter_}/{model.n_iter_}",
         )
-
-
-def pca_errors(X_train, X_test, k):
-    """Return PCA's squared errors (k,) of the test rows with 1..k components."""
-    pca = PCA(k, svd_solver="full").fit(X_train)
-    Z = pca.transform(X_test)
-    rebuilt = (Z[:, :m] @ pca.components_[:m] + pca.mean_ for m in range(1, k + 1))
-    return np.array([np.square(X_test - X_back).sum() for X_back in rebuilt])
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from skae._objective import PENALTIES, Autoencoder, Objective
 from skae._training import Program, average_decay, make_plan
 from skae._trials import Recipe
 from skae.architectures import ARCHITECTURES
+from skae.architectures.dense import FEW
 from skae.losses import find_loss
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
-FEW = 4  # components, below which more steps at a higher rate serve best
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
 MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
 MOST_COMPONENTS = 512  # that a float n_components starts from

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-LARGEST = float(np.finfo(np.float32).max)
+from skae._validation import LARGEST
 
 
 class SeriesPadder(TransformerMixin, BaseEstimator):

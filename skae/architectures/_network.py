@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from sklearn.base import BaseEstimator
 
+TRUNK = (256,)  # widths by default, where a stem has done most of the work
+
 
 class Architecture(BaseEstimator):
     """Parameters of an architecture, resolved by ``fit`` to a static record.
@@ -39,7 +41,10 @@ class Architecture(BaseEstimator):
         sizes : tuple of int
             Widths of the encoder's trunk; the decoder mirrors them.
         """
-        raise NotImplementedError
+        return self._layer_sizes(n_components)
+
+    def _layer_sizes(self, n_components):
+        return TRUNK
 
     def network(self, **sizes):
         """Return the static record of this architecture at the given sizes.
@@ -54,6 +59,9 @@ class Architecture(BaseEstimator):
         network : Network
             A frozen, hashable record.
         """
+        return self._network(**sizes)
+
+    def _network(self, **sizes):
         raise NotImplementedError
 
 

@@ -19,7 +19,6 @@ from skae.architectures._network import Architecture, Network, as_grid, from_gri
 
 FIRST_CHANNELS, MOST_CHANNELS = 16, 64
 SMALLEST_SIDE = 7  # of the grid, up to which it is halved
-TRUNK = (256,)
 
 
 class _Conv(Architecture):
@@ -37,34 +36,7 @@ class _Conv(Architecture):
         self.kernel_size = kernel_size
         self.channels_first = channels_first
 
-    def layer_sizes(self, n_components):
-        """Return the trunk's widths where ``hidden_layer_sizes`` is "auto".
-
-        Parameters
-        ----------
-        n_components : int
-            Size of the code.
-
-        Returns
-        -------
-        sizes : tuple of int
-            One layer.
-        """
-        return TRUNK
-
-    def network(self, **sizes):
-        """Return the static record of this architecture at the given sizes.
-
-        Parameters
-        ----------
-        **sizes : dict
-            The fields of ``skae.architectures.Network``.
-
-        Returns
-        -------
-        network : ConvNetwork
-            A frozen, hashable record.
-        """
+    def _network(self, **sizes):
         first = bool(self.channels_first)
         shape = sizes["sample_shape"]
         grid, n_channels = as_grid(shape, self._n_axes, channels_first=first, name=self._name)

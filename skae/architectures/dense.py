@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network
 
-FEW = 4  # components, below which depth serves best, from there on width
+FEW = 4  # components, below which depth and a high rate serve best, from there on width
 
 
 class Dense(Architecture):
@@ -36,34 +36,10 @@ class Dense(Architecture):
     def __init__(self, skip=True):
         self.skip = skip
 
-    def layer_sizes(self, n_components):
-        """Return the widths where ``hidden_layer_sizes`` is "auto".
-
-        Parameters
-        ----------
-        n_components : int
-            Size of the code.
-
-        Returns
-        -------
-        sizes : tuple of int
-            Short codes need depth, long ones width.
-        """
+    def _layer_sizes(self, n_components):
         return (128, 128, 128, 128) if n_components < FEW else (512, 256)
 
-    def network(self, **sizes):
-        """Return the static record of this architecture at the given sizes.
-
-        Parameters
-        ----------
-        **sizes : dict
-            The fields of ``skae.architectures.Network``.
-
-        Returns
-        -------
-        network : DenseNetwork
-            A frozen, hashable record.
-        """
+    def _network(self, **sizes):
         return DenseNetwork(**sizes, skip=bool(self.skip))
 
 

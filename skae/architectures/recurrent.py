@@ -12,7 +12,6 @@ from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
 
 MOST_STEPS = 32  # of the recurrence, up to which each is one timepoint
-TRUNK = (256,)
 
 
 class Recurrent(Architecture):
@@ -78,34 +77,7 @@ class Recurrent(Architecture):
         self.step_size = step_size
         self.channels_first = channels_first
 
-    def layer_sizes(self, n_components):
-        """Return the widths where ``hidden_layer_sizes`` is "auto".
-
-        Parameters
-        ----------
-        n_components : int
-            Size of the code.
-
-        Returns
-        -------
-        sizes : tuple of int
-            One layer.
-        """
-        return TRUNK
-
-    def network(self, **sizes):
-        """Return the static record of this architecture at the given sizes.
-
-        Parameters
-        ----------
-        **sizes : dict
-            The fields of ``skae.architectures.Network``.
-
-        Returns
-        -------
-        network : RecurrentNetwork
-            A frozen, hashable record.
-        """
+    def _network(self, **sizes):
         first = bool(self.channels_first)
         shape = sizes["sample_shape"]
         (n_times,), n_channels = as_grid(shape, 1, channels_first=first, name="recurrent")
