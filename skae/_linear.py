@@ -62,11 +62,13 @@ class Filler(NamedTuple):
 
     The model is probabilistic PCA: ``mean`` (d,), principal axes ``loadings`` (d, r) and, for
     each of them, ``ridge`` (r,), the noise over the axis's variance. With r = 0 it is the mean.
+    ``by_pattern`` is the quicker way where many rows miss the same cells.
     """
 
     mean: np.ndarray
     loadings: np.ndarray
     ridge: np.ndarray
+    by_pattern: bool = False
 
     def fill(self, X):
         """Return ``X`` (n, d) without NaN; what is observed stays."""
@@ -101,11 +103,21 @@ class Filler(NamedTuple):
     def _grams(self, missing, rows):
         """Yield some of the ``rows`` and, for each, the inverse covariance of its code."""
         d, rank = self.loadings.shape
-        pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
         size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
+        grams = self._grams_by_pattern if self.by_pattern else self._grams_by_row()
         for part in np.array_split(rows, -(-len(rows) // size)):
-            gram = (~missing[part]).astype(np.float64) @ pairs
-            yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
+            yield part, grams(~missing[part]) + np.diag(self.ridge)
+
+    def _grams_by_row(self):
+        d, rank = self.loadings.shape
+        pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
+        return lambda seen: (seen.astype(np.float64) @ pairs).reshape(-1, rank, rank)
+
+    def _grams_by_pattern(self, seen):
+        patterns, which = np.unique(seen, axis=0, return_inverse=True)
+        return np.stack([self.loadings[p].T @ self.loadings[p] for p in patterns])[
+            which.ravel()
+        ]
 
 
 class LinearPath(NamedTuple):
@@ -123,7 +135,8 @@ class LinearPath(NamedTuple):
     kept by the link; ``cut_error`` (k + 1,) PCA's mean error per row with the first m
     components; ``code_log_variance`` (k,) the logarithm of the variance of a variational code
     over its scale's square, as PCA has it; ``strength`` () the share of both corrections that
-    is applied: 1 while training, but where a warm start goes on from less.
+    is applied: 1 while training, but where a warm start goes on from less; ``cell_weight`` (d,)
+    factors of the cells' losses, where they are not all 1.
     """
 
     mean: np.ndarray
@@ -145,6 +158,7 @@ class LinearPath(NamedTuple):
     cut_error: np.ndarray
     code_log_variance: np.ndarray
     strength: np.ndarray
+    cell_weight: np.ndarray | None = None
 
 
 def fit_axes(rows, n_axes, n_components):

@@ -28,6 +28,10 @@ class Identity:
         """Return the outputs."""
         return linear + correction
 
+    def scales(self, residual, mean):
+        """Return the correction's scale and the margin, which there is none of."""
+        return residual, np.zeros_like(residual)
+
 
 @dataclass(frozen=True)
 class Logistic:
@@ -116,6 +120,46 @@ class Softmax:
         return [slice(*pair) for pair in pairwise(starts)]
 
     scales = Positive.scales
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A link for each of ``parts``, pairs of a number of consecutive columns and their link.
+
+    Where a part's link has no range of its own, its columns have no ends.
+    """
+
+    parts: tuple
+    in_axes = False
+
+    def __call__(self, path, linear, correction):
+        """Return the outputs."""
+        xp = correction.__array_namespace__()
+        outputs = []
+        for block, link in slices(self.parts):
+            names = "origin", "unit", "margin"
+            part = path._replace(**{name: getattr(path, name)[block] for name in names})
+            outputs.append(link(part, linear[..., block], correction[..., block]))
+        return xp.concat(outputs, axis=-1)
+
+    @property
+    def ends(self):
+        """The ends (d,), (d,) of each column; infinite where there is none."""
+        pairs = [link.ends or (-np.inf, np.inf) for _, link in self.parts]
+        sizes = [n for n, _ in self.parts]
+        return tuple(np.repeat(np.array(pairs), sizes, axis=0).T)
+
+    def scales(self, residual, mean):
+        """Return the corrections' scales and the margins (d,), part by part."""
+        found = [link.scales(residual[b], mean[b]) for b, link in slices(self.parts)]
+        return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True))
+
+
+def slices(parts):
+    """Yield the slice of columns of each of ``parts`` (n_columns, what), and what it is."""
+    starts = np.cumsum((0, *(n for n, _ in parts))).tolist()
+    for pair, (_, what) in zip(pairwise(starts), parts, strict=True):
+        yield slice(*pair), what
 
 
 def shares(path, x):

@@ -195,7 +195,8 @@ class Objective:
         """Return the losses (..., d) of scaled columns; for NumPy's arrays too."""
         if self.loss_has_units:
             target, out = shares(path, target), shares(path, out)
-        return self.loss(target, out)
+        losses = self.loss(target, out)
+        return losses if path.cell_weight is None else path.cell_weight * losses
 
     @property
     def loss_has_units(self):

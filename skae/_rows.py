@@ -72,21 +72,26 @@ class Scaling(NamedTuple):
         return float(self.scale) if self.scale.ndim == 0 else 1.0
 
 
-def fit_scaling(X, weight, scaling, *, centered):
-    """Return the Scaling of ``X`` named by ``scaling`` ("global", "standard" or None)."""
+def fit_scaling(X, weight, scaling, *, centered, pools=None):
+    """Return the Scaling of ``X`` named by ``scaling`` ("global", "standard" or None).
+
+    ``pools`` are pairs (n_columns, n_variables) of consecutive columns with one scale each.
+    """
     X = np.ascontiguousarray(X, np.float64)  # sums run in the same order for every container
     mean = column_means(X, weight)
     if scaling is None:
         return Scaling(mean if centered else np.zeros_like(mean), np.array(1.0))
     with np.errstate(under="ignore"):
         spread = np.sqrt(column_means(np.square(X - mean), weight))
-    if scaling == "global":
+    if pools is not None:
+        sizes, n_variables = np.array(pools).T
+        sums = np.add.reduceat(np.square(spread), np.cumsum(sizes) - sizes)
+        spread = np.repeat(np.sqrt(sums / n_variables), sizes)
+    elif scaling == "global":
         spread = np.sqrt(np.square(spread).mean())
     # A column whose spread is rounding error is constant; it is not blown up to unit size.
     floor = (
-        10
-        * np.finfo(np.float64).eps
-        * (np.abs(mean) if scaling == "standard" else np.abs(mean).max())
+        10 * np.finfo(np.float64).eps * (np.abs(mean) if spread.ndim else np.abs(mean).max())
     )
     return Scaling(mean, np.where(spread > floor, spread, 1.0))
 
@@ -148,16 +153,16 @@ def gather_complete(x, target):
     return lambda index: (x[index], None if target is None else target[index], None)
 
 
-def gather_missing(X, fill, rng):
+def gather_missing(X, hide, fill):
     """Return the ``gather`` of a RowSource for rows ``X`` (n, d) with missing cells.
 
-    Each time other observed cells are hidden; ``fill`` makes inputs of what is left.
+    ``hide`` hides others each time; ``fill`` makes inputs of what is left.
     """
 
     def gather(index):
         rows = X[index.ravel()]
         observed = ~np.isnan(rows)
-        x = fill(hide_cells(rows, rng))
+        x = fill(hide(rows))
         parts = (x, np.where(observed, rows, 0.0), observed)
         return tuple(part.reshape(*index.shape, -1).astype(np.float32) for part in parts)
 
@@ -168,6 +173,12 @@ def hide_cells(X, rng):
     """Return ``X`` (n, d) with NaN in further cells: in each row a share of its own."""
     share = rng.uniform(0, 2 * HIDDEN_SHARE, (len(X), 1))
     return np.where(rng.uniform(size=X.shape) < share, np.nan, X)
+
+
+def hide_blocks(X, sizes, rng):
+    """Return ``X`` (n, d) with NaN in one block of ``sizes`` columns, in half of the rows."""
+    hidden = rng.integers(2 * len(sizes), size=(len(X), 1))
+    return np.where(np.repeat(np.arange(len(sizes)), sizes) == hidden, np.nan, X)
 
 
 def _padded(array, length):

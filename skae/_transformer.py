@@ -27,7 +27,7 @@ from skae._choices import make_recipe
 from skae._device import computing
 from skae._linear import ends
 from skae._links import LINKS
-from skae._objective import CODE_ACTIVATIONS, noise_variance
+from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, balanced, column_means, fit_scaling
 from skae._sampling import CodeDensity, Prior, few
@@ -53,7 +53,7 @@ from skae._validation import (
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
-from skae.losses import LOSSES, SquaredError
+from skae.losses import LOSSES, Joint, SquaredError, find_loss
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
@@ -674,7 +674,10 @@ class AutoencoderTransformer(
         return {**structure, **others}
 
     def _fit_scaling(self, X, weight):
-        return fit_scaling(X, weight, self.scaling, centered=self.linear_path is not None)
+        loss, by_column = find_loss(self.loss), self.scaling == "standard"
+        pools = loss.pools(by_column=by_column) if isinstance(loss, Joint) else None
+        centered = self.linear_path is not None
+        return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
 
     def _set_fitted(self, outcome, scaling, bounds, recipe):
         """Set every fitted attribute together, from the record of the run."""
@@ -868,9 +871,8 @@ class AutoencoderTransformer(
 
     def _with_noise(self, rows, rng):
         """Return cells drawn around their means ``rows`` (n_samples, n_features)."""
-        if hasattr(self._loss, "draw"):
-            return self._loss.draw(rows, rng)
-        return np.clip(rows + self._residual * rng.standard_normal(rows.shape), *self._bounds)
+        draw = getattr(self._loss, "draw", SquaredError().draw)
+        return np.clip(draw(rows, self._residual, rng), *self._bounds)
 
     def impute(self, X):
         """Return ``X`` with its missing cells filled by their reconstruction.
@@ -966,10 +968,12 @@ class AutoencoderTransformer(
         """Return the sum (n_samples,) of each row's losses over its observed cells."""
         observed = ~np.isnan(X)
         target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
-        is_squared = isinstance(self._loss, SquaredError)
-        if not is_squared and getattr(self._loss, "link", None) is None:
+        if isinstance(self._loss, SquaredError):
+            losses = self._loss(target, out)
+        else:
             target, out = self._scaling.forward(target), self._scaling.forward(out)
-        losses = np.asarray(self._loss(target, out), np.float64)
+            objective = Objective(self._model.autoencoder, self._loss)
+            losses = np.asarray(objective.cell_losses(self._model.path, target, out))
         return np.where(observed, losses, 0.0).sum(axis=1)
 
     def _encode(self, X):

@@ -14,9 +14,16 @@ import numpy as np
 from skae import _linear
 from skae._inference import Model
 from skae._links import Identity
-from skae._rows import RowSource, gather_complete, gather_missing, hide_cells
+from skae._rows import (
+    RowSource,
+    column_means,
+    gather_complete,
+    gather_missing,
+    hide_blocks,
+    hide_cells,
+)
 from skae._training import Plan, Program, Run, any_finite
-from skae.losses import SquaredError
+from skae.losses import Joint, SquaredError
 
 MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
@@ -44,6 +51,7 @@ class Recipe:
     numbers: dict
     seed: int
     marks: bool  # the encoder is told which cells are missing, and more of them are hidden
+    hides_cells: bool  # also single ones, not only the blocks that the network names
     interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
 
     @property
@@ -65,7 +73,7 @@ class Recipe:
             path = self._pca_path(rows, pca.axes, -(-k // auto.entries_per_axis), **given)
         else:
             path = _linear.plain_path(rows, pca.axes, k, interval=self.interval, **given)
-            filler = _linear.mean_filler(rows)
+            path, filler = self._weighed(path, rows), _linear.mean_filler(rows)
         path = self._measured(path, rows, pca, auto.link)
         if auto.code_activation != "identity":
             path = _linear.unscaled_path(path)
@@ -93,13 +101,25 @@ class Recipe:
         """Return the Pca of ``rows``, through the link where it has a range of its own."""
         k = self.network.n_components
         axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
+        filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
         link = Identity() if self.interval is None else self.autoencoder.link
         given = {"link": link, "clip": self.clip is True, "filled": filled}
         return Pca(axes, filler, self._pca_path(rows, axes, k, **given)), filled
 
     def _pca_path(self, rows, axes, n_axes, **given):
         layout = {"interval": self.interval, "in_columns": self.network.in_columns}
-        return _linear.pca_path(rows, axes, n_axes, **layout, **given)
+        return self._weighed(_linear.pca_path(rows, axes, n_axes, **layout, **given), rows)
+
+    def _weighed(self, path, rows):
+        """Return ``path`` with the factors of a joint loss, from its columns' means."""
+        objective, X = self.program.objective, rows.values
+        if not isinstance(objective.loss, Joint):
+            return path
+        mean = column_means(X, rows.weight)
+        losses = objective.cell_losses(path, np.where(np.isnan(X), mean, X), mean)
+        marginal = column_means(np.where(np.isnan(X), np.nan, losses), rows.weight)
+        weights = objective.loss.weights(marginal)
+        return path._replace(cell_weight=weights.astype(np.float32))
 
     def _params(self, stream):
         """Return fresh weights; those of several restarts, stacked, are alike in each fold."""
@@ -133,6 +153,12 @@ class Recipe:
             return path._replace(cut_error=_linear.above_zero(errors).astype(np.float32))
         return _linear.rescaled_path(path, self._within_reach(errors), reached[-1], link)
 
+    def hide(self, X, rng):
+        """Return ``X`` (n, d) with NaN in what the nets are to fill."""
+        X = hide_cells(X, rng) if self.hides_cells else X
+        together = self.network.n_hidden_together
+        return hide_blocks(X, together, rng) if together else X
+
     def pca_errors(self, rows, pca, is_plain=None):
         """Return what is seen of ``rows`` and PCA's errors (n, k + 1) on their observed cells.
 
@@ -142,7 +168,7 @@ class Recipe:
         is_plain = self._is_plain if is_plain is None else is_plain
         k, seen, losses = self.network.n_components, rows.values, None
         if self.marks:
-            seen = hide_cells(seen, np.random.default_rng([self.seed, REFIT, 2]))
+            seen = self.hide(seen, np.random.default_rng([self.seed, REFIT, 2]))
         if is_plain and not np.isnan(seen).any():
             return seen, pca.axes.errors(seen, k)
         if not is_plain:
@@ -151,7 +177,7 @@ class Recipe:
 
     def _pca_losses(self, path, target, linear):
         if self.interval is not None:
-            linear = self.autoencoder.link(path, linear, np.zeros(1))
+            linear = self.autoencoder.link(path, linear, np.zeros_like(linear))
         return self.program.objective.cell_losses(path, target, linear)
 
     @property
@@ -183,7 +209,7 @@ class Recipe:
             return np.concatenate([x, np.isnan(X)], axis=1) if self.marks else x
 
         if self.marks or np.isnan(X).any():
-            gather = gather_missing(X, inputs, rng)
+            gather = gather_missing(X, partial(self.hide, rng=rng), inputs)
         else:
             gather = gather_complete(inputs(X), None if self.program.objective.in_axes else X)
         source = RowSource(gather, rows.weight, self.plan.batch_size, rng, strata=rows.strata)

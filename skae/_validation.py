@@ -148,7 +148,7 @@ def check_codes(estimator, X, most):
 def _checked(X, check):
     if not issparse(X):
         _refuse_containers(X)
-        _refuse_times(X)
+        refuse_times(X)
     if np.ma.is_masked(X):
         X = np.ma.filled(X.astype(X.dtype if X.dtype.kind in "fcO" else float), np.nan)
     try:
@@ -175,7 +175,8 @@ def _refuse_containers(X):
         raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
 
 
-def _refuse_times(X):
+def refuse_times(X):
+    """Raise ValueError where ``X`` has times among its cells."""
     for dtype in _dtypes(X):
         is_time = str(dtype).lower().startswith(("date", "duration", "time"))
         if is_time or getattr(dtype, "kind", None) in ("m", "M"):

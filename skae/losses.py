@@ -7,17 +7,61 @@ in scaled units (``scaling``), and the range is a matter of ``output_activation`
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from numbers import Integral, Real
 
 import numpy as np
 
-from skae._links import Logistic, Positive, Softmax
+from skae import _links
+from skae._links import Identity, Logistic, Positive, Softmax
 
 SMALLEST = 1e-7  # share or mean of an output, below which its logarithm falls no further
 
 
+class _Loss:
+    """What every loss has beside its cells: a range, a check of it, and a distribution."""
+
+    link = None
+
+    def check(self, X):
+        """Raise ValueError where cells of ``X`` are not what the loss speaks of.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows; missing cells are NaN.
+        """
+        self._check(X)
+
+    def _check(self, X):
+        pass
+
+    def draw(self, output, residual, rng):
+        """Return cells drawn around their reconstructions.
+
+        Parameters
+        ----------
+        output : ndarray of shape (n_samples, n_features)
+            Reconstructions.
+        residual : ndarray of shape (n_features,)
+            Root mean square of what reconstructions leave out.
+        rng : numpy.random.RandomState
+            Source of the draws.
+
+        Returns
+        -------
+        cells : ndarray of shape (n_samples, n_features)
+            0 or 1 for binary_cross_entropy, whole numbers for poisson, a single 1 in the
+            columns of each variable for categorical; normal errors are added for the others.
+        """
+        return self._draw(output, residual, rng)
+
+    def _draw(self, output, residual, rng):
+        return output + residual * rng.standard_normal(output.shape)
+
+
 @dataclass(frozen=True)
-class SquaredError:
+class SquaredError(_Loss):
     """Squared difference, whose optimum is the mean.
 
     It is the loss that PCA minimises, and the default.
@@ -34,15 +78,13 @@ class SquaredError:
     array([0., 4.])
     """
 
-    link = None
-
     def __call__(self, target, output):
         """Return the losses of the cells."""
         return (target - output) ** 2
 
 
 @dataclass(frozen=True)
-class AbsoluteError:
+class AbsoluteError(_Loss):
     """Absolute difference, whose optimum is the median.
 
     Strange cells count less than with squared differences.
@@ -59,15 +101,13 @@ class AbsoluteError:
     array([0., 2.])
     """
 
-    link = None
-
     def __call__(self, target, output):
         """Return the losses of the cells."""
         return abs(target - output)
 
 
 @dataclass(frozen=True)
-class Huber:
+class Huber(_Loss):
     """Half the squared difference up to ``delta``, and linear beyond [1]_.
 
     A mean for what is near, a median for what is strange.
@@ -98,7 +138,6 @@ class Huber:
     """
 
     delta: float = 1.0
-    link = None
 
     def __post_init__(self):
         """Raise ValueError for a ``delta`` that is no number above zero."""
@@ -114,7 +153,7 @@ class Huber:
 
 
 @dataclass(frozen=True)
-class BinaryCrossEntropy:
+class BinaryCrossEntropy(_Loss):
     """Kullback-Leibler divergence of yes and no: log loss, less the target's own entropy.
 
     For cells from 0 to 1. Outputs lie between the two: they are probabilities.
@@ -137,36 +176,15 @@ class BinaryCrossEntropy:
         """Return the losses of the cells, in nats."""
         return _part(target, output) + _part(1 - target, 1 - output)
 
-    def draw(self, output, rng):
-        """Return cells drawn with the probabilities ``output``.
-
-        Parameters
-        ----------
-        output : ndarray of shape (n_samples, n_features)
-            Reconstructions.
-        rng : numpy.random.RandomState
-            Source of the draws.
-
-        Returns
-        -------
-        cells : ndarray of shape (n_samples, n_features)
-            0 or 1.
-        """
+    def _draw(self, output, residual, rng):
         return (rng.uniform(size=output.shape) < output).astype(np.float64)
 
-    def check(self, X):
-        """Raise ValueError where a cell of ``X`` is not in [0, 1].
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows; missing cells are NaN.
-        """
+    def _check(self, X):
         _check_range(X, "binary_cross_entropy", "from 0 to 1", 1.0)
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(_Loss):
     """Half the Poisson deviance [1]_: log likelihood of counts, less the best there can be.
 
     For cells that are not negative. Outputs are means, and positive.
@@ -194,36 +212,15 @@ class Poisson:
         """Return the losses of the cells, in nats."""
         return _part(target, output) - target + output
 
-    def draw(self, output, rng):
-        """Return counts drawn with the means ``output``.
-
-        Parameters
-        ----------
-        output : ndarray of shape (n_samples, n_features)
-            Reconstructions.
-        rng : numpy.random.RandomState
-            Source of the draws.
-
-        Returns
-        -------
-        cells : ndarray of shape (n_samples, n_features)
-            Whole numbers.
-        """
+    def _draw(self, output, residual, rng):
         return rng.poisson(output).astype(np.float64)
 
-    def check(self, X):
-        """Raise ValueError where a cell of ``X`` is negative.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows; missing cells are NaN.
-        """
+    def _check(self, X):
         _check_range(X, "poisson", "that are not negative", np.inf)
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(_Loss):
     """Kullback-Leibler divergence of shares that add up to one: cross-entropy of a softmax.
 
     Its sum over a whole row is the divergence; each cell has a part that is least, 0, at the
@@ -266,21 +263,7 @@ class Categorical:
         """Return the losses of the cells, in nats; a variable's add up to its divergence."""
         return _part(target, output) - target + output
 
-    def draw(self, output, rng):
-        """Return one-hot columns drawn with the shares ``output``.
-
-        Parameters
-        ----------
-        output : ndarray of shape (n_samples, n_features)
-            Reconstructions.
-        rng : numpy.random.RandomState
-            Source of the draws.
-
-        Returns
-        -------
-        cells : ndarray of shape (n_samples, n_features)
-            A single 1 in the columns of each variable.
-        """
+    def _draw(self, output, residual, rng):
         cells = np.zeros(output.shape)
         for block in self.link.blocks(output.shape[1]):
             ends = output[:, block].cumsum(axis=1)
@@ -289,14 +272,7 @@ class Categorical:
             cells[np.arange(len(cells)), chosen] = 1.0
         return cells
 
-    def check(self, X):
-        """Raise ValueError where the columns are no shares of a whole.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows; missing cells are NaN.
-        """
+    def _check(self, X):
         n_columns = X.shape[1]
         if self.sizes and sum(self.sizes) != n_columns:
             raise ValueError(
@@ -313,6 +289,129 @@ class Categorical:
                     "some row. Name the sizes of several variables by "
                     "skae.losses.Categorical(sizes=...), or divide each row by its sum."
                 )
+
+
+@dataclass(frozen=True)
+class Joint(_Loss):
+    """Losses of consecutive parts of the columns, each in units of its marginal's.
+
+    The losses of a part are divided by their mean where nothing but the columns' means is
+    known, so that a category weighs as much as a number, however many categories there are.
+    ``scaling`` acts on each part for itself.
+
+    Parameters
+    ----------
+    parts : tuple of (int, str or loss) pairs
+        The number of columns of each part, and their loss. Parts of a part that is joint itself
+        take its place.
+
+    See Also
+    --------
+    skae.TableAutoencoder : Makes such losses for the columns of a DataFrame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.losses import Joint
+    >>> loss = Joint(((1, "squared_error"), (2, "categorical")))
+    >>> loss(np.array([3.0, 0.0, 1.0]), np.array([1.0, 0.5, 0.5])).round(3)
+    array([4.   , 0.5  , 0.193])
+    """
+
+    parts: tuple
+
+    def __post_init__(self):
+        """Raise ValueError for parts that are no pairs of a size and a loss."""
+        parts = self.parts if isinstance(self.parts, list | tuple) else ()
+        are_pairs = [isinstance(part, list | tuple) and len(part) == 2 for part in parts]
+        sizes = [part[0] for part in parts] if all(are_pairs) else [None]
+        if not sizes or not all(isinstance(n, Integral) and n > 0 for n in sizes):
+            raise ValueError(
+                "parts must hold pairs (number of columns, loss) with whole numbers above 0, "
+                f"got {self.parts!r}."
+            )
+        parts = [(int(n), find_loss(loss)) for n, loss in parts]
+        nested = (loss.parts if isinstance(loss, Joint) else ((n, loss),) for n, loss in parts)
+        object.__setattr__(self, "parts", tuple(chain.from_iterable(nested)))
+
+    @property
+    def link(self):
+        """The links of the parts."""
+        runs = ((n, getattr(loss, "link", None) or Identity()) for n, loss in self._runs)
+        return _links.Joint(tuple(runs))
+
+    @property
+    def _runs(self):
+        """The parts, those of one loss beside each other as one where cells stand alone."""
+        runs = []
+        for n, loss in self.parts:
+            goes_on = runs and runs[-1][1] == loss and not isinstance(loss, Categorical)
+            before = runs.pop()[0] if goes_on else 0
+            runs.append((before + n, loss))
+        return tuple(runs)
+
+    def __call__(self, target, output):
+        """Return the losses of the cells, before they are divided by their marginals'."""
+        xp = output.__array_namespace__()
+        parts = _links.slices(self._runs)
+        return xp.concat([loss(target[..., b], output[..., b]) for b, loss in parts], axis=-1)
+
+    def pools(self, *, by_column):
+        """Return the blocks of columns that have one scale.
+
+        Parameters
+        ----------
+        by_column : bool
+            Whether columns that are variables by themselves have scales of their own.
+
+        Returns
+        -------
+        pools : list of (int, int)
+            Numbers of columns, and of the variables that they are.
+        """
+        pools = []
+        for n, loss in self.parts:
+            n_variables = _n_variables(n, loss)
+            pools += [(1, 1)] * n if by_column and n_variables == n else [(n, n_variables)]
+        return pools
+
+    def weights(self, marginal):
+        """Return the factors of the losses: a variable's is 1 where its mean alone is known.
+
+        Parameters
+        ----------
+        marginal : ndarray of shape (n_features,)
+            Mean loss of each column where outputs are the columns' means.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_features,)
+            One number for all columns of a part; 1 where they are all constant.
+        """
+        weights = np.ones(len(marginal))
+        for (block, loss), (n, _) in zip(_links.slices(self.parts), self.parts, strict=True):
+            total = marginal[block].sum()
+            weights[block] = _n_variables(n, loss) / total if total > SMALLEST else 1.0
+        return weights
+
+    def _draw(self, output, residual, rng):
+        drawn = []
+        for b, loss in _links.slices(self._runs):
+            draw = getattr(loss, "draw", SquaredError().draw)
+            drawn.append(draw(output[:, b], residual[b], rng))
+        return np.concatenate(drawn, axis=1)
+
+    def _check(self, X):
+        if (total := sum(n for n, _ in self.parts)) != X.shape[1]:
+            raise ValueError(f"loss={self} describes {total} columns, but X has {X.shape[1]}.")
+        for block, loss in _links.slices(self._runs):
+            if hasattr(loss, "check"):
+                loss.check(X[:, block])
+
+
+def _n_variables(n_columns, loss):
+    """Return how many variables ``n_columns`` are: the columns of a category are one."""
+    return len(loss.sizes) or 1 if isinstance(loss, Categorical) else n_columns
 
 
 def find_loss(loss, sample_shape=()):

@@ -16,6 +16,7 @@ from skae import (
     losses,
     optimizers,
     series,
+    tables,
     text,
 )
 
@@ -78,7 +79,7 @@ def test_no_check_is_left_out_by_a_tag(estimator):
 def public_objects():
     """Yield the dotted names of everything that a user may import, and of its methods."""
     packages = [(module, module.__all__) for module in (skae, architectures)]
-    for module in (optimizers, corruptions, losses, text, series):
+    for module in (optimizers, corruptions, losses, tables, text, series):
         found = inspect.getmembers(
             module, lambda f: inspect.isfunction(f) or inspect.isclass(f)
         )

@@ -20,6 +20,7 @@ layers do not mind; an architecture that needs neighbouring columns beside each 
 """
 
 from skae.architectures._network import Architecture, Network
+from skae.architectures.blocks import Blocks
 from skae.architectures.conv import Conv1d, Conv2d
 from skae.architectures.dense import Dense
 from skae.architectures.recurrent import Recurrent
@@ -29,6 +30,7 @@ ARCHITECTURES = {"dense": Dense, "conv1d": Conv1d, "conv2d": Conv2d, "recurrent"
 __all__ = [
     "ARCHITECTURES",
     "Architecture",
+    "Blocks",
     "Conv1d",
     "Conv2d",
     "Dense",

@@ -12,7 +12,8 @@ class Architecture(BaseEstimator):
     """Parameters of an architecture, resolved by ``fit`` to a static record.
 
     ``in_columns`` says that its networks read and write the columns of a sample, in their
-    places; they get its principal axes otherwise. The constructor only assigns.
+    places; they get its principal axes otherwise. ``hides`` says that cells are hidden while
+    training, and marked, even where none is missing. The constructor only assigns.
 
     See Also
     --------
@@ -26,6 +27,7 @@ class Architecture(BaseEstimator):
     """
 
     in_columns = False
+    hides = False
     _parameter_constraints = {}
 
     def layer_sizes(self, n_components):
@@ -114,6 +116,7 @@ class Network:
     zero_start: bool
 
     in_columns = False
+    n_hidden_together = ()
 
     @property
     def n_read(self):
