@@ -1,6 +1,7 @@
 """PCA's drop-in successor: autoencoders that begin at PCA and stay ahead of it."""
 
 from skae._transformer import AutoencoderTransformer
+from skae.images import ImageResizer
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
 from skae.series import SeriesPadder
@@ -11,6 +12,7 @@ __all__ = [
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
+    "ImageResizer",
     "SeriesPadder",
     "TableAutoencoder",
     "TableEncoder",

@@ -80,6 +80,19 @@ def _as_rows(estimator, X, shape):
     return X.reshape(len(X), int(np.prod(X.shape[1:])))
 
 
+def as_samples(estimator, X, shape):
+    """Return the array ``X`` as samples (n_samples, *shape); raveled ones get their shape back.
+
+    Raises ValueError for samples of another shape.
+    """
+    if X.shape[1:] not in (tuple(shape), (int(np.prod(shape)),)):
+        raise ValueError(
+            f"X has samples of shape {X.shape[1:]}, but {type(estimator).__name__} makes "
+            f"samples of shape {tuple(shape)}. Pass such samples, or rows of raveled ones."
+        )
+    return X.reshape(len(X), *shape)
+
+
 def n_dimensions(X):
     """Return how many dimensions an array, or a list of arrays or of lists, has."""
     if isinstance(X, list | tuple):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skae._validation import LARGEST
+from skae._validation import LARGEST, as_samples
 
 
 class SeriesPadder(TransformerMixin, BaseEstimator):
@@ -129,13 +129,8 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
             For arrays of another shape.
         """
         check_is_fitted(self)
-        X, shape = np.asarray(X, np.float64), (self.length_, (self.n_channels_ or 1) + 1)
-        if X.ndim < 2 or int(np.prod(X.shape[1:])) != np.prod(shape):
-            raise ValueError(
-                f"X has samples of shape {X.shape[1:]}, but SeriesPadder makes samples of "
-                f"shape {shape}."
-            )
-        X = X.reshape(-1, *shape)
+        shape = (self.length_, (self.n_channels_ or 1) + 1)
+        X = as_samples(self, np.asarray(X, np.float64), shape)
         lengths = 1 + np.cumsum(X[:, :, -1] - self.scale_ / 2, axis=1).argmax(axis=1)
         series = np.empty(len(X), dtype=object)
         for i, (x, n) in enumerate(zip(X, lengths, strict=True)):

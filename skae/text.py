@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skae._validation import as_samples
+
 END = ""  # the token after the last one of a text
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 WORDS = re.compile(r"\w+|\W", flags=re.DOTALL)  # and every character between them
@@ -154,13 +156,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
             For arrays of another shape.
         """
         check_is_fitted(self)
-        X, shape = np.asarray(X), (self.length_, len(self.tokens_))
-        if X.ndim < 2 or int(np.prod(X.shape[1:])) != np.prod(shape):
-            raise ValueError(
-                f"X has samples of shape {X.shape[1:]}, but TokenEncoder makes samples of "
-                f"shape {shape}."
-            )
-        chosen = self.tokens_[X.reshape(-1, *shape).argmax(axis=2)]
+        X = as_samples(self, np.asarray(X), (self.length_, len(self.tokens_)))
+        chosen = self.tokens_[X.argmax(axis=2)]
         is_past = np.logical_or.accumulate(chosen == END, axis=1)
         texts = ["".join(row[~past]) for row, past in zip(chosen, is_past, strict=True)]
         return np.array(texts, dtype=object)
