@@ -1,0 +1,284 @@
+"""Images through short codes: ``python -m benchmarks.compression [--picture]``.
+
+Codes are rounded to whole steps: the same step for all components, and for PCA's codes, in
+whose units those of the estimator are. An image takes as many bytes as an arithmetic coder
+needs that knows how each component, apart from the others, was distributed in training: the
+ideal length and one bit, in whole bytes. PSNR is that of all pixels of all test images.
+
+PCA and JPEG are read off at as many bytes, between the points of their curves: PCA with as
+many components, and with the number among ``ANY`` that is best there. JPEG is Pillow's, grey,
+with its standard tables; only the scan is counted, since the headers are the same for all
+images. Where its shortest images are longer than the codes, they stand instead.
+"""
+
+import argparse
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.special import ndtr
+from sklearn.decomposition import PCA
+
+from benchmarks._cases import fit
+from benchmarks._report import SPLIT, Table, names, numbers, print_head
+from benchmarks.data import DataMissing, load, split
+from benchmarks.structured import SHAPES
+
+PEAKS = {"MNIST 5k": 255.0, "faces": 255.0, "patches": 1.0}  # of pixels, by set
+ARCHITECTURES = ("dense", "conv2d")
+ADDED = (1 / 16, 1 / 4, 1.0)  # of PCA's squared error, by rounding its codes to steps
+CURVE = tuple(4.0**power for power in range(-3, 4))  # the same, for PCA's curves
+ANY = (2, 4, 8, 16, 32, 64, 128)  # numbers of components of PCA's best curve
+N_GRID = 1000  # places at which a density is known; between them it is constant
+LEAST = 1e-9  # probability
+QUALITIES = (1, 3, 5, 8, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 95)
+PICTURE = Path(__file__).parents[1] / "docs" / "images.png"
+DRAWN = "MNIST 5k", 8  # the set and the components in the picture
+
+
+def main(arguments=None):
+    """Measure the sets that the command line names."""
+    options = parse(arguments)
+    print_head(
+        "PSNR of test images against bytes, codes of skae beside PCA's and JPEG",
+        split=f"{SPLIT}; random_state={options.seed}",
+        step="the same for all components; adds the share of PCA's error that is named",
+        bytes="mean over test images, without what is the same for all images",
+    )
+    table = Table(
+        {"set": 9, "k": 3, "architecture": 12, "step adds": 9, "bytes": 6, "skae dB": 7}
+        | {"unrounded": 9, "PCA": 6, "PCA, any k": 10, "JPEG (bytes)": 13, "fit s": 6}
+    )
+    lines, models, drawn = [], {}, None
+    for name in options.sets:
+        try:
+            images = Images(name, options.seed)
+        except DataMissing as reason:
+            print(f"{name}: left out, {reason}")
+            continue
+        drawn = images if name == DRAWN[0] else drawn
+        for k in options.components:
+            for architecture in ARCHITECTURES:
+                model, seconds = images.fit(k, architecture)
+                rows = measure(images, model, k)
+                print_rows(table, (name, k, architecture), rows, seconds)
+                lines += verdicts(f"{name} k={k} {architecture}", rows)
+                models[name, k, architecture] = model
+    print("\n" + "\n".join(lines))
+    if options.picture and (*DRAWN, ARCHITECTURES[-1]) in models:
+        draw(options.picture, drawn, models)
+        print(f"\nPicture: {options.picture}")
+
+
+def parse(arguments):
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser("benchmarks.compression", description=__doc__)
+    add = parser.add_argument
+    add("--sets", type=names, default=list(PEAKS), help=f"some of: {', '.join(PEAKS)}")
+    add("--components", type=numbers, default=[8, 32])
+    add("--seed", type=int, default=0)
+    add("--picture", type=Path, nargs="?", const=PICTURE, help=f"default {PICTURE}")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.sets if name not in PEAKS]:
+        parser.error(f"no set is called {unknown}; there are {list(PEAKS)}")
+    return options
+
+
+class Images:
+    """A set of images, split, with the curves (bytes, dB) of PCA and of JPEG on test images."""
+
+    def __init__(self, name, seed):
+        dataset = load(name)
+        self.name, self.seed, self.peak = name, seed, PEAKS[name]
+        self.train, self.test, train, test = split(dataset, seed)
+        self.groups = None if dataset.groups is None else dataset.groups[train]
+        self.labels = None if dataset.y is None else dataset.y[test]
+        self.pca = PCA(max(ANY), svd_solver="full").fit(self.train)
+        self.jpeg = jpeg_curve(self)
+        densities = [Density(z) for z in self.pca.transform(self.train).T]
+        self.curves = {k: self._curve(k, densities[:k]) for k in ANY}
+
+    def fit(self, k, architecture):
+        """Return the fitted estimator and the seconds that the fit took."""
+        settings = {"architecture": architecture, "sample_shape": SHAPES[self.name]}
+        return fit(self.train, k, self.seed, groups=self.groups, **settings)
+
+    def by_pca(self, Z):
+        """Return the images that PCA's leading components (n, k) stand for."""
+        return self.pca.mean_ + Z @ self.pca.components_[: Z.shape[1]]
+
+    def _curve(self, k, densities):
+        """Return the points (n, 2) of PCA with ``k`` components, shortest first."""
+        Z = self.pca.transform(self.test)[:, :k]
+        steps = [self.step(k, added) for added in CURVE[::-1]]
+        return np.array([measure_step(self, Z, densities, step, self.by_pca) for step in steps])
+
+    def step(self, k, added):
+        """Return the step that adds so much of PCA's error to it, on training rows."""
+        left = np.square(self.train - self.by_pca(self.pca.transform(self.train)[:, :k]))
+        return float(np.sqrt(12 * added * left.sum(axis=1).mean() / k))
+
+
+def measure(images, model, k):
+    """Return a record for each step: the share added, bytes, and the PSNR of all methods."""
+    densities = [Density(z) for z in model.transform(images.train).T]
+    Z = model.transform(images.test)
+    unrounded, rows = psnr(images, model.inverse_transform(Z)), []
+    for added in ADDED:
+        step = images.step(k, added)
+        n_bytes, found = measure_step(images, Z, densities, step, model.inverse_transform)
+        record = {"added": added, "bytes": n_bytes, "skae": found, "unrounded": unrounded}
+        record["PCA"] = at(images.curves[k], n_bytes)
+        reaching = [curve for curve in images.curves.values() if curve[0, 0] <= n_bytes]
+        record["PCA, any k"] = max(at(curve, n_bytes) for curve in reaching)
+        record["JPEG"] = at(images.jpeg, n_bytes)
+        record["JPEG bytes"] = max(n_bytes, images.jpeg[0, 0])
+        rows.append(record)
+    return rows
+
+
+def at(curve, n_bytes):
+    """Return the PSNR at so many bytes, between the points of a curve, or at its ends."""
+    return float(np.interp(n_bytes, *curve.T))
+
+
+def measure_step(images, Z, densities, step, decode):
+    """Return the mean bytes of the rounded codes ``Z`` (n, k), and the PSNR of ``decode``'s."""
+    symbols, bits = np.empty(Z.shape), np.zeros(len(Z))
+    for i, (z, density) in enumerate(zip(Z.T, densities, strict=True)):
+        symbols[:, i], needed = density.coded(z, step)
+        bits += needed
+    n_bytes = np.ceil((np.ceil(bits) + 1) / 8).mean()
+    return float(n_bytes), psnr(images, decode(symbols * step))
+
+
+class Density:
+    """The density of one component in training: normal kernels of Silverman's width."""
+
+    def __init__(self, z):
+        z = z.astype(np.float64)
+        width = max(1.06 * z.std() * len(z) ** -0.2, 1e-12)
+        self.lower, self.upper = z.min(), z.max()
+        self.grid = np.linspace(self.lower - 4 * width, self.upper + 4 * width, N_GRID)
+        self.below = np.array([ndtr((place - z) / width).mean() for place in self.grid])
+
+    def coded(self, z, step):
+        """Return ``z`` (n,) in whole steps, within training's range, and the bits they need."""
+        low, high = np.rint(np.array([self.lower, self.upper]) / step)
+        symbols = np.clip(np.rint(z / step), low, high)
+        after = np.where(symbols == high, 1.0, self._below((symbols + 0.5) * step))
+        before = np.where(symbols == low, 0.0, self._below((symbols - 0.5) * step))
+        return symbols, -np.log2(np.maximum(after - before, LEAST))
+
+    def _below(self, z):
+        return np.interp(z, self.grid, self.below)
+
+
+def psnr(images, rebuilt):
+    """Return the peak signal-to-noise ratio of the test images in dB, over all pixels."""
+    error = np.square(images.test - np.clip(rebuilt, 0.0, images.peak)).mean()
+    return float(10 * np.log10(images.peak**2 / error))
+
+
+def jpeg_curve(images):
+    """Return the points (n, 2) of JPEG: mean bytes of its scans, and PSNR, shortest first."""
+    scale = 255 / images.peak
+    pixels = np.clip(np.rint(images.test * scale), 0, 255).astype(np.uint8)
+    pixels = pixels.reshape(-1, *SHAPES[images.name])
+    points = []
+    for quality in QUALITIES:
+        files = [BytesIO() for _ in pixels]
+        for image, file in zip(pixels, files, strict=True):
+            Image.fromarray(image).save(file, "JPEG", quality=quality)
+        back = np.stack([np.asarray(Image.open(file)).ravel() for file in files])
+        n_bytes = np.mean([scan_bytes(file.getvalue()) for file in files])
+        points.append((n_bytes, psnr(images, back / scale)))
+    return np.array(sorted(points))
+
+
+def scan_bytes(file):
+    """Return the bytes of a JPEG file between the header of its scan and the end marker."""
+    start = file.index(b"\xff\xda")
+    header = int.from_bytes(file[start + 2 : start + 4], "big")
+    return len(file) - (start + 2 + header) - 2
+
+
+def print_rows(table, head, rows, seconds):
+    """Print the records of one fit."""
+    name, k, architecture = head
+    for row in rows:
+        decibels = (f"{row[x]:.2f}" for x in ("skae", "unrounded", "PCA", "PCA, any k"))
+        jpeg = f"{row['JPEG']:.2f} ({row['JPEG bytes']:.0f})"
+        cells = (f"{row['added']:.0%}", f"{row['bytes']:.1f}", *decibels, jpeg)
+        table.row(name, str(k), architecture, *cells, f"{seconds:.0f}")
+
+
+def verdicts(head, rows):
+    """Return a line for each of the three others: the gains in dB at as many bytes."""
+    lines = []
+    for other in ("PCA", "PCA, any k", "JPEG"):
+        gains = [row["skae"] - row[other] for row in rows]
+        verdict = "holds" if min(gains) > 0 else "DOES NOT HOLD"
+        lines.append(
+            f"{head}: above {other} at as many bytes, by {min(gains):+.2f} to "
+            f"{max(gains):+.2f} dB -> {verdict}"
+        )
+    return lines
+
+
+def draw(file, images, models):
+    """Write the picture of held-out images rebuilt and of new ones, 1400 pixels wide."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from benchmarks._picture import INK, MUTED
+
+    name, k = DRAWN
+    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 8.5}):
+        figure = Figure(figsize=(7.0, 2.5), dpi=200, facecolor="white")
+        FigureCanvasAgg(figure)
+        figure.text(0.03, 0.9, "Images in eight numbers", size=13.5, weight="bold", color=INK)
+        note = "MNIST, 784 pixels. Left: held out, there and back. Right: new, by sample()."
+        figure.text(0.375, 0.903, note, size=8.3, color=MUTED)
+        draw_strip(figure, images, {a: models[name, k, a] for a in ARCHITECTURES})
+        draw_sheet(figure, models[name, k, "conv2d"].sample(40, random_state=images.seed))
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(file)
+
+
+def draw_strip(figure, images, models):
+    """Draw the first test image of each label: itself, by PCA, and by each of ``models``."""
+    from benchmarks._picture import ACCENT, INK, MUTED
+
+    shape, k = SHAPES[images.name], DRAWN[1]
+    X = images.test[[np.flatnonzero(images.labels == label)[0] for label in range(10)]]
+    total = np.square(images.test - images.train.mean(axis=0)).sum()
+    ways = {"PCA": (lambda X: images.by_pca(images.pca.transform(X)[:, :k]), MUTED)}
+    for name, model in models.items():
+        ways[name] = (lambda X, m=model: m.inverse_transform(m.transform(X)), ACCENT)
+    rows = [("held-out", "784 pixels", INK, X)]
+    for name, (way, color) in ways.items():
+        r2 = 1 - np.square(images.test - way(images.test)).sum() / total
+        rows.append((name, f"{r2:.0%} of variance", color, way(X)))
+    for i, (name, note, color, rebuilt) in enumerate(rows):
+        bottom = 0.66 - 0.205 * i
+        figure.text(0.03, bottom + 0.1, name, color=color, weight="bold", size=9)
+        figure.text(0.03, bottom + 0.085, note, color=color, va="top", size=8)
+        axes = figure.add_axes((0.175, bottom, 0.5, 0.19))
+        axes.imshow(np.hstack(rebuilt.reshape(-1, *shape)), cmap="gray_r", vmin=0, vmax=255)
+        axes.set_axis_off()
+
+
+def draw_sheet(figure, rows):
+    """Draw ``rows`` (40, n_pixels) of new images."""
+    from benchmarks._sheets import tiled
+
+    axes = figure.add_axes((0.695, 0.035, 0.29, 0.815))
+    axes.imshow(tiled(rows), cmap="gray_r", vmin=0, vmax=rows.max(), aspect="auto")
+    axes.set_axis_off()
+
+
+if __name__ == "__main__":
+    main()
