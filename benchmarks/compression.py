@@ -246,11 +246,12 @@ def draw(file, images, models):
 
     name, k = DRAWN
     with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 8.5}):
-        figure = Figure(figsize=(7.0, 2.5), dpi=200, facecolor="white")
+        figure = Figure(figsize=(7.0, 2.0), dpi=200, facecolor="white")
         FigureCanvasAgg(figure)
-        figure.text(0.03, 0.9, "Images in eight numbers", size=13.5, weight="bold", color=INK)
-        note = "MNIST, 784 pixels. Left: held out, there and back. Right: new, by sample()."
-        figure.text(0.375, 0.903, note, size=8.3, color=MUTED)
+        title = "Images in eight numbers"
+        figure.text(0.03, 0.865, title, size=13.5, weight="bold", color=INK)
+        for left, note in ((0.425, "MNIST, 784 pixels"), (0.655, "new ones: sample(), conv2d")):
+            figure.text(left, 0.87, note, size=8.3, color=MUTED)
         draw_strip(figure, images, {a: models[name, k, a] for a in ARCHITECTURES})
         draw_sheet(figure, models[name, k, "conv2d"].sample(40, random_state=images.seed))
         Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -272,10 +273,10 @@ def draw_strip(figure, images, models):
         r2 = 1 - np.square(images.test - way(images.test)).sum() / total
         rows.append((name, f"{r2:.0%} of variance", color, way(X)))
     for i, (name, note, color, rebuilt) in enumerate(rows):
-        bottom = 0.66 - 0.205 * i
+        bottom = 0.595 - 0.19 * i
         figure.text(0.03, bottom + 0.1, name, color=color, weight="bold", size=9)
         figure.text(0.03, bottom + 0.085, note, color=color, va="top", size=8)
-        axes = figure.add_axes((0.175, bottom, 0.5, 0.19))
+        axes = figure.add_axes((0.17, bottom, 0.465, 0.18))
         axes.imshow(np.hstack(rebuilt.reshape(-1, *shape)), cmap="gray_r", vmin=0, vmax=255)
         axes.set_axis_off()
 
@@ -284,8 +285,8 @@ def draw_sheet(figure, rows):
     """Draw ``rows`` (40, n_pixels) of new images."""
     from benchmarks._sheets import tiled
 
-    axes = figure.add_axes((0.695, 0.035, 0.29, 0.815))
-    axes.imshow(tiled(rows), cmap="gray_r", vmin=0, vmax=rows.max(), aspect="auto")
+    axes = figure.add_axes((0.65, 0.03, 0.335, 0.75))
+    axes.imshow(tiled(rows), cmap="gray_r", vmin=0, vmax=rows.max())
     axes.set_axis_off()
 
 
