@@ -228,6 +228,11 @@ def verdicts(head, rows):
             lines.append(f"{head}: {other} has no images as short, and its shortest are better")
             continue
         verdict = "holds" if min(gains) > 0 else "DOES NOT HOLD"
+        if len(gains) < len(rows):
+            n_left = len(rows) - len(gains)
+            verdict += (
+                f" ({n_left} left out: shorter than any JPEG, and worse than its shortest)"
+            )
         lines.append(
             f"{head}: above {other} at as many bytes, by {min(gains):+.2f} to "
             f"{max(gains):+.2f} dB, at {sum(gain > 0 for gain in gains)} of {len(gains)} steps "
