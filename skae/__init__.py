@@ -3,6 +3,7 @@
 from skae._transformer import AutoencoderTransformer
 from skae.images import ImageResizer
 from skae.impute import AutoencoderImputer
+from skae.modalities import Modality, MultimodalAutoencoder
 from skae.outliers import AutoencoderOutlierDetector
 from skae.series import SeriesPadder
 from skae.tables import TableAutoencoder, TableEncoder
@@ -13,6 +14,8 @@ __all__ = [
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "ImageResizer",
+    "Modality",
+    "MultimodalAutoencoder",
     "SeriesPadder",
     "TableAutoencoder",
     "TableEncoder",

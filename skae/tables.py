@@ -205,15 +205,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _table(self, X, *, reset):
         """Return ``X`` as a DataFrame of its own columns."""
-        pd = _pandas()
         if _is_frame(X):
             if len(twice := X.columns[X.columns.duplicated()]):
                 raise ValueError(f"X has several columns of one name: {twice.tolist()}.")
             validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
-        X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
-        names = None if reset else self.dtypes_.index
-        return pd.DataFrame(X, columns=names).infer_objects()
+        else:
+            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+            X = _pandas().DataFrame(X).infer_objects()
+        return X if reset else X.set_axis(self.dtypes_.index, axis=1)
 
     def _one_hot(self, column, categories):
         """Return zeros and ones (n_samples, n_categories) of a column, NaN where missing."""

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._validation import as_samples
+from skae.losses import Categorical
 
 END = ""  # the token after the last one of a text
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -161,6 +162,22 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
         is_past = np.logical_or.accumulate(chosen == END, axis=1)
         texts = ["".join(row[~past]) for row, past in zip(chosen, is_past, strict=True)]
         return np.array(texts, dtype=object)
+
+    def make_loss(self, of_numbers=None):
+        """Return the loss of an AutoencoderTransformer for rows of raveled samples.
+
+        Parameters
+        ----------
+        of_numbers : object, default=None
+            Ignored: there are no numbers.
+
+        Returns
+        -------
+        loss : skae.losses.Categorical
+            One variable for each place.
+        """
+        check_is_fitted(self)
+        return Categorical((len(self.tokens_),) * self.length_)
 
     def _vocabulary(self, texts, special):
         """Return the tokens of ``texts`` but the ``special`` ones, sorted."""

@@ -12,6 +12,7 @@ LAYERS = [
     "skae",
     "skae.outliers",
     "skae.impute",
+    "skae.modalities",
     "skae.tables",
     "skae.text",
     "skae.series",
@@ -61,6 +62,7 @@ ROOMS = {
     "sklearn": {
         "skae.outliers",
         "skae.impute",
+        "skae.modalities",
         "skae.tables",
         "skae.text",
         "skae.series",
