@@ -21,8 +21,7 @@ PAST, AHEAD, CYCLE = 22, 3, 11
 series = np.array(YEARLY.split(), dtype=float)
 early = sliding_window_view(series[:180], PAST + AHEAD)
 late = sliding_window_view(series[180:], PAST + AHEAD)
-rows = np.arange(len(early))
-later = [(rows[:100], rows[100 + PAST + AHEAD :])]  # that judge, and share no year
+later = [(np.arange(100), np.arange(100 + PAST + AHEAD, len(early)))]  # shares no year
 small = dict(hidden_layer_sizes=(16,), max_iter=20, random_state=0)
 ae = AutoencoderTransformer(8, cv=later, **small).fit(early)
 
