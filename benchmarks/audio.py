@@ -79,7 +79,7 @@ def waveform(train, test, seed, options):
 
 
 def spectrogram(train, test, seed, options):
-    """Spectrogram: patches there and back, made sound with the phases that were there."""
+    """Spectrogram: patches there and back, with the clip's own phases; and clips drawn."""
     X, groups = spectrogram_rows(train, options.rows, seed)
 
     def back(rebuild, clip):
@@ -87,15 +87,20 @@ def spectrogram(train, test, seed, options):
         return sound(unpatched(rebuild(patches(clip))), phases, len(clip))
 
     chosen = [a for a in options.architectures if a in ("dense", "conv2d")]
-    compare(X, groups, test, back, PATCH, seed, options.components, chosen)
+    models = compare(X, groups, test, back, PATCH, seed, options.components, chosen)
+    for name, model in models.items():
+        folder = Path(options.folder or tempfile.mkdtemp())
+        folder.mkdir(parents=True, exist_ok=True)
+        print(f"  {name}: {draw(model, test, seed, folder / f'{name}-{seed}.wav')}")
 
 
 def compare(X, groups, test, back, shape, seed, components, architectures):
-    """Print a line for each fit: decibels beside PCA's, and of the rows where sound is one."""
+    """Print a line for each fit, decibels beside PCA's; return the fits by their names."""
     table = Table(
         {"architecture": 12, "k": 3, "seed": 4, "training": 11, "PCA": 6, "skae": 6}
         | {"gain": 6, "clips better": 12, "fit s": 5, "epochs": 7, "asked > 0": 13}
     )
+    models = {}
     for k in components:
         pca = PCA(k, svd_solver="covariance_eigh").fit(X)
         reference = ratios(test, [back(through(pca), clip) for clip in test])
@@ -117,6 +122,8 @@ def compare(X, groups, test, back, shape, seed, components, architectures):
                 f"{model.best_iter_}/{model.n_iter_}",
                 holds(gain > 0),
             )
+            models[f"{architecture}-{k}"] = model
+    return models
 
 
 def denoising(train, test, seed, options):
@@ -148,24 +155,15 @@ def denoising(train, test, seed, options):
     )
 
 
-def samples(train, test, seed, options):
-    """Draw spectrograms, make them sound and write them as a WAV file."""
-    X, groups = spectrogram_rows(train, options.rows, seed)
-    k, settings = options.components[0], {"architecture": "conv2d", "sample_shape": PATCH}
-    model, _ = fit(X, k, seed, groups=groups, **settings)
-    clip = with_phases(unpatched(model.sample(N_DRAWN, random_state=seed)), seed)
-    folder = Path(options.folder or tempfile.mkdtemp())
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"sample-{seed}.wav"
-    write(file, clip)
-    played = read(file)
-    truth = spectrum(np.concatenate(test))
-    noise = spectrum(np.random.default_rng(seed).normal(size=len(played)))
-    near = [np.abs(spectrum(played) - truth).mean(), np.abs(noise - truth).mean()]
-    print(
-        f"  seed {seed}: {file}, {len(played) / RATE:.2f} s, peak {np.abs(played).max():.2f}, "
-        f"spectrum {near[0]:.1f} dB from that of test clips (white noise {near[1]:.1f}; asked: "
-        f"at most half of it) -> {holds(np.ptp(played) > 0 and near[0] <= near[1] / 2)}"
+def draw(model, test, seed, file):
+    """Write a clip that is drawn from ``model`` as a WAV file; return what is in it."""
+    write(file, with_phases(unpatched(model.sample(N_DRAWN, random_state=seed)), seed))
+    played, truth = read(file), spectrum(np.concatenate(test))
+    noise = np.random.default_rng(seed).normal(size=len(played))
+    near, far = (np.abs(spectrum(clip) - truth).mean() for clip in (played, noise))
+    return (
+        f"{file}, {len(played) / RATE:.2f} s, {near:.1f} dB from the mean spectrum of test "
+        f"clips, white noise {far:.1f} (asked: at most half of it) -> {holds(near <= far / 2)}"
     )
 
 
@@ -286,7 +284,6 @@ PARTS = {
     "waveform": waveform,
     "spectrogram": spectrogram,
     "denoising": denoising,
-    "samples": samples,
 }
 
 
