@@ -111,7 +111,7 @@ class Filler(NamedTuple):
     def _grams_by_row(self):
         d, rank = self.loadings.shape
         pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
-        return lambda seen: (seen.astype(np.float64) @ pairs).reshape(-1, rank, rank)
+        return lambda seen: (seen.astype(np.float64) @ pairs).reshape(len(seen), rank, rank)
 
     def _grams_by_pattern(self, seen):
         patterns, which = np.unique(seen, axis=0, return_inverse=True)

@@ -1,0 +1,181 @@
+"""Several things at once: each comes back as it was, and what is missing is filled."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+
+from skae import AutoencoderTransformer, Modality, MultimodalAutoencoder, TokenEncoder
+from skae._linear import Filler
+from skae._rows import hide_blocks
+from skae.architectures import Blocks, Conv2d, Dense
+from skae.losses import Categorical, Joint
+
+pd = pytest.importorskip("pandas", reason="tables need the extra of that name")
+
+MODALITIES = {
+    "image": Modality(Conv2d(channels=(3,))),
+    "word": Modality(encoder=TokenEncoder()),
+    "curve": "dense",
+    "table": Modality(),
+}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Four views (150) of one number t."""
+    t = np.random.default_rng(0).uniform(-1, 1, 150)
+    words = np.array(["ice", "rain", "sun"])[np.digitize(t, [-0.3, 0.3])]
+    return {
+        "image": np.sin(np.arange(3)[:, None] + np.arange(4) + 2 * t[:, None, None]),
+        "word": words.tolist(),
+        "curve": np.outer(t, [1.0, -2.0]),
+        "table": pd.DataFrame({"warm": t > 0, "n": np.rint(10 * t).astype(int)}),
+    }
+
+
+@pytest.fixture(scope="module")
+def fitted(parts):
+    ae = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=60)
+    return MultimodalAutoencoder(MODALITIES, ae, random_state=0).fit(parts)
+
+
+def test_every_part_comes_back(parts, fitted):
+    Z = fitted.transform(parts)
+    assert Z.shape == (150, 2)
+    back = fitted.inverse_transform(Z)
+    assert list(back) == list(parts)
+    assert back["image"].shape == (150, 3, 4)
+    assert np.abs(back["image"] - parts["image"]).max() < 0.5
+    assert np.mean(back["word"] == np.array(parts["word"])) > 0.95
+    assert back["table"].dtypes.equals(parts["table"].dtypes)
+    assert np.mean(back["table"]["warm"] == parts["table"]["warm"]) > 0.95
+    assert fitted.score(parts) > 0.9
+
+
+def test_architecture_and_loss_follow_the_parts(fitted):
+    inner = fitted.autoencoder_
+    assert [shape for _, shape in inner.architecture.blocks] == [(3, 4), (4, 9), (2,), (3,)]
+    losses = [loss for _, loss in inner.loss.parts]
+    assert [n for n, _ in inner.loss.parts] == [12, 36, 2, 1, 2]
+    assert losses[1] == Categorical((9,) * 4) and losses[4] == Categorical()
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_a_part_that_is_missing_is_filled(parts, fitted, name):
+    others = {n: part for n, part in parts.items() if n != name}
+    filled = fitted.impute(others)
+    assert_array_equal(
+        filled["curve" if name != "curve" else "image"],
+        parts["curve" if name != "curve" else "image"],
+    )
+    if name == "word":
+        assert np.mean(filled["word"] == np.array(parts["word"])) > 0.9
+    elif name == "table":
+        assert np.mean(filled["table"]["warm"] == parts["table"]["warm"]) > 0.9
+    else:
+        left = np.square(filled[name] - parts[name]).sum()
+        assert left < 0.2 * np.square(parts[name] - parts[name].mean(axis=0)).sum()
+
+
+def test_entries_may_be_missing(parts, fitted):
+    words = [None, *parts["word"][1:]]
+    image = parts["image"].copy()
+    image[1] = np.nan
+    filled = fitted.impute({**parts, "word": words, "image": image})
+    assert filled["word"][0] == parts["word"][0]
+    assert filled["word"][1:].tolist() == words[1:]
+    assert np.isfinite(filled["image"]).all()
+    assert_array_equal(filled["image"][2:], parts["image"][2:])
+
+
+def test_samples_have_all_parts(fitted):
+    drawn = fitted.sample(5, random_state=0)
+    assert {name: len(part) for name, part in drawn.items()} == dict.fromkeys(MODALITIES, 5)
+
+
+@pytest.mark.parametrize("fusion", ["features", "codes"])
+def test_frames_of_objects_are_searched(parts, quick, fusion):
+    frame = parts["table"].assign(image=list(parts["image"]), word=parts["word"])
+    modalities = {
+        "image": Modality(Conv2d(channels=(2,))),
+        "word": Modality(encoder=TokenEncoder()),
+        "rest": Modality(columns=["warm", "n"]),
+    }
+    ae = MultimodalAutoencoder(modalities, quick(), fusion=fusion)
+    assert np.isfinite(cross_val_score(ae, frame, cv=2, error_score="raise")).all()
+    back = clone(ae).fit(frame)
+    back = back.inverse_transform(back.transform(frame))
+    assert back.columns.tolist() == ["image", "word", "warm", "n"]
+    assert back["image"][0].shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"curve": np.zeros((3, 2))}, ValueError, "the same number of samples, got"),
+        (
+            {"curve": np.zeros((150, 5))},
+            ValueError,
+            r"of shape \(5,\), but in fit they had \(2,\)",
+        ),
+        ({"curve": [["a"]] * 150}, ValueError, "'curve' is no array of numbers"),
+    ],
+)
+def test_refused_parts(parts, fitted, change, error, words):
+    with pytest.raises(error, match=words):
+        fitted.transform({**parts, **change})
+
+
+def test_refused_modalities(parts, quick):
+    for modalities, error, words in (
+        ({}, ValueError, "modalities is empty"),
+        ({"sound": "dense"}, ValueError, "X has no part 'sound'; its parts are"),
+        ({"curve": 3}, TypeError, "modalities must map names to instances of Modality"),
+    ):
+        with pytest.raises(error, match=words):
+            MultimodalAutoencoder(modalities, quick()).fit(parts)
+    with pytest.raises(
+        TypeError, match="X must be a dict of parts or a DataFrame, got ndarray"
+    ):
+        MultimodalAutoencoder({"curve": "dense"}, quick()).fit(parts["curve"])
+
+
+class TestBlocks:
+    def test_refused_blocks(self, quick, X):
+        for blocks, words in (
+            ([], "blocks must hold pairs"),
+            ([("dense", (3,))], "blocks stand for 3 = 3 columns, but the rows of X have 4"),
+            ([("wide", (4,))], "architecture of a block must be one of"),
+            ([("dense", (4, 0))], "shape of a block must hold whole numbers above 0"),
+        ):
+            with pytest.raises(ValueError, match=words):
+                quick(architecture=Blocks(blocks)).fit(X)
+
+    def test_one_block_is_hidden_in_half_of_the_rows(self):
+        hidden = np.isnan(hide_blocks(np.zeros((900, 5)), (2, 3), np.random.default_rng(0)))
+        first, second = hidden[:, :2], hidden[:, 2:]
+        assert (first.all(axis=1) == first.any(axis=1)).all()
+        assert (second.all(axis=1) == second.any(axis=1)).all()
+        assert not (first.any(axis=1) & second.any(axis=1)).any()
+        assert abs(hidden.any(axis=1).mean() - 0.5) < 0.05
+
+    def test_hiding_is_a_choice(self, quick, X):
+        halves = [("dense", (2,)), (Dense(skip=False), (2,))]
+        hiding = quick(architecture=Blocks(halves)).fit(X)
+        plain = quick(architecture=Blocks(halves, hide=False)).fit(X)
+        assert hiding._model.sees_marks and not plain._model.sees_marks
+
+    def test_filling_by_pattern_is_filling(self):
+        rng = np.random.default_rng(0)
+        X = np.where(rng.uniform(size=(40, 6)) < 0.3, np.nan, rng.normal(size=(40, 6)))
+        X[::2] = np.where(np.arange(6) < 3, np.nan, X[::2])
+        filler = Filler(rng.normal(size=6), rng.normal(size=(6, 2)), np.array([0.1, 0.2]))
+        np.testing.assert_allclose(filler._replace(by_pattern=True).fill(X), filler.fill(X))
+
+
+def test_a_joint_loss_goes_with_any_architecture(quick, X):
+    loss = Joint(((2, "squared_error"), (2, "huber")))
+    ae = quick(loss=loss, max_iter=10).fit(X)
+    assert ae.score(X) > 0.5 and ae.sample(3, random_state=0, noise=True).shape == (3, 4)
