@@ -4,8 +4,9 @@ The views of mfeat (Fourier coefficients, profile correlations, Karhunen-Loeve c
 pixel means, Zernike moments, morphology), standardised on the training rows. Each view in turn
 is hidden from test rows and filled from the others: by its mean, by EM-PCA (what probabilistic
 PCA expects, given the other views) of as many components and of 128, by a dense fit that never
-saw a view missing, and by ``Blocks`` with fusion of features and of codes. Figures are squared errors over those of
-the view's mean. The last column is the share of variance explained where nothing is hidden.
+saw a view missing, and by ``Blocks`` with fusion of features and of codes. Figures are squared
+errors over those of the view's mean; then the share of variance explained where nothing is
+hidden.
 """
 
 import argparse
@@ -103,7 +104,7 @@ def report(table, name, fill, X, sizes, r2, seconds=0.0):
 
 
 def em_pca(pca, X):
-    """Return ``X`` with its missing columns, alike in all rows, as probabilistic PCA expects."""
+    """Return ``X`` with its missing columns, the same in all rows, as PCA expects them."""
     hidden, covariance = np.isnan(X[0]), pca.get_covariance()
     cross = covariance[np.ix_(~hidden, hidden)]
     weights = np.linalg.solve(covariance[np.ix_(~hidden, ~hidden)], cross)
