@@ -27,7 +27,7 @@ def gaussian_rows(n_features):
     return np.random.default_rng(0).standard_normal((N_ROWS, n_features)).astype(np.float32)
 
 
-def skae_trainer(sizes, batch, threads):
+def skae_trainer(sizes, batch, threads, architecture="dense", shape=None):
     """Return a function that trains a plain autoencoder of skae for some steps.
 
     It is what ``fit`` runs between two checkpoints: shuffled batches gathered on the host,
@@ -39,10 +39,14 @@ def skae_trainer(sizes, batch, threads):
     from skae._choices import make_recipe
     from skae._device import computing
     from skae._rows import Rows, fit_scaling
+    from skae.architectures import Recurrent
 
     n_features, *hidden, k = sizes
+    if architecture in ("gru", "lstm"):
+        architecture = Recurrent(architecture)
     model = AutoencoderTransformer(
         k,
+        architecture=architecture,
         hidden_layer_sizes=hidden,
         activation="relu",
         linear_path=None,
@@ -62,7 +66,7 @@ def skae_trainer(sizes, batch, threads):
     )
     rows = Rows(gaussian_rows(n_features), np.ones(N_ROWS))
     scaling = fit_scaling(rows.values, rows.weight, None, centered=False)
-    run = make_recipe(model, rows, scaling, 0).begin(rows, 0).run
+    run = make_recipe(model, rows, scaling, 0, sample_shape=shape).begin(rows, 0).run
 
     def train(n_steps):
         with computing():
@@ -91,17 +95,32 @@ def sklearn_trainer(sizes, batch, threads):
     return train
 
 
-def torch_trainer(sizes, batch, threads):
+def torch_trainer(sizes, batch, threads, architecture="dense", shape=None):
     """Return a function that trains the same net in PyTorch, with the fused Adam."""
     import torch
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     X = torch.from_numpy(gaussian_rows(sizes[0]))
-    halves = (torch_half(s, torch.relu, skip=False) for s in (sizes, sizes[::-1]))
-    net = torch.nn.Sequential(*halves)
+    net = torch_net(architecture, shape, sizes)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True)
     return lambda n_steps: torch_steps(net, optimizer, X, batch, n_steps)
+
+
+def torch_net(architecture, shape, sizes):
+    """Return an autoencoder as a module, of the layers that skae's architecture has."""
+    import torch
+
+    if architecture == "dense":
+        halves = (torch_half(s, torch.relu, skip=False) for s in (sizes, sizes[::-1]))
+        return torch.nn.Sequential(*halves)
+    from benchmarks._torch_nets import Conv, Recurrent
+
+    if architecture in ("gru", "lstm"):
+        return Recurrent(shape, architecture, 64, 4, *sizes[1:])
+    return Conv(
+        shape, {"conv2d": (16, 32), "conv1d": (16, 32, 64, 64)}[architecture], *sizes[1:]
+    )
 
 
 def torch_half(sizes, activation, *, skip):
@@ -148,11 +167,12 @@ def answer_steps(peer, threads):
     trainers = {}
     for line in sys.stdin:
         request = json.loads(line)
-        net = (tuple(request["sizes"]), request["batch"])
+        n_steps, net = request.pop("steps"), json.dumps(request)
+        request = {name: tuple(v) if isinstance(v, list) else v for name, v in request.items()}
         start = time.perf_counter()
         if net not in trainers:
-            trainers[net] = TRAINERS[peer](*net, threads)
-        trainers[net](request["steps"])
+            trainers[net] = TRAINERS[peer](**request, threads=threads)
+        trainers[net](n_steps)
         print(json.dumps(time.perf_counter() - start), flush=True)
 
 
