@@ -225,3 +225,21 @@ def test_raveled_rows_go_on_from_samples(quick, images):
     estimator = quick(warm_start=True).fit(images).fit(images.reshape(60, 24))
     assert estimator.sample_shape_ == (4, 6)
     assert estimator.inverse_transform(estimator.transform(images)).shape == images.shape
+
+
+def test_one_model_takes_several_resolutions(quick, images):
+    """Half of the images end after three of six columns: NaN beyond, no part of the means."""
+    padded = images.copy()
+    padded[::2, :, 3:] = np.nan
+    pooled = quick(architecture=Conv2d(channels=(3,), pooling="mean"), max_iter=20).fit(padded)
+    back = pooled.inverse_transform(pooled.transform(padded))
+    seen = ~np.isnan(padded)
+    left = np.square(back - padded)[seen].sum()
+    assert left < 0.5 * np.square(padded - np.nanmean(padded, axis=0))[seen].sum()
+    network, params = pooled._model.network, pooled._model.params
+    assert params["encoder"]["trunk"][0]["kernel"].shape[0] == 3
+    marks = np.isnan(padded[0]).astype(np.float32)[:, :, None]
+    features = np.arange(2 * 3 * 3, dtype=np.float32).reshape(2, 3, 3)  # of the halved grid
+    means = network._pooled(features, [marks])
+    weight = np.array([1.0, 0.5, 0.0])[:, None]  # of its columns: the second is half there
+    assert_allclose(means, (weight * features).sum(axis=(0, 1)) / 3.0, rtol=1e-5)

@@ -12,13 +12,14 @@ from numbers import Integral
 
 import jax.numpy as jnp
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae.architectures._layers import ACTIVATIONS, apply_layers, init_layers
 from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
 
 FIRST_CHANNELS, MOST_CHANNELS = 16, 64
 SMALLEST_SIDE = 7  # of the grid, up to which it is halved
+SMALLEST_AREA = 1e-6  # of the last grid: a sample of which nothing is there has features of 0
 
 
 class _Conv(Architecture):
@@ -28,12 +29,14 @@ class _Conv(Architecture):
     _parameter_constraints = {
         "channels": ["array-like", None],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "pooling": [StrOptions({"mean"}), None],
         "channels_first": ["boolean"],
     }
 
-    def __init__(self, channels=None, kernel_size=3, channels_first=False):
+    def __init__(self, channels=None, kernel_size=3, pooling=None, channels_first=False):
         self.channels = channels
         self.kernel_size = kernel_size
+        self.pooling = pooling
         self.channels_first = channels_first
 
     def _network(self, **sizes):
@@ -53,6 +56,7 @@ class _Conv(Architecture):
             n_channels=n_channels,
             channels=channels,
             kernel_size=int(kernel),
+            pooling=self.pooling,
             channels_first=first,
         )
 
@@ -81,6 +85,9 @@ class Conv1d(_Conv):
         them. None is 16, 32, 64, 64, ... until the length is at most 7.
     kernel_size : int, default=3
         Length of the kernels; odd.
+    pooling : {"mean"} or None, default=None
+        What the trunk sees: each place of the last stage, or the means over the places that are
+        there, for series of several lengths in one array, NaN beyond their ends.
     channels_first : bool, default=False
         Whether samples are (n_channels, n_timepoints), as in aeon.
 
@@ -115,6 +122,9 @@ class Conv2d(_Conv):
         them. None is 16, 32, 64, 64, ... until the shorter side is at most 7.
     kernel_size : int, default=3
         Height and width of the kernels; odd.
+    pooling : {"mean"} or None, default=None
+        What the trunk sees: each place of the last stage, or the means over the places that are
+        there, for images of several resolutions in one array, NaN beyond their edges.
     channels_first : bool, default=False
         Whether samples are (channels, height, width), as in PyTorch.
 
@@ -144,6 +154,7 @@ class ConvNetwork(Network):
     n_channels: int
     channels: tuple
     kernel_size: int
+    pooling: str | None
     channels_first: bool
 
     in_columns = True
@@ -165,10 +176,11 @@ class ConvNetwork(Network):
         """Return fresh weights, drawn from the NumPy generator ``rng``."""
         hidden, zero = self.hidden_layer_sizes, self.zero_start
         n_features = int(np.prod(self.grids[-1])) * self.channels[-1]
+        n_seen = n_features if self.pooling is None else self.channels[-1]
         down = [self.n_marks, *self.channels]
         up, last = self.channels[::-1], self.channels[0]
         n_linear = 2 ** len(self.grid) * self.n_channels
-        encoder = (n_features, *hidden, self.n_encoded)
+        encoder = (n_seen, *hidden, self.n_encoded)
         decoder = (self.n_read, *hidden[::-1], n_features)
         output = self._kernel(rng, last, self.n_channels)
         if zero:
@@ -199,9 +211,18 @@ class ConvNetwork(Network):
         x, activation = jnp.concatenate(grids, axis=-1), ACTIVATIONS[self.activation]
         for layer in params["encoder"]["stages"]:
             x = activation(_halved(x, layer["kernel"]) + layer["bias"])
+        seen = x.ravel() if self.pooling is None else self._pooled(x, grids[1:])
         return apply_layers(
-            params["encoder"]["trunk"], x.ravel(), activation=self.activation, skip=True
+            params["encoder"]["trunk"], seen, activation=self.activation, skip=True
         )
+
+    def _pooled(self, x, marks):
+        """Return the means (n,) of the last grid ``x`` (*sizes, n) over what is not missing."""
+        there = 1.0 - sum(marks, jnp.zeros((*self.grid, 1))).mean(axis=-1, keepdims=True)
+        for _ in self.channels:
+            there = _folded(there).mean(axis=-1, keepdims=True)
+        places = tuple(range(len(self.grid)))
+        return (there * x).sum(axis=places) / (there.sum() + SMALLEST_AREA)
 
     def decode(self, params, z, mask, linear):
         """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
