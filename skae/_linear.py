@@ -4,9 +4,11 @@ NumPy and scikit-learn only. A ``LinearPath`` holds arrays, never functions: com
 programs take it as data.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from skae._rows import column_means
 
@@ -77,12 +79,25 @@ class Filler(NamedTuple):
         if len(rows) == 0:
             return X
         out = np.array(X)
-        for part, gram in self._grams(missing, rows):
-            centred = np.where(missing[part], 0.0, X[part] - self.mean)
-            codes = np.linalg.solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
-            expected = self.mean + codes @ self.loadings.T
+        codes = self._codes_by_pattern if self.by_pattern else self._codes_by_row
+        for part, found in codes(X, missing, rows):
+            expected = self.mean + found @ self.loadings.T
             out[part] = np.where(missing[part], expected, X[part])
         return out
+
+    def _codes_by_row(self, X, missing, rows):
+        """Yield some of the ``rows`` of ``X`` and their expected codes (n_some, r)."""
+        for part, gram in self._grams(missing, rows):
+            centred = np.where(missing[part], 0.0, X[part] - self.mean)
+            yield part, _solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
+
+    def _codes_by_pattern(self, X, missing, rows):
+        patterns, which = np.unique(missing[rows], axis=0, return_inverse=True)
+        for i, pattern in enumerate(patterns):
+            part, seen = rows[which.ravel() == i], self.loadings[~pattern]
+            centred = (X[part] - self.mean)[:, ~pattern]
+            gram = seen.T @ seen + np.diag(self.ridge)
+            yield part, _solve(gram, (centred @ seen).T).T
 
     def uncertainty(self, missing, weight):
         """Return the mean covariance (d, d) of cells once filled, in units of the noise.
@@ -103,21 +118,25 @@ class Filler(NamedTuple):
     def _grams(self, missing, rows):
         """Yield some of the ``rows`` and, for each, the inverse covariance of its code."""
         d, rank = self.loadings.shape
-        size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
-        grams = self._grams_by_pattern if self.by_pattern else self._grams_by_row()
-        for part in np.array_split(rows, -(-len(rows) // size)):
-            yield part, grams(~missing[part]) + np.diag(self.ridge)
-
-    def _grams_by_row(self):
-        d, rank = self.loadings.shape
         pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
-        return lambda seen: (seen.astype(np.float64) @ pairs).reshape(len(seen), rank, rank)
+        size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
+        for part in np.array_split(rows, -(-len(rows) // size)):
+            gram = (~missing[part]).astype(np.float64) @ pairs
+            yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
 
-    def _grams_by_pattern(self, seen):
-        patterns, which = np.unique(seen, axis=0, return_inverse=True)
-        return np.stack([self.loadings[p].T @ self.loadings[p] for p in patterns])[
-            which.ravel()
-        ]
+
+def _solve(matrices, right):
+    """Return what NumPy's ``solve`` does, by one thread: for small matrices more are slower.
+
+    Beyond a hundred rows their sums would also depend on the number of threads.
+    """
+    with _threads().limit(limits=1, user_api="blas"):
+        return np.linalg.solve(matrices, right)
+
+
+@lru_cache(maxsize=1)
+def _threads():
+    return ThreadpoolController()
 
 
 class LinearPath(NamedTuple):

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
+from threadpoolctl import threadpool_limits
 
 from skae import AutoencoderTransformer, Modality, MultimodalAutoencoder, TokenEncoder
 from skae._linear import Filler
@@ -173,6 +174,16 @@ class TestBlocks:
         X[::2] = np.where(np.arange(6) < 3, np.nan, X[::2])
         filler = Filler(rng.normal(size=6), rng.normal(size=(6, 2)), np.array([0.1, 0.2]))
         np.testing.assert_allclose(filler._replace(by_pattern=True).fill(X), filler.fill(X))
+
+    @pytest.mark.parametrize("by_pattern", [False, True])
+    def test_filling_does_not_depend_on_threads(self, by_pattern):
+        rng, d, rank = np.random.default_rng(0), 200, 128
+        X = np.where(np.arange(d) < 60, np.nan, rng.normal(size=(3, d)))
+        loadings = rng.normal(size=(d, rank)) / np.sqrt(d)
+        filler = Filler(np.zeros(d), loadings, np.full(rank, 0.1), by_pattern)
+        with threadpool_limits(1, "blas"):
+            alone = filler.fill(X)
+        assert_array_equal(filler.fill(X), alone)
 
 
 def test_a_joint_loss_goes_with_any_architecture(quick, X):
