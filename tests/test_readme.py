@@ -1,4 +1,4 @@
-"""The README is true: its Python runs, its commands are single lines that exist."""
+"""README and docs are true: their Python runs, their links and commands exist."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,24 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PAGES = {path.relative_to(ROOT): path.read_text() for path in ROOT.glob("docs/*.md")}
+PAGES[Path("README.md")] = README
+PYTHON = [
+    pytest.param(block, id=f"{path}-{i}")
+    for path, page in PAGES.items()
+    for i, block in enumerate(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
+]
+LINKS = [
+    (path.parent / link)
+    for path, page in PAGES.items()
+    for link in re.findall(r"\]\((?!https?:|#)([^)]+)\)", page)
+]
 SHELL = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
+@pytest.mark.parametrize("block", PYTHON)
 def test_python_runs(block):
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    exec(compile(block, "page", "exec"), {"__name__": "page"})
 
 
 def test_there_is_an_example():
@@ -33,6 +44,6 @@ def test_ci_runs_the_test_command():
     assert line.endswith("-m pytest -n 2")
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:|#)([^)]+)\)", README))
+@pytest.mark.parametrize("link", LINKS, ids=str)
 def test_local_links_exist(link):
     assert (ROOT / link).exists()
