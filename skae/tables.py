@@ -135,8 +135,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         -------
         X_original : DataFrame or ndarray of shape (n_samples, n_features)
             Columns as in fit, with their dtypes: whole numbers rounded, of each column's
-            categories the likeliest, missing where a share is NaN (in columns of objects NaN, also
-            where None was). An array where fit got one.
+            categories the likeliest, missing where a share is NaN (also where an object column
+            had None). An array where fit got one.
 
         Raises
         ------
