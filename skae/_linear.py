@@ -89,15 +89,18 @@ class Filler(NamedTuple):
         """Yield some of the ``rows`` of ``X`` and their expected codes (n_some, r)."""
         for part, gram in self._grams(missing, rows):
             centred = np.where(missing[part], 0.0, X[part] - self.mean)
-            yield part, _solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
+            right = (centred @ self.loadings)[:, :, None]
+            with _one_thread():
+                yield part, np.linalg.solve(gram, right)[:, :, 0]
 
     def _codes_by_pattern(self, X, missing, rows):
         patterns, which = np.unique(missing[rows], axis=0, return_inverse=True)
         for i, pattern in enumerate(patterns):
             part, seen = rows[which.ravel() == i], self.loadings[~pattern]
             centred = (X[part] - self.mean)[:, ~pattern]
-            gram = seen.T @ seen + np.diag(self.ridge)
-            yield part, _solve(gram, (centred @ seen).T).T
+            with _one_thread():
+                gram = seen.T @ seen + np.diag(self.ridge)
+                yield part, np.linalg.solve(gram, (centred @ seen).T).T
 
     def uncertainty(self, missing, weight):
         """Return the mean covariance (d, d) of cells once filled, in units of the noise.
@@ -125,13 +128,12 @@ class Filler(NamedTuple):
             yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
 
 
-def _solve(matrices, right):
-    """Return what NumPy's ``solve`` does, by one thread: for small matrices more are slower.
+def _one_thread():
+    """Return a context in which BLAS has one thread: for small matrices more are slower.
 
-    Beyond a hundred rows their sums would also depend on the number of threads.
+    They would wait for those of the program that trains, and sums would depend on their number.
     """
-    with _threads().limit(limits=1, user_api="blas"):
-        return np.linalg.solve(matrices, right)
+    return _threads().limit(limits=1, user_api="blas")
 
 
 @lru_cache(maxsize=1)
