@@ -14,11 +14,12 @@ import numpy as np
 from skae._linear import MOST_FILLING, fit_axes, piles
 from skae._links import LINKS
 from skae._objective import PENALTIES, Autoencoder, Objective
+from skae._rows import hidden_share
 from skae._training import Program, average_decay, make_plan
 from skae._trials import Recipe
-from skae.architectures import ARCHITECTURES
+from skae.architectures import find_architecture
 from skae.architectures.dense import FEW
-from skae.losses import find_loss
+from skae.losses import Joint, find_loss
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
@@ -32,13 +33,14 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
     ``sample_shape`` is what the columns of a row are, where they are no plain row;
     ``continued`` the Model that a warm start goes on from, whose sizes are kept.
     """
-    n, d = rows.values.shape
+    X = rows.values
+    n, d = X.shape
     sample_shape = sample_shape or (d,)
     linear, loss = params.linear_path is not None, find_loss(params.loss, sample_shape)
     if continued is None:
-        link, n_components = _link(params, loss, rows.values), _n_components(params, rows)
+        link, n_components = _link(params, loss, X), _n_components(params, rows)
         architecture, n_axes = _architecture(params), _n_axes(n, d) if linear else d
-        marks = bool(np.isnan(rows.values).any()) or architecture.hides
+        marks = bool(np.isnan(X).any()) or architecture.hides
         n_read = d if architecture.in_columns else n_axes
         sizes = {
             "n_inputs": n_read + d if marks else n_read,
@@ -51,7 +53,7 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         autoencoder, marks = continued.autoencoder, continued.sees_marks
         n_axes = continued.n_axes
     network = autoencoder.network
-    is_complete = not np.isnan(rows.values).any()
+    is_complete = not np.isnan(X).any()
     _check_callables(params, d)
     if params.augmentation is not None and not is_complete:
         raise ValueError(
@@ -90,7 +92,7 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         numbers=_numbers(params, plan),
         seed=seed,
         marks=marks,
-        hides_cells=not (network.n_hidden_together and is_complete),
+        hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
         interval=_interval(autoencoder.link, scaling, d),
     )
 
@@ -112,15 +114,17 @@ def _numbers(params, plan):
 
 def _check_callables(params, n_features):
     """Raise ValueError where a loss or an augmentation of the user's does not do for a row."""
-    row = jax.ShapeDtypeStruct((n_features,), np.float32)
-    calls = {}
-    if callable(params.loss) and not hasattr(params.loss, "link"):
-        calls["loss", "(target, output) -> losses"] = params.loss, (row, row)
+    calls = []
+    parts = params.loss.parts if isinstance(params.loss, Joint) else [(n_features, params.loss)]
+    for n, loss in parts:
+        if callable(loss) and not hasattr(loss, "link"):
+            calls.append(("loss", "(target, output) -> losses", loss, _rows_of(n, 2)))
     if params.augmentation is not None:
-        key = jax.eval_shape(lambda: jax.random.key(0))
-        calls["augmentation", "(key, row) -> row"] = params.augmentation, (key, row)
-    for (name, form), (function, arguments) in calls.items():
-        advice = f"{name} must be a function {form} of JAX arrays of shape ({n_features},)"
+        arguments = [jax.eval_shape(lambda: jax.random.key(0)), *_rows_of(n_features, 1)]
+        calls.append(("augmentation", "(key, row) -> row", params.augmentation, arguments))
+    for name, form, function, arguments in calls:
+        row = arguments[-1]
+        advice = f"{name} must be a function {form} of JAX arrays of shape {row.shape}"
         try:
             found = jax.eval_shape(function, *arguments)
         except Exception as error:
@@ -130,13 +134,22 @@ def _check_callables(params, n_features):
             raise ValueError(f"{advice}, and return such an array; it returned {shape}.")
 
 
+def _rows_of(n_columns, n):
+    return [jax.ShapeDtypeStruct((n_columns,), np.float32)] * n
+
+
+def _name(loss):
+    """Return a loss as an error names it: a joint one is often nobody's words."""
+    return f"{type(loss).__name__}(...)" if isinstance(loss, Joint) else repr(loss)
+
+
 def _link(params, loss, X):
     """Return the link: the loss's own, the one asked for, or what the cells speak for."""
     own, asked = getattr(loss, "link", None), params.output_activation
     if own is not None:
         if asked != "auto":
             raise ValueError(
-                f"loss={params.loss!r} has an output activation of its own, got "
+                f"loss={_name(params.loss)} has an output activation of its own, got "
                 f"output_activation={asked!r}. Leave output_activation='auto'."
             )
         return own
@@ -212,14 +225,7 @@ def _n_axes(n_rows, n_features):
 
 
 def _architecture(params):
-    architecture = params.architecture
-    if isinstance(architecture, str):
-        architecture = ARCHITECTURES[architecture]()
-    if not hasattr(architecture, "network"):
-        raise TypeError(
-            f"architecture must be one of {sorted(ARCHITECTURES)} or an instance of an "
-            f"architecture such as skae.architectures.Dense, got {architecture!r}."
-        )
+    architecture = find_architecture(params.architecture)
     architecture._validate_params()
     return architecture
 

@@ -5,6 +5,7 @@ programs take it as data.
 """
 
 from functools import lru_cache
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of what is filled
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
+_ONE_AT_A_TIME = Lock()  # the number of threads is the whole process's
 
 
 class Axes(NamedTuple):
@@ -89,18 +91,15 @@ class Filler(NamedTuple):
         """Yield some of the ``rows`` of ``X`` and their expected codes (n_some, r)."""
         for part, gram in self._grams(missing, rows):
             centred = np.where(missing[part], 0.0, X[part] - self.mean)
-            right = (centred @ self.loadings)[:, :, None]
-            with _one_thread():
-                yield part, np.linalg.solve(gram, right)[:, :, 0]
+            yield part, _solve(gram, (centred @ self.loadings)[:, :, None])[:, :, 0]
 
     def _codes_by_pattern(self, X, missing, rows):
         patterns, which = np.unique(missing[rows], axis=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            part, seen = rows[which.ravel() == i], self.loadings[~pattern]
-            centred = (X[part] - self.mean)[:, ~pattern]
-            with _one_thread():
-                gram = seen.T @ seen + np.diag(self.ridge)
-                yield part, np.linalg.solve(gram, (centred @ seen).T).T
+        order, counts = np.argsort(which.ravel(), kind="stable"), np.bincount(which.ravel())
+        parts = np.split(rows[order], counts.cumsum()[:-1])
+        for pattern, part in zip(patterns, parts, strict=True):
+            seen = self.loadings[~pattern]
+            yield part, _regression((X[part] - self.mean)[:, ~pattern], seen, self.ridge)
 
     def uncertainty(self, missing, weight):
         """Return the mean covariance (d, d) of cells once filled, in units of the noise.
@@ -128,12 +127,21 @@ class Filler(NamedTuple):
             yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
 
 
-def _one_thread():
-    """Return a context in which BLAS has one thread: for small matrices more are slower.
+def _regression(centred, loadings, ridge):
+    """Return the codes (n, r) that ``centred`` rows (n, d) have along ``loadings`` (d, r)."""
+    with _ONE_AT_A_TIME, _threads().limit(limits=1, user_api="blas"):
+        gram = loadings.T @ loadings + np.diag(ridge)
+        return np.linalg.solve(gram, (centred @ loadings).T).T
 
-    They would wait for those of the program that trains, and sums would depend on their number.
+
+def _solve(matrices, right):
+    """Return what NumPy's ``solve`` does, by one thread.
+
+    For small matrices more are slower: they wait for those of the program that trains. Beyond
+    a hundred rows their sums would also depend on the number of threads.
     """
-    return _threads().limit(limits=1, user_api="blas")
+    with _ONE_AT_A_TIME, _threads().limit(limits=1, user_api="blas"):
+        return np.linalg.solve(matrices, right)
 
 
 @lru_cache(maxsize=1)

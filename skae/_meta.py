@@ -1,5 +1,6 @@
 """What estimators around an AutoencoderTransformer share: the clone and the routing."""
 
+import numpy as np
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
@@ -91,6 +92,7 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
             For samples or parameters that the encoder or the autoencoder refuses; the estimator
             is then what it was before.
         """
+        self._unfitted()._validate_params()
         encoder = self._new_encoder().fit(X)
         if params.get("X_val") is not None:
             params = {**params, "X_val": encoder.transform(params["X_val"])}
@@ -136,7 +138,7 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         Returns
         -------
         X_original : DataFrame, dict or ndarray
-            Samples as in fit.
+            Samples as in fit, a DataFrame with the codes' index where they have one.
 
         Raises
         ------
@@ -144,7 +146,8 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
             For more columns than components, or codes that are not finite.
         """
         check_is_fitted(self)
-        return self.encoder_.inverse_transform(self.autoencoder_.inverse_transform(X))
+        rows = np.asarray(self.autoencoder_.inverse_transform(X))
+        return _indexed(self.encoder_.inverse_transform(rows), X)
 
     def impute(self, X):
         """Return ``X`` with what is missing filled by its reconstruction.
@@ -157,7 +160,7 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         Returns
         -------
         X_filled : DataFrame, dict or ndarray
-            The same samples, what was observed as it was.
+            The same samples, what was observed as it was (whole numbers up to 2**53).
 
         Raises
         ------
@@ -166,7 +169,7 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         """
         check_is_fitted(self)
         filled = self.autoencoder_.impute(self.encoder_.transform(X))
-        return self.encoder_.inverse_transform(filled)
+        return _indexed(self.encoder_.inverse_transform(filled), X)
 
     def sample(self, n_samples=1, random_state=None, *, noise=False):
         """Return new samples, see ``AutoencoderTransformer.sample``.
@@ -218,3 +221,10 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
     @property
     def _n_features_out(self):
         return self.autoencoder_.n_components_
+
+
+def _indexed(samples, X):
+    """Return a DataFrame of samples with the index of ``X``, where both are DataFrames."""
+    if hasattr(samples, "set_axis") and hasattr(X, "iloc"):
+        return samples.set_axis(X.index, axis=0)
+    return samples

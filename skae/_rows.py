@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-HIDDEN_SHARE = 0.2  # of the observed cells, hidden on average where cells are missing
+LEAST_HIDDEN, MOST_HIDDEN = 0.05, 0.2  # shares of the observed cells, on average
 BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
@@ -169,9 +169,17 @@ def gather_missing(X, hide, fill):
     return gather
 
 
-def hide_cells(X, rng):
+def hidden_share(X):
+    """Return the share of cells to hide while training on ``X`` (n, d): as many as miss twice.
+
+    Where few are missing, most rows will come complete, and are to come back so.
+    """
+    return float(np.clip(2 * np.isnan(X).mean(), LEAST_HIDDEN, MOST_HIDDEN))
+
+
+def hide_cells(X, mean_share, rng):
     """Return ``X`` (n, d) with NaN in further cells: in each row a share of its own."""
-    share = rng.uniform(0, 2 * HIDDEN_SHARE, (len(X), 1))
+    share = rng.uniform(0, 2 * mean_share, (len(X), 1))
     return np.where(rng.uniform(size=X.shape) < share, np.nan, X)
 
 

@@ -1040,13 +1040,16 @@ def _bounds(X, model):
     The model keeps them in scaled float32; rounding on the way back may not break them.
     """
     link = model.autoencoder.link
-    if link.ends is not None:
+    if link.ends is not None and np.ndim(link.ends) == 1:
         return link.ends
     is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
-    if not link.in_axes:
+    if not link.in_axes and link.ends is None:
         is_low = is_high = np.ones(X.shape[1], bool)
     lower, upper = (end.astype(np.float64) for end in ends(X))
-    return np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
+    lower, upper = np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
+    if link.ends is None:
+        return lower, upper
+    return np.maximum(lower, link.ends[0]), np.minimum(upper, link.ends[1])
 
 
 def _plain(value):

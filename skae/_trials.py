@@ -51,7 +51,7 @@ class Recipe:
     numbers: dict
     seed: int
     marks: bool  # the encoder is told which cells are missing, and more of them are hidden
-    hides_cells: bool  # also single ones, not only the blocks that the network names
+    hidden_share: float  # of single cells; 0 where only the network's blocks are hidden
     interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
 
     @property
@@ -155,7 +155,7 @@ class Recipe:
 
     def hide(self, X, rng):
         """Return ``X`` (n, d) with NaN in what the nets are to fill."""
-        X = hide_cells(X, rng) if self.hides_cells else X
+        X = hide_cells(X, self.hidden_share, rng) if self.hidden_share else X
         together = self.network.n_hidden_together
         return hide_blocks(X, together, rng) if together else X
 

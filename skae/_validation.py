@@ -162,8 +162,7 @@ def _checked(X, check):
     if not issparse(X):
         _refuse_containers(X)
         refuse_times(X)
-    if np.ma.is_masked(X):
-        X = np.ma.filled(X.astype(X.dtype if X.dtype.kind in "fcO" else float), np.nan)
+    X = unmasked(X)
     try:
         with np.errstate(over="ignore", under="ignore"):
             checked = check(X)
@@ -175,6 +174,13 @@ def _checked(X, check):
     if checked.dtype != np.float32 and np.any(np.abs(checked) > LARGEST):
         raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
     return checked
+
+
+def unmasked(X):
+    """Return ``X``, with NaN in the masked cells of a masked array."""
+    if np.ma.is_masked(X):
+        return np.ma.filled(X.astype(X.dtype if X.dtype.kind in "fcO" else float), np.nan)
+    return X
 
 
 def _refuse_containers(X):

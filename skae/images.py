@@ -295,6 +295,9 @@ def _resized(x, size):
         share = _means(is_there.astype(np.float64), size)
         means = np.divide(means, share, where=share > 0, out=means)
         means[share < LEAST_OBSERVED] = np.nan
+    ends = [np.where(is_there, grids, fill) for fill in (np.inf, -np.inf)]
+    lower, upper = ends[0].min(axis=(1, 2)), ends[1].max(axis=(1, 2))
+    means = np.clip(means, lower[:, None, None], upper[:, None, None])  # but for rounding
     return np.moveaxis(means, 0, -1).reshape(*size, *x.shape[2:]).astype(x.dtype)
 
 

@@ -16,6 +16,7 @@ from skae import _links
 from skae._links import Identity, Logistic, Positive, Softmax
 
 SMALLEST = 1e-7  # share or mean of an output, below which its logarithm falls no further
+CONSTANT = 1e-18  # mean loss around a column's mean, below which it is rounding
 
 
 class _Loss:
@@ -391,7 +392,8 @@ class Joint(_Loss):
         weights = np.ones(len(marginal))
         for (block, loss), (n, _) in zip(_links.slices(self.parts), self.parts, strict=True):
             total = marginal[block].sum()
-            weights[block] = _n_variables(n, loss) / total if total > SMALLEST else 1.0
+            floor = SMALLEST if getattr(loss, "link", None) else CONSTANT
+            weights[block] = _n_variables(n, loss) / total if total > floor else 1.0
         return weights
 
     def _draw(self, output, residual, rng):
@@ -405,8 +407,11 @@ class Joint(_Loss):
         if (total := sum(n for n, _ in self.parts)) != X.shape[1]:
             raise ValueError(f"loss={self} describes {total} columns, but X has {X.shape[1]}.")
         for block, loss in _links.slices(self._runs):
-            if hasattr(loss, "check"):
-                loss.check(X[:, block])
+            try:
+                getattr(loss, "check", len)(X[:, block])
+            except ValueError as error:
+                place = f"columns {block.start} to {block.stop - 1} of the joint loss"
+                raise ValueError(f"In the {place}: {error}") from error
 
 
 def _n_variables(n_columns, loss):
@@ -434,10 +439,15 @@ def find_loss(loss, sample_shape=()):
     Raises
     ------
     ValueError
-        For a class in place of an instance.
+        For a class in place of an instance, an unknown name, or what is no function.
     """
     if isinstance(loss, type):
         raise ValueError(f"loss must be an instance, such as {loss.__name__}(), got the class.")
+    if not (callable(loss) or (isinstance(loss, str) and loss in LOSSES)):
+        raise ValueError(
+            f"loss must be one of {sorted(LOSSES)}, an instance of a loss or a function "
+            f"(target, output) -> losses, got {loss!r}."
+        )
     loss = LOSSES[loss] if isinstance(loss, str) else loss
     if isinstance(loss, Categorical) and not loss.sizes and len(sample_shape) > 1:
         return Categorical((sample_shape[-1],) * int(np.prod(sample_shape[:-1])))

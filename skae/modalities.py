@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 
 from skae._meta import EncodedAutoencoder
+from skae._validation import unmasked
 from skae.architectures import Blocks
 from skae.losses import Joint
 from skae.tables import TableEncoder
@@ -23,7 +25,8 @@ class Modality:
     encoder : transformer or None, default=None
         What makes an array of shape (n_samples, ...) of the part, and has an
         ``inverse_transform``: TokenEncoder, SeriesPadder, ImageResizer, TableEncoder. None
-        takes arrays as they are, and a TableEncoder for DataFrames.
+        takes arrays as they are, and a TableEncoder for DataFrames. Images that were resized
+        come back in the fitted size.
     columns : list or None, default=None
         The part's columns, where X is a DataFrame; None takes ``X[name]``.
 
@@ -77,10 +80,10 @@ class MultimodalAutoencoder(EncodedAutoencoder):
 
     Notes
     -----
-    X is a dict of the parts by name, or a DataFrame whose columns they are (an object column
-    may hold texts or arrays, so that rows can be taken for a search). A part is missing where
-    its cells are NaN, an entry of a list or an object column None, or, from all samples, where
-    the dict has no such part. Missing modalities come back filled.
+    X is a dict of the parts by name, or a pandas DataFrame whose columns they are; a column of
+    objects may hold texts or arrays, so that rows can be taken for a search. A part is missing
+    where its cells are NaN, where an entry of a list or an object column is None, or, from all
+    samples, where the dict has no such part. Missing modalities come back filled.
 
     Examples
     --------
@@ -171,8 +174,15 @@ class _Part:
         if encoder is None and _is_frame(part):
             encoder = TableEncoder()
         known = _known(part)
-        self.encoder_ = None if encoder is None else clone(encoder).fit(known)
-        self.shape_ = self._array(known).shape[1:]
+        if len(known) == 0:
+            raise ValueError(
+                f"The part {self.name!r} is missing in all samples of X. Leave it out."
+            )
+        self.encoder_ = None
+        if encoder is not None:
+            self.encoder_ = _plain_output(clone(encoder)).fit(known)
+        array = self._array(known)
+        self.is_flat, self.shape_ = array.ndim == 1, array.shape[1:] or (1,)
         return self
 
     @property
@@ -188,46 +198,67 @@ class _Part:
     def encode(self, part, n_samples):
         """Return rows (n_samples, n_columns), NaN where the part is missing."""
         rows = np.full((n_samples, self.n_columns), np.nan)
-        if part is None:
+        there = np.zeros(n_samples, bool) if part is None else _is_there(part)
+        if not there.any():
             return rows
         array = self._array(_known(part))
-        if array.shape[1:] != self.shape_:
+        if (array.shape[1:] or (1,)) != self.shape_:
             raise ValueError(
                 f"The part {self.name!r} has samples of shape {array.shape[1:]}, but in fit "
                 f"they had {self.shape_}."
             )
-        rows[_is_there(part)] = array.reshape(len(array), -1)
+        rows[there] = array.reshape(len(array), -1)
         return rows
 
     def decode(self, rows):
         """Return the part that ``rows`` (n_samples, n_columns) stand for."""
-        array = rows.reshape(len(rows), *self.shape_)
+        array = rows.ravel() if self.is_flat else rows.reshape(len(rows), *self.shape_)
         return array if self.encoder_ is None else self.encoder_.inverse_transform(array)
 
     def _array(self, part):
+        """Return the part of samples that have it as an array (n_samples, ...) of numbers."""
         if self.encoder_ is not None:
-            return self.encoder_.transform(part)
+            part = self.encoder_.transform(part)
+        if issparse(part):
+            raise TypeError(
+                f"The encoder of the part {self.name!r} makes sparse matrices, and arrays are "
+                "needed. Set its sparse_output=False."
+            )
         try:
-            array = np.asarray(list(part) if _is_object(part) else part, np.float64)
+            part = list(part) if _is_object(part) else part
+            return unmasked(part if np.ma.isMaskedArray(part) else np.asarray(part, np.float64))
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"The part {self.name!r} is no array of numbers ({error}). Name an encoder, "
                 "such as Modality(encoder=TokenEncoder())."
             ) from error
-        return array.reshape(len(array), -1) if array.ndim == 1 else array
 
 
 def _part_of(X, name, modality, may_be_missing=False):
     """Return a named part of ``X``, or None where it may be missing and is."""
     if not (isinstance(X, dict) or _is_frame(X)):
-        raise TypeError(f"X must be a dict of parts or a DataFrame, got {type(X).__name__}.")
-    if modality.columns is not None:
-        return X[list(modality.columns)]
-    if name in X:
-        return X[name]
-    if may_be_missing:
+        raise TypeError(
+            f"X must be a dict of parts or a pandas DataFrame, got {type(X).__name__}."
+        )
+    asked = [name] if modality.columns is None else list(modality.columns)
+    if modality.columns is not None and not _is_frame(X):
+        raise TypeError(
+            f"The part {name!r} has columns, so X must be a pandas DataFrame, got "
+            f"{type(X).__name__}. Leave columns=None for a dict."
+        )
+    if not (absent := [key for key in asked if key not in X]):
+        return X[name] if modality.columns is None else X[asked]
+    if may_be_missing and len(absent) == len(asked):
         return None
-    raise ValueError(f"X has no part {name!r}; its parts are {list(X)}.")
+    what = f"part {name!r}" if modality.columns is None else f"columns {absent}"
+    raise ValueError(f"X has no {what}; its parts are {list(X)}.")
+
+
+def _plain_output(encoder):
+    """Return ``encoder``, told to return arrays whatever scikit-learn's configuration says."""
+    return (
+        encoder.set_output(transform="default") if hasattr(encoder, "set_output") else encoder
+    )
 
 
 def _is_frame(X):
@@ -240,13 +271,18 @@ def _is_object(part):
 
 def _is_there(part):
     """Say of each sample (n_samples,) whether the part is there."""
-    if _is_frame(part) or not (_is_object(part) or hasattr(part, "isna")):
+    if _is_frame(part):
+        return np.ones(len(part), bool)
+    if hasattr(part, "isna"):  # a column
+        return ~np.asarray(part.isna())
+    if not _is_object(part):
         return np.ones(len(part), bool)
     return np.array([not _is_nothing(entry) for entry in part], bool)
 
 
 def _is_nothing(entry):
-    return entry is None or (np.ndim(entry) == 0 and entry != entry)  # NaN, not itself
+    is_nan = isinstance(entry, float | np.floating) and np.isnan(entry)
+    return entry is None or is_nan or type(entry).__name__ == "NAType"
 
 
 def _known(part):

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._meta import EncodedAutoencoder
-from skae._validation import refuse_times
+from skae._validation import refuse_times, unmasked
 from skae.losses import Categorical, Joint
 
 
@@ -79,24 +79,31 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For columns of times, of one name, or without any observed cell.
+            For columns of times, of complex numbers, of one name, or without any observed cell.
         TypeError
             For cells that are no constants.
         ImportError
             Without pandas.
         """
+        before = dict(vars(self))
+        try:
+            self._fit(X)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit(self, X):
         table = self._table(X, reset=True)
         refuse_times(table)
-        if empty := [name for name in table if table[name].isna().all()]:
-            raise ValueError(
-                f"Input X has no observed value in the columns {empty}. Leave them out."
-            )
+        for name in table:
+            _refuse_column(table[name])
         self._is_frame = _is_frame(X)
-        self.dtypes_ = table.dtypes
+        self.dtypes_ = X.dtypes if self._is_frame else table.dtypes
         self.categories_ = {
             name: _categories(table[name]) for name in table if not _is_number(table[name])
         }
-        return self
 
     def transform(self, X):
         """Return rows as numbers and one-hot columns.
@@ -136,7 +143,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         X_original : DataFrame or ndarray of shape (n_samples, n_features)
             Columns as in fit, with their dtypes: whole numbers rounded, of each column's
             categories the likeliest, missing where a share is NaN (also where an object column
-            had None). An array where fit got one.
+            had None; a missing whole number makes floats of a NumPy column). An array where
+            fit got one.
 
         Raises
         ------
@@ -211,9 +219,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 raise ValueError(f"X has several columns of one name: {twice.tolist()}.")
             validate_data(self, X, reset=reset, skip_check_array=True)
         else:
+            X = np.array(X, dtype=object) if isinstance(X, list | tuple) else unmasked(X)
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
-            X = _pandas().DataFrame(X).infer_objects()
-        return X if reset else X.set_axis(self.dtypes_.index, axis=1)
+            X = _pandas().DataFrame(X)
+        table = X.infer_objects()  # numbers among objects are numbers
+        return table if reset else table.set_axis(self.dtypes_.index, axis=1)
 
     def _one_hot(self, column, categories):
         """Return zeros and ones (n_samples, n_categories) of a column, NaN where missing."""
@@ -239,7 +249,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         values = block[:, 0]
         if dtype.kind in "iu":
             limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
-            values = np.clip(np.rint(values), limits.min, limits.max)
+            greatest = np.nextafter(float(limits.max), 0) if limits.bits == 64 else limits.max
+            values = np.clip(np.rint(values), limits.min, greatest)
+            if isinstance(dtype, np.dtype) and np.isnan(values).any():
+                dtype = np.float64  # whole numbers of NumPy's have no missing ones
         return pd.Series(values).astype(dtype)
 
 
@@ -316,6 +329,25 @@ def _pandas():
 
 def _is_frame(X):
     return isinstance(X, _pandas().DataFrame)
+
+
+def _refuse_column(column):
+    """Raise where a column is neither of numbers nor of categories, or holds nothing."""
+    kind = _pandas().api.types.infer_dtype(column, skipna=True)
+    if kind.startswith(("date", "time")) or kind in ("complex", "period", "interval"):
+        raise ValueError(
+            f"Column {column.name!r} holds cells of kind {kind!r}. Convert it to numbers of a "
+            "unit that you choose, or to text."
+        )
+    if column.isna().all():
+        raise ValueError(
+            f"Input X has no observed value in the columns {[column.name]}. Leave them out."
+        )
+    if hasattr(column, "sparse"):
+        raise TypeError(
+            f"Column {column.name!r} is sparse, and dense columns are needed: "
+            "X.sparse.to_dense()."
+        )
 
 
 def _is_number(column):

@@ -37,6 +37,7 @@ LAYERS = [
     "skae.corruptions",
     "skae.architectures",
     "skae.architectures.blocks",
+    "skae.architectures._names",
     "skae.architectures.dense",
     "skae.architectures.conv",
     "skae.architectures.recurrent",

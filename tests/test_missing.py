@@ -175,7 +175,7 @@ def test_filling_is_the_conditional_mean():
 
 
 def test_hidden_cells_stay_within_what_is_observed(gappy):
-    hidden = hide_cells(gappy, np.random.default_rng(0))
+    hidden = hide_cells(gappy, 0.2, np.random.default_rng(0))
     assert np.isnan(hidden[np.isnan(gappy)]).all()
     share = np.isnan(hidden[~np.isnan(gappy)]).mean()
     assert 0.1 < share < 0.3

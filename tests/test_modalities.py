@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
+from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from skae import AutoencoderTransformer, Modality, MultimodalAutoencoder, TokenEncoder
@@ -91,6 +93,52 @@ def test_entries_may_be_missing(parts, fitted):
     assert_array_equal(filled["image"][2:], parts["image"][2:])
 
 
+@pytest.fixture(scope="module")
+def small(quick):
+    """A fit of two columns of a DataFrame, one of numbers and one of words."""
+    frame = pd.DataFrame({"age": np.arange(30.0), "word": ["ab", "c"] * 15})
+    modalities = {"age": "dense", "word": Modality(encoder=TokenEncoder())}
+    return MultimodalAutoencoder(modalities, quick()).fit(frame)
+
+
+@pytest.mark.parametrize("age", [None, [None], pd.array([None], dtype="Float64"), [np.nan]])
+def test_a_batch_may_miss_a_part_altogether(small, age):
+    word = pd.array(["ab"], dtype="string")
+    X = {"word": word} if age is None else {"age": age, "word": word}
+    filled = small.impute(X if isinstance(age, list) else pd.DataFrame(X))
+    assert filled["word"].tolist() == ["ab"] if isinstance(filled, dict) else True
+    nothing = pd.DataFrame({"age": [1.0], "word": pd.array([None], dtype="string")})
+    back = small.impute(nothing)
+    assert back["age"].tolist() == [1.0] and isinstance(back["word"][0], str)
+
+
+def test_columns_come_back_as_columns(small):
+    frame = pd.DataFrame({"age": [3.0, 4.0], "word": ["ab", None]}, index=[7, 9])
+    back = small.impute(frame)
+    assert back["age"].tolist() == [3.0, 4.0] and back.index.tolist() == [7, 9]
+
+
+def test_masked_cells_are_missing(small, quick):
+    ages = np.ma.masked_greater(np.arange(30.0), 20)
+    filled = MultimodalAutoencoder({"age": "dense", "twice": "dense"}, quick()).fit(
+        {"age": ages, "twice": 2 * np.arange(30.0)}
+    )
+    back = filled.impute({"age": ages, "twice": 2 * np.arange(30.0)})["age"]
+    assert back[:21].tolist() == list(range(21)) and not (back[21:] == np.arange(21, 30)).all()
+
+
+def test_one_part_alone_is_not_hidden(quick):
+    ae = MultimodalAutoencoder({"t": "dense"}, quick()).fit({"t": np.eye(20)[:, :4]})
+    assert not ae.autoencoder_._model.sees_marks
+
+
+def test_containers_of_the_configuration_stay_outside(parts, quick):
+    with config_context(transform_output="pandas"):
+        ae = MultimodalAutoencoder({"rest": Modality(columns=["warm", "n"])}, quick())
+        Z = ae.fit_transform(parts["table"])
+    assert ae.inverse_transform(Z).shape == (150, 2)
+
+
 def test_samples_have_all_parts(fitted):
     drawn = fitted.sample(5, random_state=0)
     assert {name: len(part) for name, part in drawn.items()} == dict.fromkeys(MODALITIES, 5)
@@ -132,14 +180,18 @@ def test_refused_parts(parts, fitted, change, error, words):
 def test_refused_modalities(parts, quick):
     for modalities, error, words in (
         ({}, ValueError, "modalities is empty"),
+        (
+            {"x": Modality(columns=["n"])},
+            TypeError,
+            "so X must be a pandas DataFrame, got dict",
+        ),
+        ({"table": Modality(encoder=OneHotEncoder())}, TypeError, "makes sparse matrices"),
         ({"sound": "dense"}, ValueError, "X has no part 'sound'; its parts are"),
         ({"curve": 3}, TypeError, "modalities must map names to instances of Modality"),
     ):
         with pytest.raises(error, match=words):
             MultimodalAutoencoder(modalities, quick()).fit(parts)
-    with pytest.raises(
-        TypeError, match="X must be a dict of parts or a DataFrame, got ndarray"
-    ):
+    with pytest.raises(TypeError, match="X must be a dict of parts or a pandas DataFrame"):
         MultimodalAutoencoder({"curve": "dense"}, quick()).fit(parts["curve"])
 
 
@@ -148,10 +200,10 @@ class TestBlocks:
         for blocks, words in (
             ([], "blocks must hold pairs"),
             ([("dense", (3,))], "blocks stand for 3 = 3 columns, but the rows of X have 4"),
-            ([("wide", (4,))], "architecture of a block must be one of"),
+            ([("wide", (4,))], "architecture must be one of"),
             ([("dense", (4, 0))], "shape of a block must hold whole numbers above 0"),
         ):
-            with pytest.raises(ValueError, match=words):
+            with pytest.raises((ValueError, TypeError), match=words):
                 quick(architecture=Blocks(blocks)).fit(X)
 
     def test_one_block_is_hidden_in_half_of_the_rows(self):

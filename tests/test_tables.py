@@ -1,5 +1,7 @@
 """Tables of mixed columns: there and back exactly, and one code of all columns."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 from _contract import TRANSFORMER_CHECKS, run
@@ -99,11 +101,43 @@ class TestEncoder:
             ({"t": pd.to_datetime(["2020-01-01"] * 2)}, ValueError, "holds times"),
             ({"e": [None, None]}, ValueError, r"no observed value in the columns \['e'\]"),
             ({"d": [{}, {}]}, TypeError, "Column 'd' holds cells that are no category"),
+            ({"c": [1j, 2j]}, ValueError, "'c' holds cells of kind 'complex'"),
+            ({"o": pd.array([date(2020, 1, 1)] * 2, dtype=object)}, ValueError, "kind 'date'"),
+            ({"s": pd.arrays.SparseArray([0, 1])}, TypeError, "Column 's' is sparse"),
         ],
     )
     def test_refused_columns(self, columns, error, words):
         with pytest.raises(error, match=words):
             TableEncoder().fit(pd.DataFrame(columns))
+
+    def test_a_failed_fit_leaves_the_encoder(self, table):
+        encoder = TableEncoder().fit(table)
+        with pytest.raises(ValueError, match="holds times"):
+            encoder.fit(table.assign(when=pd.Timestamp("2020-01-01")))
+        pd.testing.assert_frame_equal(
+            encoder.inverse_transform(encoder.transform(table)), table.reset_index(drop=True)
+        )
+
+    def test_numbers_among_objects_are_numbers(self):
+        rows = [["a", 1.5], ["b", None], ["a", 2.5]]
+        for X in (rows, pd.DataFrame(rows, dtype=object)):
+            encoder = TableEncoder().fit(X)
+            assert_array_equal(encoder.transform(X)[:, 0], [1.5, np.nan, 2.5])
+            assert len(encoder.categories_) == 1
+
+    def test_masked_cells_are_missing(self):
+        X = np.ma.masked_greater([[1.0, 2.0], [3.0, 0.1]], 2.5)
+        assert_array_equal(TableEncoder().fit(X).transform(X), [[1, 2], [np.nan, 0.1]])
+
+    @pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+    def test_great_numbers_do_not_overflow(self, dtype):
+        encoder = TableEncoder().fit(pd.DataFrame({"n": pd.array([1, 2], dtype=dtype)}))
+        back = encoder.inverse_transform([[1e30], [np.inf], [3.0]])["n"]
+        assert back.dtype == dtype and (back[:2] > 2**62).all() and back[2] == 3
+
+    def test_a_missing_whole_number_is_a_float(self):
+        encoder = TableEncoder().fit(pd.DataFrame({"n": [1, 2]}))
+        assert encoder.inverse_transform([[1.0], [np.nan]])["n"].dtype == np.float64
 
     def test_refused_tables(self, table):
         encoder = TableEncoder().fit(table)
@@ -154,6 +188,16 @@ class TestAutoencoder:
         assert set(drawn["colour"]) == {"red", "green", "blue"}
         pd.testing.assert_frame_equal(drawn, fitted.sample(30, random_state=0, noise=noise))
 
+    def test_rows_keep_their_index(self, table, fitted):
+        assert fitted.impute(table).index.equals(table.index)
+        Z = pd.DataFrame(fitted.transform(table), index=table.index)
+        assert fitted.inverse_transform(Z).index.equals(table.index)
+
+    def test_parameters_are_named_when_wrong(self, table):
+        for loss in ("foo", 3):
+            with pytest.raises(ValueError, match="The 'loss' parameter"):
+                TableAutoencoder(AutoencoderTransformer(loss=loss)).fit(table)
+
     def test_prefixes_and_names(self, table, fitted):
         Z = fitted.set_output(transform="pandas").transform(table)
         assert Z.columns.tolist() == ["tableautoencoder0", "tableautoencoder1"]
@@ -197,6 +241,11 @@ def test_a_joint_loss_of_named_parts():
         loss.check(np.zeros((3, 4)))
     with pytest.raises(ValueError, match="needs cells that are not negative, got -1"):
         loss.check(np.array([[0.0, 0, -1, 0, 1]]))
+    with pytest.raises(ValueError, match="columns 3 to 4 of the joint loss"):
+        loss.check(np.array([[0.0, 0, 1, 1, 1]]))
+    with pytest.raises(ValueError, match="loss must be one of"):
+        Joint(((1, "foo"),))
+    assert_allclose(loss.weights(np.full(5, 1e-8)), [1e8, 1e8, 1, 1, 1])
     for wrong in ((), 3, ((0, "poisson"),), ((2,),)):
         with pytest.raises(ValueError, match="parts must hold pairs"):
             Joint(wrong)

@@ -19,13 +19,12 @@ layers do not mind; an architecture that needs neighbouring columns beside each 
 ``in_columns`` and gets and gives centred columns, in the order of the raveled sample.
 """
 
+from skae.architectures._names import ARCHITECTURES, find_architecture
 from skae.architectures._network import Architecture, Network
 from skae.architectures.blocks import Blocks
 from skae.architectures.conv import Conv1d, Conv2d
 from skae.architectures.dense import Dense
 from skae.architectures.recurrent import Recurrent
-
-ARCHITECTURES = {"dense": Dense, "conv1d": Conv1d, "conv2d": Conv2d, "recurrent": Recurrent}
 
 __all__ = [
     "ARCHITECTURES",
@@ -36,4 +35,5 @@ __all__ = [
     "Dense",
     "Network",
     "Recurrent",
+    "find_architecture",
 ]

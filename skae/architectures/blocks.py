@@ -8,12 +8,10 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from skae.architectures._layers import ACTIVATIONS, apply_layers, init_layers
+from skae.architectures._names import find_architecture
 from skae.architectures._network import Architecture, Network
-from skae.architectures.conv import Conv1d, Conv2d
 from skae.architectures.dense import Dense
-from skae.architectures.recurrent import Recurrent
 
-NAMED = {"dense": Dense, "conv1d": Conv1d, "conv2d": Conv2d, "recurrent": Recurrent}
 N_FEATURES = 64  # that a block hands to the trunk
 
 
@@ -33,7 +31,7 @@ class Blocks(Architecture):
         the joint trunk, or of the blocks' trunks, of which the joint one has the last layer.
     hide : bool, default=True
         Whether the fit learns to do without a block: in half of the rows, at each step and
-        where held-out rows judge, one block is missing, and told to be so.
+        where held-out rows judge, one block of several is missing, and told to be so.
 
     See Also
     --------
@@ -70,13 +68,15 @@ class Blocks(Architecture):
     @property
     def hides(self):
         """Whether inputs are followed by marks even where no cell is missing."""
-        return bool(self.hide)
+        return bool(self.hide) and len(self._pairs()) > 1
 
     def _layer_sizes(self, n_components):
         return Dense().layer_sizes(n_components)
 
     def _network(self, **sizes):
-        pairs = [(_architecture(part), _shape(shape)) for part, shape in self._pairs()]
+        pairs = [(find_architecture(part), _shape(shape)) for part, shape in self._pairs()]
+        for part, _ in pairs:
+            part._validate_params()
         n_columns = [int(np.prod(shape)) for _, shape in pairs]
         d = int(np.prod(sizes["sample_shape"]))
         if sum(n_columns) != d:
@@ -177,19 +177,6 @@ class BlocksNetwork(Network):
 
     def _split(self, x):
         return jnp.split(x, np.cumsum([part.n_outputs for part in self.parts])[:-1].tolist())
-
-
-def _architecture(part):
-    """Return the architecture that a name stands for; an instance stays itself."""
-    if isinstance(part, str) and part in NAMED:
-        return NAMED[part]()
-    if not hasattr(part, "network"):
-        raise ValueError(
-            f"The architecture of a block must be one of {sorted(NAMED)} or an instance of an "
-            f"architecture, got {part!r}."
-        )
-    part._validate_params()
-    return part
 
 
 def _shape(shape):

@@ -33,7 +33,7 @@ class _Conv(Architecture):
         "channels_first": ["boolean"],
     }
 
-    def __init__(self, channels=None, kernel_size=3, pooling=None, channels_first=False):
+    def __init__(self, channels=None, kernel_size=3, channels_first=False, pooling=None):
         self.channels = channels
         self.kernel_size = kernel_size
         self.pooling = pooling
@@ -85,11 +85,11 @@ class Conv1d(_Conv):
         them. None is 16, 32, 64, 64, ... until the length is at most 7.
     kernel_size : int, default=3
         Length of the kernels; odd.
+    channels_first : bool, default=False
+        Whether samples are (n_channels, n_timepoints), as in aeon.
     pooling : {"mean"} or None, default=None
         What the trunk sees: each place of the last stage, or the means over the places that are
         there, for series of several lengths in one array, NaN beyond their ends.
-    channels_first : bool, default=False
-        Whether samples are (n_channels, n_timepoints), as in aeon.
 
     See Also
     --------
@@ -122,11 +122,11 @@ class Conv2d(_Conv):
         them. None is 16, 32, 64, 64, ... until the shorter side is at most 7.
     kernel_size : int, default=3
         Height and width of the kernels; odd.
+    channels_first : bool, default=False
+        Whether samples are (channels, height, width), as in PyTorch.
     pooling : {"mean"} or None, default=None
         What the trunk sees: each place of the last stage, or the means over the places that are
         there, for images of several resolutions in one array, NaN beyond their edges.
-    channels_first : bool, default=False
-        Whether samples are (channels, height, width), as in PyTorch.
 
     See Also
     --------
