@@ -35,13 +35,13 @@ def test_two_commands_of_one_line():
     main, tests = [block.strip() for block in SHELL if "-m venv" in block]
     assert "\n" not in main and "\n" not in tests
     assert "-m benchmarks.pca" in main
-    assert tests.endswith("-m pytest -n 2")
+    assert tests.endswith("-m pytest -n 2 --dist loadfile")
 
 
 def test_ci_runs_the_test_command():
     pattern = re.search(r"grep -E '(.*?)' README.md", (ROOT / ".ci" / "run").read_text())
     (line,) = [row for row in README.splitlines() if re.search(pattern[1], row)]
-    assert line.endswith("-m pytest -n 2")
+    assert line.endswith("-m pytest -n 2 --dist loadfile")
 
 
 @pytest.mark.parametrize("link", LINKS, ids=str)
