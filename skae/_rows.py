@@ -170,7 +170,7 @@ def gather_missing(X, hide, fill):
 
 
 def hidden_share(X):
-    """Return the share of cells to hide while training on ``X`` (n, d): as many as miss twice.
+    """Return the share of cells to hide while training on ``X`` (n, d): twice what is missing.
 
     Where few are missing, most rows will come complete, and are to come back so.
     """

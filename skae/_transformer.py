@@ -946,7 +946,8 @@ class AutoencoderTransformer(
         """Return minus each row's mean squared reconstruction error, in squared units of X.
 
         For other losses it is minus the mean loss: in nats for binary_cross_entropy, poisson
-        and categorical, in scaled units for absolute_error, huber and a callable.
+        and categorical, in scaled units for absolute_error, huber and a callable, in units of
+        what the columns' means leave for joint losses.
 
         Parameters
         ----------

@@ -19,7 +19,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     """Fill missing cells (NaN) with an autoencoder's reconstruction of their row.
 
     To be put where KNNImputer or IterativeImputer stands. Fitted on rows with missing cells,
-    the autoencoder learns to fill: a fifth of the observed cells is hidden anew at each step.
+    the autoencoder learns to fill: observed cells are hidden anew at each step, twice as many
+    as are missing, but at least a twentieth and at most a fifth of them.
     Fitted on complete rows, it fills by what probabilistic PCA makes of the observed cells.
 
     Parameters
