@@ -292,9 +292,9 @@ class AutoencoderTransformer(
     alone may be above PCA's.
 
     Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
-    errors are sums over them. While training on rows with missing cells, a fifth of the
-    observed ones is hidden anew at each step, so that the nets learn to fill. Sparse matrices
-    are refused.
+    errors are sums over them. While training on rows with missing cells, observed ones are
+    hidden anew at each step, so that the nets learn to fill: twice as many as are missing, but
+    at least a twentieth and at most a fifth of them. Sparse matrices are refused.
 
     References
     ----------
