@@ -157,12 +157,18 @@ class TestArchitectures:
         assert not np.array_equal(Z_other[3], Z[3])
         assert_array_equal(estimator.transform(X[5:6]), Z[5:6])
 
-    def test_pickle_and_go_on(self, name, quick):
+    def test_pickle_and_go_on(self, name, quick, compiled):
+        """By the programs that are there, as do other numbers and other rows."""
         architecture, shape = SMALL[name]
         X = rows(40).reshape(40, *shape)
         estimator = quick(architecture=architecture, warm_start=True).fit(X)
+        Z = estimator.transform(X)
+        compiled.clear()
         again = pickle.loads(pickle.dumps(estimator)).fit(X)
         assert_array_equal(again.transform(X), estimator.fit(X).transform(X))
+        other = quick(architecture=architecture, learning_rate=2e-3, random_state=1)
+        assert not np.array_equal(other.fit(X[:38]).transform(X), Z)
+        assert compiled == []
 
     def test_begins_at_pca(self, name, quick):
         """Where nothing is learned the whole is PCA, whatever the outputs are."""
