@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 from skae import AutoencoderTransformer
 
 X_train, X_test = train_test_split(load_digits().data, test_size=0.3, random_state=0)
-ae = AutoencoderTransformer(8, random_state=0).fit(X_train)
+ae = AutoencoderTransformer(8, max_iter=60, random_state=0).fit(X_train)
 codes = ae.transform(X_test)
 
 print("components  PCA   skae")

@@ -11,13 +11,13 @@ from sklearn.pipeline import make_pipeline
 from skae import AutoencoderTransformer, SeriesPadder
 from skae.architectures import Recurrent
 
-images = load_digits().images[:600, :, 1:7]
+images = load_digits().images[:240, :, 1:7]
 series = [image[: 8 - (image.sum(axis=1)[::-1] > 30).argmax()] for image in images]
 train, test = train_test_split(series, test_size=0.3, random_state=0)
 
-for name, architecture in (("dense", "dense"), ("recurrent", Recurrent(units=16))):
+for name, architecture in (("dense", "dense"), ("recurrent", Recurrent(units=8))):
     ae = AutoencoderTransformer(
-        8, architecture=architecture, hidden_layer_sizes=(32,), max_iter=15, random_state=0
+        8, architecture=architecture, hidden_layer_sizes=(32,), max_iter=8, random_state=0
     )
     pipeline = make_pipeline(SeriesPadder(), ae).fit(train)
     back = pipeline.inverse_transform(pipeline.transform(test))

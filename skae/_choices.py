@@ -17,7 +17,7 @@ from skae._objective import PENALTIES, Autoencoder, Objective
 from skae._rows import hidden_share
 from skae._training import Program, average_decay, make_plan
 from skae._trials import Recipe
-from skae.architectures import find_architecture
+from skae.architectures._names import find_architecture
 from skae.architectures.dense import FEW
 from skae.losses import Joint, find_loss
 

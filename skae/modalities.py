@@ -18,6 +18,8 @@ from skae.tables import TableEncoder
 class Modality:
     """How one part of a sample is read.
 
+    An encoder makes numbers of it where it is none, and an architecture features of these.
+
     Parameters
     ----------
     architecture : str or architecture, default="dense"

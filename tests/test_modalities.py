@@ -145,7 +145,7 @@ def test_samples_have_all_parts(fitted):
 
 
 @pytest.mark.parametrize("fusion", ["features", "codes"])
-def test_frames_of_objects_are_searched(parts, quick, fusion):
+def test_frames_of_objects_come_back(parts, quick, fusion):
     frame = parts["table"].assign(image=list(parts["image"]), word=parts["word"])
     modalities = {
         "image": Modality(Conv2d(channels=(2,))),
@@ -153,11 +153,17 @@ def test_frames_of_objects_are_searched(parts, quick, fusion):
         "rest": Modality(columns=["warm", "n"]),
     }
     ae = MultimodalAutoencoder(modalities, quick(), fusion=fusion)
-    assert np.isfinite(cross_val_score(ae, frame, cv=2, error_score="raise")).all()
     back = clone(ae).fit(frame)
     back = back.inverse_transform(back.transform(frame))
     assert back.columns.tolist() == ["image", "word", "warm", "n"]
     assert back["image"][0].shape == (3, 4)
+
+
+def test_frames_are_searched(quick):
+    frame = pd.DataFrame({"age": np.arange(30.0), "word": ["ab", "c"] * 15})
+    modalities = {"age": "dense", "word": Modality(encoder=TokenEncoder())}
+    ae = MultimodalAutoencoder(modalities, quick())
+    assert np.isfinite(cross_val_score(ae, frame, cv=2, error_score="raise")).all()
 
 
 @pytest.mark.parametrize(

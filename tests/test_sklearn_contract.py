@@ -93,15 +93,15 @@ ARCHITECTURES = [
     RowsInTwo(()),
 ]
 TEN_CHECKS = [
-    "check_estimators_dtypes",
     "check_estimators_fit_returns_self",
     "check_estimators_pickle",
     "check_dict_unchanged",
-    "check_dont_overwrite_attributes",
     "check_fit2d_1feature",
+    "check_fit2d_1sample",
     "check_fit_idempotent",
     "check_methods_sample_order_invariance",
     "check_methods_subset_invariance",
+    "check_n_features_in",
     "check_transformer_general",
 ]
 

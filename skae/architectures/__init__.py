@@ -19,7 +19,7 @@ layers do not mind; an architecture that needs neighbouring columns beside each 
 ``in_columns`` and gets and gives centred columns, in the order of the raveled sample.
 """
 
-from skae.architectures._names import ARCHITECTURES, find_architecture
+from skae.architectures._names import ARCHITECTURES
 from skae.architectures._network import Architecture, Network
 from skae.architectures.blocks import Blocks
 from skae.architectures.conv import Conv1d, Conv2d
@@ -35,5 +35,4 @@ __all__ = [
     "Dense",
     "Network",
     "Recurrent",
-    "find_architecture",
 ]
