@@ -3,6 +3,7 @@
 import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy: scikit-learn then skips no check
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: workers share the cores
 
 import jax
 import numpy as np
