@@ -11,7 +11,8 @@ from numbers import Integral
 import jax
 import numpy as np
 
-from skae._linear import MOST_FILLING, fit_axes, piles
+from skae._axes import MOST_FILLING, fit_axes
+from skae._linear import piles
 from skae._links import LINKS
 from skae._objective import PENALTIES, Autoencoder, Objective
 from skae._rows import hidden_share

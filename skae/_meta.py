@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from skae._transformer import AutoencoderTransformer
+from skae._validation import is_frame
 
 
 class AroundAutoencoder(BaseEstimator):
@@ -225,6 +226,6 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
 
 def _indexed(samples, X):
     """Return a DataFrame of samples with the index of ``X``, where both are DataFrames."""
-    if hasattr(samples, "set_axis") and hasattr(X, "iloc"):
+    if is_frame(samples) and is_frame(X):
         return samples.set_axis(X.index, axis=0)
     return samples

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skae import _linear
+from skae import _axes, _linear
 from skae._inference import Model
 from skae._rows import interleaved
 from skae._trials import REFIT
@@ -221,7 +221,7 @@ class Outcome:
     """What a fit found. Steps are optimizer steps, errors are in scaled units."""
 
     model: Model
-    axes: _linear.Axes
+    axes: _axes.Axes
     best_step: int
     n_steps: int
     losses: np.ndarray

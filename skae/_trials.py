@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from skae import _linear
+from skae import _axes, _linear
 from skae._inference import Model
 from skae._links import Identity
 from skae._rows import (
@@ -34,8 +34,8 @@ REFIT = 0  # random stream of the training on all rows; folds have the following
 class Pca(NamedTuple):
     """PCA of some rows: its axes, how it fills missing cells, the path of its own outputs."""
 
-    axes: _linear.Axes
-    filler: _linear.Filler
+    axes: _axes.Axes
+    filler: _axes.Filler
     path: _linear.LinearPath
 
 
@@ -73,7 +73,7 @@ class Recipe:
             path = self._pca_path(rows, pca.axes, -(-k // auto.entries_per_axis), **given)
         else:
             path = _linear.plain_path(rows, pca.axes, k, interval=self.interval, **given)
-            path, filler = self._weighed(path, rows), _linear.mean_filler(rows)
+            path, filler = self._weighed(path, rows), _axes.mean_filler(rows)
         path = self._measured(path, rows, pca, auto.link)
         if auto.code_activation != "identity":
             path = _linear.unscaled_path(path)
@@ -100,7 +100,7 @@ class Recipe:
     def fit_pca(self, rows):
         """Return the Pca of ``rows``, through the link where it has a range of its own."""
         k = self.network.n_components
-        axes, filler, filled = _linear.fit_axes(rows, self.n_axes, k)
+        axes, filler, filled = _axes.fit_axes(rows, self.n_axes, k)
         filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
         link = Identity() if self.interval is None else self.autoencoder.link
         given = {"link": link, "clip": self.clip is True, "filled": filled}
@@ -196,7 +196,7 @@ class Recipe:
         if basis is None:
             pca = self.fit_pca(rows)[0]
         else:
-            axes = _linear.Axes(path.mean, basis, np.zeros(basis.shape[1]))
+            axes = _axes.Axes(path.mean, basis, np.zeros(basis.shape[1]))
             pca = Pca(axes, model.filler, path)
         return self._trial(rows, REFIT, pca, model.filler, path, model.params, "model")
 

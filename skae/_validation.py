@@ -194,6 +194,11 @@ def _refuse_containers(X):
         raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
 
 
+def is_frame(X):
+    """Say whether ``X`` is a pandas DataFrame, or behaves as one."""
+    return hasattr(X, "columns") and hasattr(X, "iloc")
+
+
 def refuse_times(X):
     """Raise ValueError where ``X`` has times among its cells."""
     for dtype in _dtypes(X):

@@ -408,7 +408,8 @@ class Joint(_Loss):
             raise ValueError(f"loss={self} describes {total} columns, but X has {X.shape[1]}.")
         for block, loss in _links.slices(self._runs):
             try:
-                getattr(loss, "check", len)(X[:, block])
+                if hasattr(loss, "check"):
+                    loss.check(X[:, block])
             except ValueError as error:
                 place = f"columns {block.start} to {block.stop - 1} of the joint loss"
                 raise ValueError(f"In the {place}: {error}") from error

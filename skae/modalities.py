@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 
 from skae._meta import EncodedAutoencoder
-from skae._validation import unmasked
+from skae._validation import is_frame, unmasked
 from skae.architectures import Blocks
 from skae.losses import Joint
 from skae.tables import TableEncoder
@@ -132,7 +132,7 @@ class _Stacker:
         """Fit the encoders of the parts."""
         if not self.modalities:
             raise ValueError("modalities is empty: name at least one part of X.")
-        self._is_frame = _is_frame(X)
+        self._is_frame = is_frame(X)
         self.parts_ = {}
         for name, modality in self.modalities.items():
             modality = Modality(modality) if isinstance(modality, str) else modality
@@ -173,7 +173,7 @@ class _Part:
     def fit(self, part):
         """Fit the encoder on the samples of which the part is there."""
         encoder = self.modality.encoder
-        if encoder is None and _is_frame(part):
+        if encoder is None and is_frame(part):
             encoder = TableEncoder()
         known = _known(part)
         if len(known) == 0:
@@ -238,12 +238,12 @@ class _Part:
 
 def _part_of(X, name, modality, may_be_missing=False):
     """Return a named part of ``X``, or None where it may be missing and is."""
-    if not (isinstance(X, dict) or _is_frame(X)):
+    if not (isinstance(X, dict) or is_frame(X)):
         raise TypeError(
             f"X must be a dict of parts or a pandas DataFrame, got {type(X).__name__}."
         )
     asked = [name] if modality.columns is None else list(modality.columns)
-    if modality.columns is not None and not _is_frame(X):
+    if modality.columns is not None and not is_frame(X):
         raise TypeError(
             f"The part {name!r} has columns, so X must be a pandas DataFrame, got "
             f"{type(X).__name__}. Leave columns=None for a dict."
@@ -263,17 +263,13 @@ def _plain_output(encoder):
     )
 
 
-def _is_frame(X):
-    return hasattr(X, "columns") and hasattr(X, "iloc")
-
-
 def _is_object(part):
     return isinstance(part, list | tuple) or str(getattr(part, "dtype", "")) == "object"
 
 
 def _is_there(part):
     """Say of each sample (n_samples,) whether the part is there."""
-    if _is_frame(part):
+    if is_frame(part):
         return np.ones(len(part), bool)
     if hasattr(part, "isna"):  # a column
         return ~np.asarray(part.isna())
@@ -300,7 +296,7 @@ def _as_frame(parts):
     import pandas as pd
 
     tables = (
-        part if _is_frame(part) else pd.DataFrame({name: list(part)})
+        part if is_frame(part) else pd.DataFrame({name: list(part)})
         for name, part in parts.items()
     )
     return pd.concat(list(tables), axis=1)

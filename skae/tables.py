@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._meta import EncodedAutoencoder
-from skae._validation import refuse_times, unmasked
+from skae._validation import is_frame, refuse_times, unmasked
 from skae.losses import Categorical, Joint
 
 
@@ -99,7 +99,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         refuse_times(table)
         for name in table:
             _refuse_column(table[name])
-        self._is_frame = _is_frame(X)
+        self._is_frame = is_frame(X)
         self.dtypes_ = X.dtypes if self._is_frame else table.dtypes
         self.categories_ = {
             name: _categories(table[name]) for name in table if not _is_number(table[name])
@@ -214,7 +214,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _table(self, X, *, reset):
         """Return ``X`` as a DataFrame of its own columns."""
-        if _is_frame(X):
+        if is_frame(X):
             if len(twice := X.columns[X.columns.duplicated()]):
                 raise ValueError(f"X has several columns of one name: {twice.tolist()}.")
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -325,10 +325,6 @@ def _pandas():
             "Tables of mixed columns need pandas: pip install 'skae[tables]'."
         ) from error
     return pandas
-
-
-def _is_frame(X):
-    return isinstance(X, _pandas().DataFrame)
 
 
 def _refuse_column(column):

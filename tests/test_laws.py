@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 
-from skae._linear import pca_path, principal_axes
+from skae._axes import principal_axes
+from skae._linear import pca_path
 from skae._links import LINKS
 from skae._objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
 from skae._rows import Rows

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 
-from skae._linear import fit_axes
+from skae._axes import fit_axes
 from skae._rows import Rows, hide_cells
 
 NAMES = list("abcd")

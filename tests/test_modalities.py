@@ -10,7 +10,7 @@ from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from skae import AutoencoderTransformer, Modality, MultimodalAutoencoder, TokenEncoder
-from skae._linear import Filler
+from skae._axes import Filler
 from skae._rows import hide_blocks
 from skae.architectures import Blocks, Conv2d, Dense
 from skae.losses import Categorical, Joint

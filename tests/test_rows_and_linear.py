@@ -7,7 +7,8 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from skae._linear import pca_path, piles, plain_path, principal_axes
+from skae._axes import principal_axes
+from skae._linear import pca_path, piles, plain_path
 from skae._links import LINKS
 from skae._rows import Rows, RowSource, fit_scaling, gather_complete, tiles
 

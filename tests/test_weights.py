@@ -8,7 +8,7 @@ from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae._linear import principal_axes
+from skae._axes import principal_axes
 from skae._rows import Rows, balanced, fit_scaling
 from skae._selection import hold_outs
 

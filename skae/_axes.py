@@ -1,0 +1,253 @@
+"""PCA of rows: their principal axes, and the filling of missing cells along them.
+
+NumPy and scikit-learn only. How the nets stand on PCA is ``_linear``'s.
+"""
+
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from skae._rows import column_means
+
+NOISE_FLOOR = 1e-3  # of the mean variance of a column
+MOST_FILLING = 32  # axes that missing cells are filled along, where more cost much
+LONGEST_FILLING = 128  # axes that they are filled along at most
+FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost little
+WIDEST = 1024  # columns whose covariance is made where cells are missing
+UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of what is filled
+FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
+FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
+_ONE_AT_A_TIME = Lock()
+
+
+class Axes(NamedTuple):
+    """Principal axes of some rows: mean (d,), basis (d, n_axes), variances (n_axes,)."""
+
+    mean: np.ndarray
+    basis: np.ndarray
+    variances: np.ndarray
+
+    def errors(self, X, n_components):
+        """Return PCA's squared error of each row at 0..n_components: (n, n_components + 1)."""
+        centred = X - self.mean
+        total = np.square(centred).sum(axis=1, keepdims=True)
+        captured = np.zeros((len(X), n_components + 1))
+        k = min(n_components, self.basis.shape[1])
+        captured[:, 1 : k + 1] = np.square(centred @ self.basis[:, :k])
+        return np.maximum(total - captured.cumsum(axis=1), 0.0)
+
+    def errors_seen(self, X, filled, n_components, losses=None):
+        """Return likewise the errors on the observed cells of ``X``, encoded as ``filled``.
+
+        ``losses`` (target, out) -> (n, d) are squared errors by default.
+        """
+        losses = losses or (lambda target, out: np.square(target - out))
+        observed = ~np.isnan(X)
+        target = np.where(observed, X, self.mean)
+        errors = np.empty((len(X), n_components + 1))
+        codes = (filled - self.mean) @ self.basis
+        out = np.tile(self.mean, (len(X), 1))
+        for m in range(n_components + 1):
+            if 0 < m <= codes.shape[1]:
+                out += np.outer(codes[:, m - 1], self.basis[:, m - 1])
+            errors[:, m] = np.where(observed, losses(target, out), 0.0).sum(axis=1)
+        return errors
+
+
+class Filler(NamedTuple):
+    """Fills missing cells with their mean given the observed ones, under a linear model.
+
+    The model is probabilistic PCA: ``mean`` (d,), principal axes ``loadings`` (d, r) and, for
+    each of them, ``ridge`` (r,), the noise over the axis's variance. With r = 0 it is the mean.
+    ``by_pattern`` is the quicker way where many rows miss the same cells.
+    """
+
+    mean: np.ndarray
+    loadings: np.ndarray
+    ridge: np.ndarray
+    by_pattern: bool = False
+
+    def fill(self, X):
+        """Return ``X`` (n, d) without NaN; what is observed stays."""
+        missing = np.isnan(X)
+        rows = np.flatnonzero(missing.any(axis=1))
+        if len(rows) == 0:
+            return X
+        out = np.array(X)
+        codes = self._codes_by_pattern if self.by_pattern else self._codes_by_row
+        for part, found in codes(X, missing, rows):
+            expected = self.mean + found @ self.loadings.T
+            out[part] = np.where(missing[part], expected, X[part])
+        return out
+
+    def _codes_by_row(self, X, missing, rows):
+        """Yield some of the ``rows`` of ``X`` and their expected codes (n_some, r)."""
+        for part, gram in self._grams(missing, rows):
+            centred = np.where(missing[part], 0.0, X[part] - self.mean)
+            right = (centred @ self.loadings)[:, :, None]
+            with _one_thread():
+                codes = np.linalg.solve(gram, right)
+            yield part, codes[:, :, 0]
+
+    def _codes_by_pattern(self, X, missing, rows):
+        patterns, which = np.unique(missing[rows], axis=0, return_inverse=True)
+        order, counts = np.argsort(which.ravel(), kind="stable"), np.bincount(which.ravel())
+        parts = np.split(rows[order], counts.cumsum()[:-1])
+        for pattern, part in zip(patterns, parts, strict=True):
+            seen = self.loadings[~pattern]
+            yield part, _regression((X[part] - self.mean)[:, ~pattern], seen, self.ridge)
+
+    def uncertainty(self, missing, weight):
+        """Return the mean covariance (d, d) of cells once filled, in units of the noise.
+
+        ``missing`` is (n, d). Of many rows, some that are spread evenly stand for all.
+        """
+        rows, (d, rank) = np.flatnonzero(missing.any(axis=1)), self.loadings.shape
+        some = rows[:: max(1, int(len(rows) * rank * d**2 / UNCERTAINTY_WORK))]
+        covariance = np.diag(weight[some] @ missing[some])
+        for part, gram in self._grams(missing, some):
+            filled = missing[part][:, :, None] * self.loadings
+            spread = weight[part][:, None, None] * (filled @ np.linalg.inv(gram))
+            sides = (a.transpose(1, 0, 2).reshape(d, -1) for a in (spread, filled))
+            covariance += next(sides) @ next(sides).T
+        share = weight[rows].sum() / max(weight[some].sum(), np.finfo(float).tiny)
+        return covariance * share / weight.sum()
+
+    def _grams(self, missing, rows):
+        """Yield some of the ``rows`` and, for each, the inverse covariance of its code."""
+        d, rank = self.loadings.shape
+        pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
+        size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
+        for part in np.array_split(rows, -(-len(rows) // size)):
+            gram = (~missing[part]).astype(np.float64) @ pairs
+            yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
+
+
+def _regression(centred, loadings, ridge):
+    """Return the codes (n, r) that ``centred`` rows (n, d) have along ``loadings`` (d, r)."""
+    with _one_thread():
+        gram = loadings.T @ loadings + np.diag(ridge)
+        return np.linalg.solve(gram, (centred @ loadings).T).T
+
+
+@contextmanager
+def _one_thread():
+    """Have BLAS use one thread: for small matrices more are slower.
+
+    They wait for those of the program that trains, and beyond a hundred rows sums would depend
+    on their number. It is the whole process's: one caller at a time.
+    """
+    with _ONE_AT_A_TIME, _threads().limit(limits=1, user_api="blas"):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _threads():
+    return ThreadpoolController()
+
+
+def fit_axes(rows, n_axes, n_components):
+    """Return the Axes of ``rows``, the Filler that goes with them, and the filled values.
+
+    Where cells are missing, filling them and fitting the axes take turns (Ilin and Raiko 2010,
+    "Practical approaches to principal component analysis in the presence of missing values",
+    JMLR 11, 1957-2000) until the filled cells stay where they are. What is filled varies less
+    than what was there: its uncertainty is added to the covariance, in tables of at most
+    WIDEST columns.
+    """
+    X, missing = rows.values, np.isnan(rows.values)
+    n, d = X.shape
+    filled = np.where(missing, column_means(X, rows.weight), X) if missing.any() else X
+    axes = principal_axes(filled, n_axes, rows)
+    rank = _filling_rank(n, d, n_axes, n_components)
+    filler, noise = _filler(axes, rank)
+    for _ in range(FILL_ROUNDS if missing.any() else 0):
+        before, filled = filled, filler.fill(X)
+        if d <= WIDEST:
+            uncertainty = noise * filler.uncertainty(missing, rows.weight)
+            axes = _covariance_axes(filled, n_axes, rows.weight, uncertainty)
+        else:
+            axes = principal_axes(filled, n_axes, rows)
+        filler, noise = _filler(axes, rank)
+        change = np.square(filled - before).sum()
+        if change <= FILL_TOL * np.square((filled - axes.mean)[missing]).sum():
+            break
+    return axes, filler, filler.fill(X)
+
+
+def _filling_rank(n, d, n_axes, n_components):
+    """Return the axes that missing cells are filled along: many, while that costs little."""
+    most = min(LONGEST_FILLING, max(MOST_FILLING, int(np.sqrt(FILL_WORK / (n * d)))))
+    return max(1, min(n_axes - 1, max(n_components, most), LONGEST_FILLING))
+
+
+def mean_filler(rows):
+    """Return the Filler that puts the column's mean into missing cells."""
+    mean = column_means(rows.values, rows.weight)
+    return Filler(mean, np.zeros((len(mean), 0)), np.zeros(0))
+
+
+def _filler(axes, rank):
+    """Return the Filler along the first ``rank`` axes, and the noise: what is left."""
+    variances, d = axes.variances[:rank], len(axes.mean)
+    total = axes.variances.sum() or 1.0
+    noise = max(axes.variances[rank:].sum() / max(1, d - rank), NOISE_FLOOR * total / d)
+    ridge = noise / np.maximum(variances, 1e-9 * total)
+    return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge), noise
+
+
+def principal_axes(X, n_axes, rows=None):
+    """Return the Axes of ``X`` (n, d) in float64, padded with zeros to ``n_axes``.
+
+    The weights of ``rows`` count, where they differ.
+    """
+    if rows is not None and rows.is_weighted:
+        return _weighted_axes(X, n_axes, rows.weight)
+    from sklearn.decomposition import PCA  # here, so that importing skae stays quick
+
+    n, d = X.shape
+    if n == 1:
+        return Axes(X[0], np.zeros((d, n_axes)), np.zeros(n_axes))
+    rank = min(n, d, n_axes)
+    with np.errstate(all="ignore"):  # constant rows: PCA divides zero by zero
+        pca = PCA(rank, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
+    basis = np.zeros((d, n_axes))
+    basis[:, :rank] = pca.components_.T
+    variances = np.zeros(n_axes)
+    variances[:rank] = pca.singular_values_**2 / n
+    return Axes(pca.mean_, basis, variances)
+
+
+def _weighted_axes(X, n_axes, weight):
+    n, d = X.shape
+    if n >= d:
+        return _covariance_axes(X, n_axes, weight, 0.0)
+    mean, weighted = _weighted_rows(X, weight)
+    _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
+    return _as_axes(mean, np.square(singular), transposed.T, n_axes)
+
+
+def _covariance_axes(X, n_axes, weight, further):
+    """Return the Axes of the covariance of ``X`` (n, d) plus a ``further`` one (d, d), or 0."""
+    mean, weighted = _weighted_rows(X, weight)
+    values, vectors = np.linalg.eigh(weighted.T @ weighted + further)
+    return _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
+
+
+def _weighted_rows(X, weight):
+    mean = np.average(X, axis=0, weights=weight)
+    return mean, np.sqrt(weight / weight.sum())[:, None] * (X - mean)
+
+
+def _as_axes(mean, values, vectors, n_axes):
+    d, rank = len(mean), min(len(values), n_axes)
+    basis, variances = np.zeros((d, n_axes)), np.zeros(n_axes)
+    # The largest loading of each axis is positive, as in scikit-learn's PCA.
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    basis[:, :rank] = (vectors * np.where(signs == 0, 1.0, signs))[:, :rank]
+    variances[:rank] = np.maximum(values[:rank], 0.0)
+    return Axes(mean, basis, variances)
