@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from skae._rows import column_means
+from skae._columns import column_means, has_missing
+from skae._long import LongRows
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
 MOST_FILLING = 32  # axes that missing cells are filled along, where more cost much
@@ -20,16 +21,26 @@ FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost li
 WIDEST = 1024  # columns whose covariance is made where cells are missing
 UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of what is filled
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
+POWER_ROUNDS, OVERSAMPLED = 4, 10  # of the randomised way to leading axes; axes beyond these
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
 _ONE_AT_A_TIME = Lock()
 
 
 class Axes(NamedTuple):
-    """Principal axes of some rows: mean (d,), basis (d, n_axes), variances (n_axes,)."""
+    """Principal axes of some rows: mean (d,), basis (d, n_axes), variances (n_axes,).
+
+    ``left`` is the variance outside of them.
+    """
 
     mean: np.ndarray
     basis: np.ndarray
     variances: np.ndarray
+    left: float = 0.0
+
+    @property
+    def total(self):
+        """The variance of the rows."""
+        return self.variances.sum() + self.left
 
     def errors(self, X, n_components):
         """Return PCA's squared error of each row at 0..n_components: (n, n_components + 1)."""
@@ -159,6 +170,8 @@ def fit_axes(rows, n_axes, n_components):
     than what was there: its uncertainty is added to the covariance, in tables of at most
     WIDEST columns.
     """
+    if isinstance(rows.values, LongRows):
+        return _fit_long_axes(rows, n_axes, n_components)
     X, missing = rows.values, np.isnan(rows.values)
     n, d = X.shape
     filled = np.where(missing, column_means(X, rows.weight), X) if missing.any() else X
@@ -179,6 +192,16 @@ def fit_axes(rows, n_axes, n_components):
     return axes, filler, filler.fill(X)
 
 
+def _fit_long_axes(rows, n_axes, n_components):
+    """Return the same of LongRows, unfilled; with missing cells, of as many as can be held."""
+    X = rows.values
+    if has_missing(X):
+        return *fit_axes(rows.some(len(X)), n_axes, n_components)[:2], X
+    axes = principal_axes(X, n_axes, rows)
+    rank = _filling_rank(*X.shape, n_axes, n_components)
+    return axes, _filler(axes, rank)[0], X
+
+
 def _filling_rank(n, d, n_axes, n_components):
     """Return the axes that missing cells are filled along: many, while that costs little."""
     most = min(LONGEST_FILLING, max(MOST_FILLING, int(np.sqrt(FILL_WORK / (n * d)))))
@@ -194,7 +217,7 @@ def mean_filler(rows):
 def _filler(axes, rank):
     """Return the Filler along the first ``rank`` axes, and the noise: what is left."""
     variances, d = axes.variances[:rank], len(axes.mean)
-    total = axes.variances.sum() or 1.0
+    total = axes.total or 1.0
     noise = max(axes.variances[rank:].sum() / max(1, d - rank), NOISE_FLOOR * total / d)
     ridge = noise / np.maximum(variances, 1e-9 * total)
     return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge), noise
@@ -205,21 +228,56 @@ def principal_axes(X, n_axes, rows=None):
 
     The weights of ``rows`` count, where they differ.
     """
+    n, d = X.shape
+    weight = np.ones(n) if rows is None else rows.weight
+    if n_axes < min(n, d) or (isinstance(X, LongRows) and n < d):
+        return _leading_axes(X, min(n, n_axes), n_axes, weight)
+    if isinstance(X, LongRows):
+        return _long_axes(X, n_axes, weight)
     if rows is not None and rows.is_weighted:
-        return _weighted_axes(X, n_axes, rows.weight)
+        return _weighted_axes(X, n_axes, weight)
     from sklearn.decomposition import PCA  # here, so that importing skae stays quick
 
-    n, d = X.shape
     if n == 1:
         return Axes(X[0], np.zeros((d, n_axes)), np.zeros(n_axes))
-    rank = min(n, d, n_axes)
     with np.errstate(all="ignore"):  # constant rows: PCA divides zero by zero
-        pca = PCA(rank, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
-    basis = np.zeros((d, n_axes))
-    basis[:, :rank] = pca.components_.T
-    variances = np.zeros(n_axes)
-    variances[:rank] = pca.singular_values_**2 / n
-    return Axes(pca.mean_, basis, variances)
+        pca = PCA(min(n, d), svd_solver="covariance_eigh" if n >= d else "full").fit(X)
+    return _as_axes(pca.mean_, pca.singular_values_**2 / n, pca.components_.T, n_axes)
+
+
+def _long_axes(X, n_axes, weight):
+    """Return the Axes of LongRows ``X`` from their covariance, added up block by block."""
+    mean, start = column_means(X, weight), 0
+    covariance = np.zeros((len(mean), len(mean)))
+    for block in X.blocks():
+        share = weight[start : start + len(block)] / weight.sum()
+        weighted = np.sqrt(share)[:, None] * (block - mean)
+        covariance += weighted.T @ weighted
+        start += len(block)
+    values, vectors = np.linalg.eigh(covariance)
+    return _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
+
+
+def _leading_axes(X, rank, n_axes, weight):
+    """Return the Axes of the ``rank`` greatest variances, by randomised subspace iteration.
+
+    Halko, Martinsson and Tropp 2011, "Finding structure with randomness: probabilistic
+    algorithms for constructing approximate matrix decompositions", doi:10.1137/090771806.
+    scikit-learn's ``randomized_svd`` takes arrays only, not rows that are read in blocks.
+    """
+    X = X if isinstance(X, LongRows) else LongRows(X)
+    (n, d), mean = X.shape, column_means(X, weight)
+    root = np.sqrt(weight / weight.sum())[:, None]
+    width = min(rank + OVERSAMPLED, n, d)
+    along = np.random.default_rng(0).standard_normal((d, width))
+    for _ in range(1 + (POWER_ROUNDS if width < min(n, d) else 0)):
+        across, _ = np.linalg.qr(root * X.times(along, mean))
+        back = X.transposed_times(root * across, mean)
+        along, _ = np.linalg.qr(back)
+    vectors, singular, _ = np.linalg.svd(back, full_matrices=False)
+    axes = _as_axes(mean, np.square(singular)[:rank], vectors[:, :rank], n_axes)
+    total = float(np.square(root[:, 0]) @ X.squares(mean))
+    return axes._replace(left=max(0.0, total - axes.variances.sum()))
 
 
 def _weighted_axes(X, n_axes, weight):

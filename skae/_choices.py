@@ -12,20 +12,23 @@ import jax
 import numpy as np
 
 from skae._axes import MOST_FILLING, fit_axes
-from skae._linear import piles
+from skae._columns import has_missing, piles
 from skae._links import LINKS
+from skae._long import most_rows
 from skae._objective import PENALTIES, Autoencoder, Objective
 from skae._rows import hidden_share
 from skae._training import Program, average_decay, make_plan
 from skae._trials import Recipe
 from skae.architectures._names import find_architecture
-from skae.architectures.dense import FEW
-from skae.losses import Joint, find_loss
+from skae.architectures.dense import FEW, Dense
+from skae.losses import Joint, SquaredError, find_loss
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
 MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
 MOST_COMPONENTS = 512  # that a float n_components starts from
+WIDEST = 4096  # columns, beyond which the nets see leading axes only, where that is possible
+FEWEST_AXES = 128  # of these
 
 
 def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=None):
@@ -38,10 +41,16 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
     n, d = X.shape
     sample_shape = sample_shape or (d,)
     linear, loss = params.linear_path is not None, find_loss(params.loss, sample_shape)
+    is_complete = not has_missing(X)
+    is_reduced = d > WIDEST and is_complete and _is_reducible(params, loss)
     if continued is None:
-        link, n_components = _link(params, loss, X), _n_components(params, rows)
-        architecture, n_axes = _architecture(params), _n_axes(n, d) if linear else d
-        marks = bool(np.isnan(X).any()) or architecture.hides
+        link = LINKS["identity"] if is_reduced else _link(params, loss, X)
+        n_axes = _n_axes(n, d, params.n_components) if linear else d
+        n_components = _n_components(params, rows, n_axes)
+        if is_reduced:
+            d, sample_shape = n_axes, (n_axes,)
+        architecture = _architecture(params)
+        marks = not is_complete or architecture.hides
         n_read = d if architecture.in_columns else n_axes
         sizes = {
             "n_inputs": n_read + d if marks else n_read,
@@ -52,9 +61,9 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         autoencoder = _autoencoder(params, architecture, n_axes, sizes, link)
     else:
         autoencoder, marks = continued.autoencoder, continued.sees_marks
-        n_axes = continued.n_axes
+        n_axes, is_reduced = continued.n_axes, continued.reduction is not None
+        d = n_axes if is_reduced else d
     network = autoencoder.network
-    is_complete = not np.isnan(X).any()
     _check_callables(params, d)
     if params.augmentation is not None and not is_complete:
         raise ValueError(
@@ -89,12 +98,26 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         plan=plan,
         n_axes=n_axes,
         linear=linear,
-        clip=params.clip,
+        clip=False if is_reduced else params.clip,
         numbers=_numbers(params, plan),
         seed=seed,
         marks=marks,
         hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
         interval=_interval(autoencoder.link, scaling, d),
+        is_reduced=is_reduced,
+    )
+
+
+def _is_reducible(params, loss):
+    """Say whether nets can see leading axes instead of columns, and nobody would know."""
+    return (
+        isinstance(loss, SquaredError)
+        and isinstance(_architecture(params), Dense)
+        and params.linear_path is not None
+        and params.output_activation in ("auto", "identity")
+        and params.clip is not True
+        and params.corruption in ("gaussian", None)
+        and params.augmentation is None
     )
 
 
@@ -205,24 +228,32 @@ def _autoencoder(params, architecture, n_axes, sizes, link):
     return replace(autoencoder, network=network)
 
 
-def _n_components(params, rows):
+def _n_components(params, rows, n_axes):
     """Return the size of the code to train, from an int or a share of variance."""
     if isinstance(params.n_components, Integral):
         return int(params.n_components)
-    rank = min(rows.values.shape)
-    variances = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0].variances
-    share = variances.cumsum() / (variances.sum() or 1.0)
+    rank = min(*rows.values.shape, n_axes)
+    axes = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0]
+    share = axes.variances.cumsum() / (axes.total or 1.0)
     wanted = params.n_components + MARGIN * (1 - params.n_components)
     needed = min(1 + int(np.searchsorted(share, wanted)), len(share))
     per_axis = Autoencoder(None, code_activation=params.code_activation).entries_per_axis
     return min(per_axis * needed, MOST_COMPONENTS)
 
 
-def _n_axes(n_rows, n_features):
-    """Return the number of principal axes: all there can be, padded to a power of two."""
-    if n_rows >= n_features:
+def _n_axes(n_rows, n_features, n_components):
+    """Return the number of principal axes: all there can be, padded to a power of two.
+
+    Of wide rows, and of rows that cannot be held, they are the leading ones.
+    """
+    if n_features > WIDEST or most_rows(n_features) < n_rows < n_features:
+        n_wanted = 1.5 * n_components if isinstance(n_components, Integral) else MOST_COMPONENTS
+        n_wanted = max(FEWEST_AXES, n_wanted)
+    else:
+        n_wanted = n_features
+    if n_rows >= n_features <= n_wanted:
         return n_features
-    return min(n_features, 2 ** int(np.ceil(np.log2(n_rows))))
+    return min(n_features, 2 ** int(np.ceil(np.log2(min(n_rows, n_wanted)))))
 
 
 def _architecture(params):

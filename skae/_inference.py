@@ -4,13 +4,14 @@ Tiles make a row's result independent, to the bit, of the rows beside it, and le
 of rows run one compiled program.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from skae._long import LongRows
 from skae._rows import tiles
 
 TILE_ROWS = 64
@@ -19,17 +20,31 @@ BLOCK_NUMBERS = 2**18  # float32 numbers in one block of tiles, about 1 MB
 
 @dataclass(frozen=True)
 class Model:
-    """A trained encoder-decoder: what is static, NumPy path, weights and filler."""
+    """A trained encoder-decoder: what is static, NumPy path, weights and filler.
+
+    Where there is a ``reduction``, path and filler are of the axes that it makes of wide rows.
+    """
 
     autoencoder: object
     path: object
     params: object
     filler: object
+    reduction: object = None
 
     @property
     def network(self):
         """The static record of the architecture."""
         return self.autoencoder.network
+
+    @property
+    def without_reduction(self):
+        """The same Model for rows that are reduced already."""
+        return replace(self, reduction=None)
+
+    @property
+    def n_features(self):
+        """The number of columns of a row."""
+        return len(self.path.lower if self.reduction is None else self.reduction.mean)
 
     @property
     def n_axes(self):
@@ -43,6 +58,10 @@ class Model:
 
     def encode(self, X):
         """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
+        if self.reduction is not None:
+            return self.without_reduction.encode(self.reduction.forward(X))
+        if isinstance(X, LongRows):
+            return np.concatenate([self.encode(block) for block in X.blocks()])
         encoder = {"encoder": self.params["encoder"]}
         return self._in_tiles(
             self._inputs(X),
@@ -52,6 +71,8 @@ class Model:
 
     def decode(self, Z, n_kept):
         """Return scaled float32 rows (n, d) of codes, the first ``n_kept`` (n,) of each."""
+        if self.reduction is not None:
+            return self.reduction.backward(self.without_reduction.decode(Z, n_kept))
         decoder = {"decoder": self.params["decoder"]}
         codes = np.column_stack([Z, n_kept])  # whole numbers are exact in float32
         return self._in_tiles(

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skae._axes import NOISE_FLOOR
+from skae._columns import ends, piles
+from skae._long import LongRows
 
 ERROR_FLOOR = 1e-12
 SMALLEST_SPREAD = 1e-3  # of the codes, below which one is not blown up to unit size
@@ -159,7 +161,7 @@ def variational_path(path, axes, *, is_squared):
     d, k = len(path.mean), len(path.gain)
     if not path.gain.any():
         return path
-    total = axes.variances.sum() or 1.0
+    total = axes.total or 1.0
     left = path.cut_error[k] if is_squared else axes.variances[k:].sum()
     noise = max(left / max(1, d - k), NOISE_FLOOR * total / d)
     variances = _with_rows(axes.variances[:k], k)
@@ -196,29 +198,6 @@ def plain_path(rows, axes, n_components, *, link, clip, filled=None, interval=No
     )
 
 
-def piles(X):
-    """Return the shares (d,), (d,) of cells at the least and at the greatest of each column.
-
-    One cell must be there, and does not count. A column of one value has no range, no pile.
-    """
-    lower, upper = ends(X)
-    varies = np.where(upper > lower, 1.0, 0.0)
-    n_observed = np.maximum(1, (~np.isnan(X)).sum(axis=0))
-    at_lower, at_upper = (np.equal(X, end).sum(axis=0) - 1.0 for end in (lower, upper))
-    return varies * at_lower / n_observed, varies * at_upper / n_observed
-
-
-def ends(X):
-    """Return the least and the greatest observed cell (d,), (d,) of each column, or 0."""
-    missing = np.isnan(X)
-    if not missing.any():
-        return X.min(axis=0), X.max(axis=0)
-    is_empty = missing.all(axis=0)
-    lower = np.where(missing, np.inf, X).min(axis=0)
-    upper = np.where(missing, -np.inf, X).max(axis=0)
-    return np.where(is_empty, 0.0, lower), np.where(is_empty, 0.0, upper)
-
-
 def _ranges(X, clip, interval=None):
     """Return the columns' and the link's range, and the bounds that ``clip`` sets.
 
@@ -241,9 +220,9 @@ def _ranges(X, clip, interval=None):
 
 def cut_errors(axes, n_components):
     """Return PCA's mean squared error per row at 0..n_components, kept above zero."""
-    total = axes.variances.sum()
+    total = axes.total
     explained = np.concatenate([[0.0], axes.variances.cumsum()])
-    explained = _with_rows(explained[: n_components + 1], n_components + 1, total)
+    explained = _with_rows(explained[: n_components + 1], n_components + 1, explained[-1])
     return above_zero(np.maximum(total - explained, 0.0), total)
 
 
@@ -269,6 +248,9 @@ def _link_scales(rows, axes, k, link, filled, ranges):
 
 def _column_residuals(rows, axes, k, filled):
     """Return the root mean square (d,) of what PCA leaves of each column."""
+    if isinstance(rows.values, LongRows):
+        squares = np.square(axes.basis[:, k:]) @ axes.variances[k:]
+        return np.sqrt(squares + axes.left / len(squares))
     centred = (rows.values if filled is None else filled) - axes.mean
     basis = axes.basis[:, :k]
     squares = np.square(centred - centred @ basis @ basis.T)

@@ -8,24 +8,37 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skae._columns import column_means, column_variances, missing_share
+from skae._long import LongRows, most_rows
+
 LEAST_HIDDEN, MOST_HIDDEN = 0.05, 0.2  # shares of the observed cells, on average
+PART_NUMBERS = 2**23  # float32 numbers of rows that are loaded, and shuffled, at once
 BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
 class Rows(NamedTuple):
     """Scaled rows ``values`` (n, d), NaN where missing, and their ``weight`` (n,), mean 1.
 
-    ``strata`` (n,) are their classes where batches and hold-outs have their share of each.
+    Too many ``values`` to be held are LongRows. ``strata`` (n,) are the rows' classes where
+    batches and hold-outs have their share of each; ``left`` (n,) is a squared error that a row
+    keeps whatever is made of its values.
     """
 
     values: np.ndarray
     weight: np.ndarray
     strata: np.ndarray | None = None
+    left: np.ndarray | None = None
 
     def take(self, index):
         """Return the rows at ``index``."""
-        strata = None if self.strata is None else self.strata[index]
-        return Rows(self.values[index], self.weight[index], strata)
+        return Rows(*(part if part is None else part[index] for part in self))
+
+    def some(self, most):
+        """Return at most ``most`` of the rows, spread evenly, and no more than can be held."""
+        if isinstance(self.values, LongRows):
+            most = min(most, most_rows(self.values.shape[1]))
+        step = -(-len(self.weight) // most)
+        return self if step == 1 else self.take(slice(None, None, step))
 
     @property
     def is_weighted(self):
@@ -41,15 +54,6 @@ def balanced(weight, y):
     return weight / weight.mean()
 
 
-def column_means(X, weight):
-    """Return the weighted means (d,) of the observed cells; 0 where a column has none."""
-    observed = ~np.isnan(X)
-    weights = weight[:, None] * observed
-    total = weights.sum(axis=0)
-    sums = (weights * np.where(observed, X, 0.0)).sum(axis=0)
-    return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
-
-
 class Scaling(NamedTuple):
     """x -> (x - center) / scale, in float64. ``scale`` is one number or one per column."""
 
@@ -58,6 +62,8 @@ class Scaling(NamedTuple):
 
     def forward(self, X):
         """Return ``X`` (n_samples, n_features) in scaled units, within +-BOUND."""
+        if isinstance(X, LongRows):
+            return X.scaled(self)
         scaled = np.subtract(X, self.center, dtype=np.float64, order="C")
         scaled /= self.scale
         return np.clip(scaled, -BOUND, BOUND, out=scaled)
@@ -77,12 +83,13 @@ def fit_scaling(X, weight, scaling, *, centered, pools=None):
 
     ``pools`` are pairs (n_columns, n_variables) of consecutive columns with one scale each.
     """
-    X = np.ascontiguousarray(X, np.float64)  # sums run in the same order for every container
+    if not isinstance(X, LongRows):  # sums run in the same order for every container
+        X = np.ascontiguousarray(X, np.float64)
     mean = column_means(X, weight)
     if scaling is None:
         return Scaling(mean if centered else np.zeros_like(mean), np.array(1.0))
     with np.errstate(under="ignore"):
-        spread = np.sqrt(column_means(np.square(X - mean), weight))
+        spread = np.sqrt(column_variances(X, weight, mean))
     if pools is not None:
         sizes, n_variables = np.array(pools).T
         sums = np.add.reduceat(np.square(spread), np.cumsum(sizes) - sizes)
@@ -100,37 +107,67 @@ class RowSource:
     """Shuffled batches of rows without end: each pass takes every row once.
 
     With ``strata`` each batch holds its share of every one of them. The ragged tail of a pass
-    is padded with rows of weight 0, never dropped. ``gather(index)`` returns (x, target,
-    observed) of the rows at ``index`` (n_batches, batch_size); target is None where inputs are
-    their own, observed where no cell is missing.
+    is padded with rows of weight 0, never dropped. ``load(part)`` returns the ``gather`` of
+    some rows, or of all where ``part`` is None, and ``gather(index)`` the (x, target, observed)
+    of those at ``index`` (n_batches, batch_size); target is None where inputs are their own,
+    observed where no cell is missing.
+
+    Of more than ``most_rows`` a pass takes runs as long as a batch, in random order, and
+    shuffles as many of them as are loaded at once.
     """
 
-    def __init__(self, gather, weight, batch_size, rng, *, strata=None):
+    def __init__(self, load, weight, batch_size, rng, *, strata=None, most_rows=None):
         smallest = np.finfo(np.float32).tiny  # a row of weight 0 would be no row
-        self.gather, self.weight = gather, np.maximum(weight, smallest).astype(np.float32)
+        self.load, self.weight = load, np.maximum(weight, smallest).astype(np.float32)
         self.batch_size, self.rng, self.strata = batch_size, rng, strata
+        most_rows = len(weight) if most_rows is None else most_rows
+        self.n_runs = None if len(weight) <= most_rows else max(1, most_rows // batch_size)
+        self._parts = iter(())
+        self._gather = load(None) if self.n_runs is None else None
         self._index = np.empty((0, batch_size), np.intp)
         self._weight = np.empty((0, batch_size), np.float32)
 
     def block(self, n_batches, capacity):
         """Return (x, target, observed, weight) of the next batches: (capacity, size, ...)."""
-        while len(self._index) < n_batches:
-            self._begin_pass()
-        index, self._index = np.split(self._index, [n_batches])
-        weight, self._weight = np.split(self._weight, [n_batches])
-        parts = (*self.gather(index), weight)
-        return tuple(part if part is None else _padded(part, capacity) for part in parts)
+        pieces = []
+        while n_batches:
+            if len(self._index) == 0:
+                self._begin_part()
+            index, self._index = np.split(self._index, [n_batches])
+            weight, self._weight = np.split(self._weight, [n_batches])
+            pieces.append((*self._gather(index), weight))
+            n_batches -= len(index)
+        return tuple(_padded(part, capacity) for part in zip(*pieces, strict=True))
 
-    def _begin_pass(self):
-        n, size = len(self.weight), self.batch_size
+    def _begin_part(self):
+        """Shuffle the rows of a pass, or load and shuffle the next of its parts."""
+        weight, strata = self.weight, self.strata
+        if self.n_runs is not None:
+            part = next(self._parts, None)
+            if part is None:
+                self._parts = self._pass()
+                part = next(self._parts)
+            self._gather, weight = self.load(part), weight[part]
+            strata = None if strata is None else strata[part]
+        n, size = len(weight), self.batch_size
         n_batches = -(-n // size)
         order = self.rng.permutation(n)
-        if self.strata is not None:
-            order = order[interleaved(self.strata[order], self.rng)]
-        index = np.resize(order, (n_batches, size))
-        is_real = (np.arange(n_batches * size) < n).reshape(index.shape)
-        self._index = np.concatenate([self._index, index])
-        self._weight = np.concatenate([self._weight, self.weight[index] * is_real])
+        if strata is not None:
+            order = order[interleaved(strata[order], self.rng)]
+        self._index = np.resize(order, (n_batches, size))
+        is_real = (np.arange(n_batches * size) < n).reshape(n_batches, size)
+        self._weight = weight[self._index] * is_real
+
+    def _pass(self):
+        """Yield the rows of each part of a pass, in their order; the tail is in the last."""
+        n, size = len(self.weight), self.batch_size
+        runs = self.rng.permutation(n // size)
+        starts = range(0, len(runs), self.n_runs)
+        for start in starts:
+            first = np.sort(runs[start : start + self.n_runs]) * size
+            part = (first[:, None] + np.arange(size)).ravel()
+            tail = np.arange(n - n % size, n) if start == starts[-1] else part[:0]
+            yield np.concatenate([part, tail])
 
 
 def interleaved(labels, rng):
@@ -147,9 +184,7 @@ def interleaved(labels, rng):
 
 
 def gather_complete(x, target):
-    """Return the ``gather`` of a RowSource for rows in which no cell is missing."""
-    x = x.astype(np.float32)
-    target = None if target is None else target.astype(np.float32)
+    """Return the ``gather`` of a RowSource for float32 rows in which no cell is missing."""
     return lambda index: (x[index], None if target is None else target[index], None)
 
 
@@ -169,12 +204,17 @@ def gather_missing(X, hide, fill):
     return gather
 
 
+def part_rows(n_numbers, batch_size):
+    """Return how many rows of ``n_numbers`` each are loaded at once: some batches of them."""
+    return max(1, PART_NUMBERS // (n_numbers * batch_size)) * batch_size
+
+
 def hidden_share(X):
     """Return the share of cells to hide while training on ``X`` (n, d): twice what is missing.
 
     Where few are missing, most rows will come complete, and are to come back so.
     """
-    return float(np.clip(2 * np.isnan(X).mean(), LEAST_HIDDEN, MOST_HIDDEN))
+    return float(np.clip(2 * missing_share(X), LEAST_HIDDEN, MOST_HIDDEN))
 
 
 def hide_cells(X, mean_share, rng):
@@ -189,12 +229,18 @@ def hide_blocks(X, sizes, rng):
     return np.where(np.repeat(np.arange(len(sizes)), sizes) == hidden, np.nan, X)
 
 
-def _padded(array, length):
-    """Return ``array`` with zeros appended up to ``length``."""
-    if len(array) == length:
-        return array
-    out = np.zeros((length, *array.shape[1:]), array.dtype)
-    out[: len(array)] = array
+def stacked(pieces):
+    """Return arrays as one; a single one is not copied."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _padded(pieces, length):
+    """Return arrays as one, with zeros appended up to ``length``; None for pieces of None."""
+    first = pieces[0]
+    if first is None or (len(pieces) == 1 and len(first) == length):
+        return first
+    out = np.zeros((length, *first.shape[1:]), first.dtype)
+    np.concatenate(pieces, out=out[: sum(map(len, pieces))])
     return out
 
 

@@ -36,10 +36,15 @@ class Judge:
 
     ``seen`` is what is encoded, ``target`` what the errors are measured on: the same rows, but
     that where ``trial`` learns to fill, further cells are hidden in ``seen``. Where it learns
-    to denoise, the choice is made on ``corrupted`` rows.
+    to denoise, the choice is made on ``corrupted`` rows. Rows are reduced where those of the
+    trial are, and some of them judge where there are too many to be held.
     """
 
     def __init__(self, rows, trial):
+        if trial.reduction is not None:
+            rows = trial.reduction.rows(rows)
+        rows = rows.some(len(rows.weight))
+        self.left = np.zeros(len(rows.weight)) if rows.left is None else rows.left
         self.recipe = recipe = trial.recipe
         self.objective = recipe.program.objective
         self.target, self.weight = rows.values, rows.weight
@@ -72,12 +77,12 @@ class Judge:
         noise = np.random.default_rng([self.recipe.seed, REFIT, 3])
         noise = noise.standard_normal((len(self.target), self.n_components))
         given = self.objective, self.recipe.numbers, self.corrupted, self.target, noise
-        return np.column_stack(
-            [model.path.cut_error[m] * model.costs(*given, m) for m in self.cuts]
-        ).astype(np.float64)
+        costs = [model.path.cut_error[m] * model.costs(*given, m) for m in self.cuts]
+        return np.column_stack(costs).astype(np.float64) + self.left[:, None]
 
     def errors(self, model, cuts, seen=None, rows=slice(None)):
         """Return the error (n_rows, n_cuts) of each row with its first ``cuts`` components."""
+        model = model.without_reduction
         Z = model.encode((self.seen if seen is None else seen)[rows])
         observed = self.observed[rows]
         target = np.where(observed, self.target[rows], 0.0)
@@ -86,7 +91,7 @@ class Judge:
             out = model.decode(Z, np.full(len(Z), n_kept, np.float32))
             losses = np.asarray(self.objective.cell_losses(model.path, target, out))
             errors[:, column] = np.where(observed, losses, 0.0).sum(axis=1)
-        return errors
+        return errors + self.left[rows, None]
 
 
 def _sample(n_rows):
@@ -319,7 +324,7 @@ def _refit(recipe, rows, best, variant, outcome, watch):
 
 def train_ungated(rows, trial, *, watch):
     """Train ``trial``, begun on ``rows``, and keep the last checkpoint; return an Outcome."""
-    judge, interrupted = Judge(rows.take(_sample(len(rows.weight))), trial), False
+    judge, interrupted = Judge(rows.some(CURVE_ROWS), trial), False
     try:
         while trial.advance():
             if watch(trial, None):
@@ -387,7 +392,9 @@ def pca_unexplained(recipe, rows, splits):
     k, errors = recipe.network.n_components, []
     for train, val in splits:
         held_out = rows.take(val)
-        found = recipe.pca_errors(held_out, recipe.fit_pca(rows.take(train))[0])[1]
+        reduction, seen = recipe.reduced(rows.take(train))
+        held_out = held_out if reduction is None else reduction.rows(held_out)
+        found = recipe.pca_errors(held_out, recipe.fit_pca(seen)[0])[1]
         errors.append((held_out.weight[:, None] * found).sum(axis=0))
     total, *rest = np.sum(errors, axis=0)
     return np.array(rest) / total if total > 0 else np.zeros(k)

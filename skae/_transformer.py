@@ -24,12 +24,13 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._choices import make_recipe
+from skae._columns import column_means, ends
 from skae._device import computing
-from skae._linear import ends
 from skae._links import LINKS
+from skae._long import LongRows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import BOUND, Rows, balanced, column_means, fit_scaling
+from skae._rows import BOUND, Rows, balanced, fit_scaling
 from skae._sampling import CodeDensity, Prior, few
 from skae._selection import (
     hold_outs,
@@ -622,7 +623,9 @@ class AutoencoderTransformer(
         else:
             yield from kept_splits(self.cv, kept)
             return
-        yield from splitter.split(rows.values, y, groups)
+        X = rows.values  # of which splitters want the length
+        X = np.empty((len(X), 0)) if isinstance(X, LongRows) else X
+        yield from splitter.split(X, y, groups)
 
     def _weight(self, X, y, sample_weight):
         """Return the weight of each row: ``sample_weight`` times its class's in a dict."""
@@ -650,7 +653,7 @@ class AutoencoderTransformer(
         """Return the Model that a warm start goes on from, or None."""
         if not self.warm_start or not hasattr(self, "_model"):
             return None
-        n_features = len(self._model.path.lower)
+        n_features = self._model.n_features
         if n_features != self.n_features_in_:
             raise ValueError(
                 f"warm_start=True goes on with a model of {n_features} features, but X has "
@@ -1032,6 +1035,7 @@ class AutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
 
@@ -1041,6 +1045,8 @@ def _bounds(X, model):
     The model keeps them in scaled float32; rounding on the way back may not break them.
     """
     link = model.autoencoder.link
+    if model.reduction is not None:
+        return -np.inf, np.inf
     if link.ends is not None and np.ndim(link.ends) == 1:
         return link.ends
     is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)

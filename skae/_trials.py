@@ -12,15 +12,19 @@ import jax
 import numpy as np
 
 from skae import _axes, _linear
+from skae._columns import column_means, has_missing
 from skae._inference import Model
 from skae._links import Identity
+from skae._long import LongRows, blocks_of
+from skae._reduction import fit_reduction
 from skae._rows import (
     RowSource,
-    column_means,
     gather_complete,
     gather_missing,
     hide_blocks,
     hide_cells,
+    part_rows,
+    stacked,
 )
 from skae._training import Plan, Program, Run, any_finite
 from skae.losses import Joint, SquaredError
@@ -53,6 +57,7 @@ class Recipe:
     marks: bool  # the encoder is told which cells are missing, and more of them are hidden
     hidden_share: float  # of single cells; 0 where only the network's blocks are hidden
     interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
+    is_reduced: bool = False  # wide rows come to the nets as their leading axes
 
     @property
     def autoencoder(self):
@@ -66,6 +71,7 @@ class Recipe:
 
     def begin(self, rows, stream):
         """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
+        reduction, rows = self.reduced(rows)
         pca, filled = self.fit_pca(rows)
         k, filler, auto = self.network.n_components, pca.filler, self.autoencoder
         given = {"link": auto.link, "clip": self.clip, "filled": filled}
@@ -82,7 +88,15 @@ class Recipe:
         if auto.variational:
             path = _linear.variational_path(path, pca.axes, is_squared=self._is_squared)
         start = "pca" if self.linear and auto.begins_at_pca else "random"
-        return self._trial(rows, stream, pca, filler, path, self._params(stream), start)
+        params = self._params(stream)
+        return self._trial(rows, stream, pca, filler, path, params, start, reduction)
+
+    def reduced(self, rows):
+        """Return the Reduction of ``rows`` and the reduced ones: None and themselves mostly."""
+        if not self.is_reduced:
+            return None, rows
+        reduction = fit_reduction(rows, self.n_axes)
+        return reduction, reduction.rows(rows)
 
     def _within_reach(self, errors):
         """Return PCA's ``errors`` (k + 1,), none below what a fit cannot fall much below.
@@ -112,9 +126,11 @@ class Recipe:
 
     def _weighed(self, path, rows):
         """Return ``path`` with the factors of a joint loss, from its columns' means."""
-        objective, X = self.program.objective, rows.values
+        objective = self.program.objective
         if not isinstance(objective.loss, Joint):
             return path
+        rows = rows.some(len(rows.weight))
+        X = rows.values
         mean = column_means(X, rows.weight)
         losses = objective.cell_losses(path, np.where(np.isnan(X), mean, X), mean)
         marginal = column_means(np.where(np.isnan(X), np.nan, losses), rows.weight)
@@ -140,7 +156,7 @@ class Recipe:
         They do not for other losses than squared error, and where cells are hidden.
         """
         errors = squared = _linear.cut_errors(pca.axes, self.network.n_components)
-        few = rows.take(slice(None, None, -(-len(rows.weight) // MEASURED_ROWS)))
+        few = rows.some(MEASURED_ROWS)
         if self.marks:
             path = _linear.marked_path(path)
             found = self.pca_errors(few, pca, is_plain=True)[1]
@@ -170,7 +186,8 @@ class Recipe:
         if self.marks:
             seen = self.hide(seen, np.random.default_rng([self.seed, REFIT, 2]))
         if is_plain and not np.isnan(seen).any():
-            return seen, pca.axes.errors(seen, k)
+            errors = pca.axes.errors(seen, k)
+            return seen, errors if rows.left is None else errors + rows.left[:, None]
         if not is_plain:
             losses = partial(self._pca_losses, pca.path)
         return seen, pca.axes.errors_seen(rows.values, pca.filler.fill(seen), k, losses)
@@ -191,37 +208,54 @@ class Recipe:
 
     def resume(self, rows, model):
         """Return a Trial on ``rows`` that goes on from a fitted ``model``."""
-        path = model.path
+        path, reduction = model.path, model.reduction
+        rows = rows if reduction is None else reduction.rows(rows)
         basis = path.basis if path.projection is None else path.projection
         if basis is None:
             pca = self.fit_pca(rows)[0]
         else:
             axes = _axes.Axes(path.mean, basis, np.zeros(basis.shape[1]))
             pca = Pca(axes, model.filler, path)
-        return self._trial(rows, REFIT, pca, model.filler, path, model.params, "model")
+        given = path, model.params, "model", reduction
+        return self._trial(rows, REFIT, pca, model.filler, *given)
 
-    def _trial(self, rows, stream, pca, filler, path, params, start):
-        X, rng = rows.values, np.random.default_rng([self.seed, stream, 1])
+    def _trial(self, rows, stream, pca, filler, path, params, start, reduction):
+        rng = np.random.default_rng([self.seed, stream, 1])
+        source = self._source(rows, path, filler, rng)
+        seed = (self.seed + stream) % 2**31
+        run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
+        return Trial(self, run, pca, filler, path, start, reduction)
+
+    def _source(self, rows, path, filler, rng):
+        """Return the RowSource of inputs of the nets and, where they differ, of targets."""
+        X, is_own_target = rows.values, self.program.objective.in_axes
+        is_long, size = isinstance(X, LongRows), self.plan.batch_size
+        is_gappy = self.marks or has_missing(X)
 
         def inputs(X):
             filled = filler.fill(X) - path.mean
+            if is_long:  # not held, but computed again in each pass
+                filled = filled.astype(np.float32)
             x = filled if path.basis is None else filled @ path.basis
             return np.concatenate([x, np.isnan(X)], axis=1) if self.marks else x
 
-        if self.marks or np.isnan(X).any():
-            gather = gather_missing(X, partial(self.hide, rng=rng), inputs)
-        else:
-            gather = gather_complete(inputs(X), None if self.program.objective.in_axes else X)
-        source = RowSource(gather, rows.weight, self.plan.batch_size, rng, strata=rows.strata)
-        seed = (self.seed + stream) % 2**31
-        run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
-        return Trial(self, run, pca, filler, path, start)
+        def load(part):
+            values = X if part is None else X[part]
+            if is_gappy:
+                return gather_missing(np.asarray(values), partial(self.hide, rng=rng), inputs)
+            x = stacked([inputs(block).astype(np.float32) for block in blocks_of(values)])
+            return gather_complete(x, None if is_own_target else np.asarray(values, np.float32))
+
+        n_numbers = self.network.n_inputs + (0 if is_own_target else X.shape[1])
+        most = part_rows(n_numbers, size) if is_long else None
+        return RowSource(load, rows.weight, size, rng, strata=rows.strata, most_rows=most)
 
     def pca(self, rows):
         """Return the Model that is PCA of ``rows``, to float precision, and its axes."""
         if self.interval is not None or self.autoencoder.variational:
             trial = self.begin(rows, REFIT)
             return trial.model(0), trial.axes
+        reduction, rows = self.reduced(rows)
         pca = self.fit_pca(rows)[0]
         path = self._measured(pca.path, rows, pca, Identity())
         network = self.network
@@ -229,7 +263,8 @@ class Recipe:
             network = replace(network, n_outputs=self.n_axes)
         params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
         autoencoder = replace(self.autoencoder, network=network, link=Identity())
-        return Model(autoencoder, path, params, pca.filler), pca.axes
+        model = Model(autoencoder, path, params, pca.filler, reduction)
+        return model, pca.axes if reduction is None else reduction.axes(pca.axes)
 
 
 class Trial:
@@ -239,9 +274,10 @@ class Trial:
     and of a restart.
     """
 
-    def __init__(self, recipe, run, pca, filler, path, start):
+    def __init__(self, recipe, run, pca, filler, path, start, reduction=None):
         self.recipe, self.run = recipe, run
         self.pca, self.filler, self.path = pca, filler, path
+        self.reduction = reduction
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
         self.weights = [run.weights()]
         self.losses = []
@@ -267,7 +303,8 @@ class Trial:
     @property
     def axes(self):
         """The principal axes of the rows."""
-        return self.pca.axes
+        axes = self.pca.axes
+        return axes if self.reduction is None else self.reduction.axes(axes)
 
     @property
     def variants(self):
@@ -282,4 +319,4 @@ class Trial:
         if self.recipe.program.n_init > 1:
             params = jax.tree.map(lambda leaf: leaf[restart], params)
         path = self.path._replace(strength=self.path.strength * np.float32(strength))
-        return Model(self.recipe.autoencoder, path, params, self.filler)
+        return Model(self.recipe.autoencoder, path, params, self.filler, self.reduction)

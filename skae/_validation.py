@@ -8,10 +8,12 @@ from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, assert_all_finite, get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
+from skae._columns import has_cells, survey
+from skae._long import LongRows, blocks_of, is_long
 from skae.losses import find_loss
 
 DTYPES = (np.float64, np.float32)
@@ -29,9 +31,15 @@ class Number(Interval):
 def check_rows(estimator, X, *, reset, minimum=1):
     """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN where missing.
 
-    Samples of more dimensions become rows. Raises scikit-learn's errors, and a TypeError or
-    ValueError for what it lets through.
+    Samples of more dimensions become rows, and more of them than can be held LongRows. A
+    sparse matrix is taken where the estimator's tags say so. Raises scikit-learn's errors, and
+    a TypeError or ValueError for what it lets through.
     """
+    if issparse(X) and get_tags(estimator).input_tags.sparse:
+        X = check_array(X, accept_sparse="csr", dtype=None, ensure_all_finite=False)
+        X = X if is_long(X) else X.toarray()
+    if is_long(X):
+        return _check_long(estimator, X, reset=reset, minimum=minimum)
     if n_dimensions(X) > 2:
         X = _as_rows(estimator, X, None if reset else getattr(estimator, "sample_shape_", None))
     return _checked(
@@ -45,6 +53,27 @@ def check_rows(estimator, X, *, reset, minimum=1):
             ensure_all_finite="allow-nan",
         ),
     )
+
+
+def _check_long(estimator, X, *, reset, minimum):
+    """Return ``X`` as LongRows, looked at once, block by block."""
+    shape = X.shape[1:]
+    if not reset and len(shape) > 1 and shape != estimator.sample_shape_:
+        _refuse_shape(estimator, shape, estimator.sample_shape_)
+    rows = LongRows(X)
+    validate_data(estimator, rows, reset=reset, skip_check_array=True)
+    name = type(estimator).__name__
+    if len(rows) < minimum:
+        raise ValueError(
+            f"Found array with {len(rows)} sample(s) (shape={rows.shape}) while a minimum of "
+            f"{minimum} is required by {name}."
+        )
+    cells = [X.data[:, None]] if issparse(X) else rows.blocks()
+    for block in cells:
+        given = {"allow_nan": not issparse(X), "estimator_name": name, "input_name": "X"}
+        assert_all_finite(block, **given)
+        _refuse_large(block)
+    return rows
 
 
 def shape_of_samples(X, sample_shape):
@@ -73,11 +102,15 @@ def _as_rows(estimator, X, shape):
     """Return samples (n_samples, ...) as rows; all of them are of ``shape``, if it is known."""
     X = np.asarray(X) if isinstance(X, list | tuple) else X
     if shape not in (None, X.shape[1:]):
-        raise ValueError(
-            f"X has samples of shape {X.shape[1:]}, but {type(estimator).__name__} was fitted "
-            f"with samples of shape {tuple(shape)}."
-        )
+        _refuse_shape(estimator, X.shape[1:], shape)
     return X.reshape(len(X), int(np.prod(X.shape[1:])))
+
+
+def _refuse_shape(estimator, got, fitted):
+    raise ValueError(
+        f"X has samples of shape {got}, but {type(estimator).__name__} was fitted "
+        f"with samples of shape {tuple(fitted)}."
+    )
 
 
 def as_samples(estimator, X, shape):
@@ -97,7 +130,7 @@ def n_dimensions(X):
     """Return how many dimensions an array, or a list of arrays or of lists, has."""
     if isinstance(X, list | tuple):
         return 1 + max((n_dimensions(x) for x in X[:1]), default=0)
-    return getattr(X, "ndim", 0)
+    return getattr(X, "ndim", len(getattr(X, "shape", ())))
 
 
 def drop_rows(X, y, groups, weight):
@@ -107,20 +140,20 @@ def drop_rows(X, y, groups, weight):
     observed cell. Raises ValueError where too little is left: fewer than two rows, or a column
     without an observed cell.
     """
-    observed = ~np.isnan(X)
-    keep = (weight > 0) & observed.any(axis=1)
+    keep = (weight > 0) & has_cells(X)
     if keep.sum() < 2:
         raise ValueError(
             f"Found array with n_samples={keep.sum()} of positive weight and with an observed "
             "cell, while a minimum of 2 is required by AutoencoderTransformer."
         )
-    if len(empty := np.flatnonzero(~observed[keep].any(axis=0))):
+    X = X if keep.all() else X[keep]
+    if len(empty := np.flatnonzero(survey(X).n_observed == 0)):
         raise ValueError(
             f"Input X has no observed value in the columns {empty.tolist()} (counted from 0). "
             "Leave them out."
         )
     if not keep.all():
-        X, weight = X[keep], weight[keep]
+        weight = weight[keep]
         y, groups = (p if p is None else _safe_indexing(p, keep) for p in (y, groups))
     return X, y, groups, weight / weight.mean(), keep
 
@@ -129,14 +162,18 @@ def check_range(loss, X, sample_shape):
     """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
     loss = find_loss(loss, sample_shape)
     if hasattr(loss, "check"):
-        loss.check(X)
+        for block in blocks_of(X):
+            loss.check(block)
 
 
 def warn_of_range(link, name, X):
     """Warn where ``X`` (n, d) has cells that a link of the user's choice cannot reach."""
     if link.ends is None or name == "auto":
         return
-    (lower, upper), (least, greatest) = link.ends, (np.nanmin(X), np.nanmax(X))
+    (lower, upper), (least, greatest) = (
+        link.ends,
+        (survey(X).lower.min(), survey(X).upper.max()),
+    )
     if least < lower or greatest > upper:
         warnings.warn(
             f"output_activation={name!r} reaches from {lower:g} to {upper:g}, but X holds "
@@ -171,9 +208,18 @@ def _checked(X, check):
             f"Input X contains a value too large for dtype('float64'): {error}"
         ) from error
     _refuse_text(X)
-    if checked.dtype != np.float32 and np.any(np.abs(checked) > LARGEST):
-        raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
+    _refuse_large(checked)
     return checked
+
+
+def _refuse_large(X):
+    """Raise ValueError where float32 cannot hold a cell of ``X``."""
+    if X.dtype == np.float32 or X.size == 0:
+        return
+    with np.errstate(invalid="ignore"):  # comparisons with NaN are False
+        if np.fmax.reduce(X, axis=None) > LARGEST or np.fmin.reduce(X, axis=None) < -LARGEST:
+            message = "Input X contains infinity or a value too large for dtype('float32')."
+            raise ValueError(message)
 
 
 def unmasked(X):

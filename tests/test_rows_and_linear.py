@@ -8,7 +8,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from skae._axes import principal_axes
-from skae._linear import pca_path, piles, plain_path
+from skae._columns import piles
+from skae._linear import pca_path, plain_path
 from skae._links import LINKS
 from skae._rows import Rows, RowSource, fit_scaling, gather_complete, tiles
 
@@ -22,8 +23,12 @@ TABLES = {
 
 
 def source_of(x, target, batch_size):
-    gather = gather_complete(x, target)
-    return RowSource(gather, np.ones(len(x)), batch_size, np.random.default_rng(0))
+    return RowSource(
+        lambda part: gather_complete(x, target),
+        np.ones(len(x)),
+        batch_size,
+        np.random.default_rng(0),
+    )
 
 
 @pytest.mark.parametrize("n_rows, batch_size", [(1, 4), (4, 4), (10, 4), (3, 8), (64, 8)])
@@ -42,7 +47,9 @@ def test_stratified_batches_hold_their_share_of_every_class():
     x = np.arange(80.0)[:, None]
     weight = np.where(x[:, 0] < 10, 4.0, 4 / 7)
     rng = np.random.default_rng(0)
-    source = RowSource(gather_complete(x, None), weight, 16, rng, strata=x[:, 0] < 10)
+    source = RowSource(
+        lambda part: gather_complete(x, None), weight, 16, rng, strata=x[:, 0] < 10
+    )
     for _ in range(3):
         rows, _, _, found = source.block(5, 5)
         assert_array_equal(np.sort(rows.ravel()), x[:, 0])

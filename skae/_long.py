@@ -1,0 +1,167 @@
+"""Rows that are too many to hold at once: read block by block from whatever has them.
+
+What decides is how many numbers there are, never where they are: an array and a file with the
+same rows are read in the same blocks, so that fits on them are equal to the bit.
+"""
+
+import numpy as np
+from scipy.sparse import issparse
+
+MOST_NUMBERS = 2**24  # float64 numbers that are held at once, 128 MB
+BLOCK_NUMBERS = 2**20  # in a block that is read, 8 MB
+
+
+def is_long(X):
+    """Say whether ``X`` is an array-like of numbers, too large to be converted as a whole."""
+    shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
+    if getattr(dtype, "kind", "O") not in "fiub" or len(shape) < 2 or np.ma.isMaskedArray(X):
+        return False
+    return not hasattr(X, "columns") and np.prod(shape, dtype=float) > MOST_NUMBERS
+
+
+def most_rows(n_columns):
+    """Return how many rows of ``n_columns`` cells may be held at once: one in any case."""
+    return max(1, MOST_NUMBERS // n_columns)
+
+
+class LongRows:
+    """Rows (n, d) of a ``container``: anything that has a shape and dtype and slices its rows.
+
+    Samples of more dimensions are raveled. Rows are float32 or float64 as in the container, or
+    float64 in the units of ``scaling`` where there is one. ``index`` (n,) are the numbers of
+    the container's rows that count, None for all. As many of them as may be held at once come
+    as an array, when they are asked for; more are LongRows again.
+    """
+
+    ndim = 2
+
+    def __init__(self, container, scaling=None, index=None):
+        self.container, self.scaling, self.index = container, scaling, index
+        n_rows = container.shape[0] if index is None else len(index)
+        self.shape = (n_rows, int(np.prod(container.shape[1:])))
+        is_single = container.dtype == np.float32 and scaling is None
+        self.dtype = np.dtype(np.float32 if is_single else np.float64)
+        self.survey = None  # what the columns hold, once somebody has looked
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Return some rows by a slice, a mask or numbers: an array where that is small."""
+        index = self._index(rows)
+        if isinstance(index, slice):
+            n_rows = len(range(*index.indices(self.container.shape[0])))
+        else:
+            n_rows = len(index)
+        if n_rows <= most_rows(self.shape[1]):
+            return self._read(index)
+        if isinstance(index, slice):
+            index = np.arange(self.container.shape[0])[index]
+        return LongRows(self.container, self.scaling, index)
+
+    def __array__(self, dtype=None, copy=None):
+        """Return all rows at once: for those who must have them."""
+        rows = np.concatenate(list(self.blocks()))
+        return rows if dtype is None else rows.astype(dtype, copy=False)
+
+    def scaled(self, scaling):
+        """Return the same rows in the units of ``scaling``."""
+        rows = LongRows(self.container, scaling, self.index)
+        if self.survey is not None:
+            rows.survey = self.survey.scaled(scaling)
+        return rows
+
+    def blocks(self):
+        """Yield all rows as arrays, in their order."""
+        d = self.shape[1]
+        size = min(max(1, BLOCK_NUMBERS // d), most_rows(d))
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def times(self, V, mean):
+        """Return the rows around ``mean`` (d,) times ``V`` (d, r)."""
+        if not self.is_sparse:
+            return np.concatenate([(block - mean) @ V for block in self.blocks()])
+        origin, unit = self._units
+        scaled = V / unit[:, None]
+        return self.sparse() @ scaled - (origin @ scaled + mean @ V)
+
+    def transposed_times(self, U, mean):
+        """Return the transpose of the rows around ``mean`` (d,) times ``U`` (n, r)."""
+        if not self.is_sparse:
+            out, start = np.zeros((self.shape[1], U.shape[1])), 0
+            for block in self.blocks():
+                out += (block - mean).T @ U[start : start + len(block)]
+                start += len(block)
+            return out
+        (origin, unit), sums = self._units, U.sum(axis=0)
+        centred = self.sparse().T @ U - np.outer(origin, sums)
+        return centred / unit[:, None] - np.outer(mean, sums)
+
+    def squares(self, mean):
+        """Return the squared distance (n,) of each row from ``mean`` (d,)."""
+        if not self.is_sparse:
+            return np.concatenate([np.square(b - mean).sum(axis=1) for b in self.blocks()])
+        origin, unit = self._units
+        cells = self.sparse().multiply(1.0 / unit).tocsr()
+        origin = origin / unit + mean
+        products = cells @ origin
+        own = np.asarray(cells.multiply(cells).sum(axis=1)).ravel()
+        return np.maximum(own - 2 * products + origin @ origin, 0.0)
+
+    @property
+    def is_sparse(self):
+        """Whether the container holds what is not zero only."""
+        return issparse(self.container)
+
+    def sparse(self):
+        """Return the rows of a sparse container as float64, in its own units."""
+        X = self.container if self.index is None else self.container[self.index]
+        return X.astype(np.float64, copy=False)
+
+    @property
+    def _units(self):
+        """The origin and the unit (d,), (d,) of the scaled columns."""
+        d = self.shape[1]
+        if self.scaling is None:
+            return np.zeros(d), np.ones(d)
+        return self.scaling.center, np.broadcast_to(self.scaling.scale, d)
+
+    def _index(self, rows):
+        if self.index is not None:
+            return self.index[rows]
+        if isinstance(rows, slice):
+            return rows
+        rows = np.asarray(rows)
+        return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+    def _read(self, index):
+        X = self.container
+        has_any_order = isinstance(X, np.ndarray) or self.is_sparse
+        rows = X[index] if has_any_order or isinstance(index, slice) else _gathered(X, index)
+        rows = rows.toarray() if issparse(rows) else np.asarray(rows)
+        rows = rows.reshape(len(rows), self.shape[1])
+        if self.scaling is None:
+            return rows.astype(self.dtype, copy=False)
+        return self.scaling.forward(rows)
+
+
+def blocks_of(X):
+    """Return ``X`` in blocks: an array is one."""
+    return X.blocks() if isinstance(X, LongRows) else [X]
+
+
+def _gathered(X, index):
+    """Return the rows at ``index`` of what only slices well, such as a data set of HDF5."""
+    order = np.argsort(index, kind="stable")
+    size = max(1, BLOCK_NUMBERS // int(np.prod(X.shape[1:])))
+    ordered = index[order]
+    cuts = np.flatnonzero(np.diff(ordered // size)) + 1
+    parts = []
+    for part in np.split(ordered, cuts) if len(ordered) else []:
+        first = part[0]
+        parts.append(np.asarray(X[first : part[-1] + 1])[part - first])
+    out = np.empty((len(index), *X.shape[1:]), X.dtype)
+    if parts:
+        out[order] = np.concatenate(parts)
+    return out

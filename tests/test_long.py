@@ -1,0 +1,318 @@
+"""Rows that are read block by block: from arrays, files, sparse matrices, all the same."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+
+from skae import _choices, _long, _rows
+from skae._axes import principal_axes
+from skae._columns import column_means, column_variances, ends, has_missing, piles, survey
+from skae._long import LongRows, is_long
+from skae._rows import Rows, RowSource, gather_complete
+
+DIGITS = load_digits().data[:600]
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Rows are long beyond 2,000 numbers, and read and loaded in small blocks."""
+    monkeypatch.setattr(_long, "MOST_NUMBERS", 2_000)
+    monkeypatch.setattr(_long, "BLOCK_NUMBERS", 1_000)
+    monkeypatch.setattr(_rows, "PART_NUMBERS", 2_000)
+
+
+class Sliced:
+    """An array-like as HDF5 and zarr have them: slices of rows only; it counts what is read."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.most_read = 0
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        found = self.array[rows]
+        self.most_read = max(self.most_read, found.size)
+        return found
+
+    def __array__(self, dtype=None, copy=None):
+        raise AssertionError("read as a whole")
+
+
+def held(kind, array, folder):
+    """Return the ``array`` in a container of a kind."""
+    if kind == "memmap":
+        np.save(folder / "rows.npy", array)
+        return np.load(folder / "rows.npy", mmap_mode="r")
+    if kind == "hdf5":
+        h5py = pytest.importorskip("h5py", reason="an extra of the tests")
+        file = h5py.File(folder / "rows.h5", "w")
+        return file.create_dataset("rows", data=array)
+    return {"array": np.asarray, "sliced": Sliced, "csr": sparse.csr_array}[kind](array)
+
+
+KINDS = ["array", "memmap", "sliced", "hdf5", "csr"]
+
+
+class TestLongRows:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_rows_are_those_of_the_container(self, kind, tmp_path, little_memory):
+        rows = LongRows(held(kind, DIGITS, tmp_path))
+        assert rows.shape == DIGITS.shape and len(rows) == len(DIGITS)
+        some = np.array([400, 3, 3, 599, 0])
+        mask = np.arange(len(DIGITS)) % 100 == 7
+        for index in (slice(5, 20), slice(None, None, 50), some, mask):
+            assert_array_equal(rows[index], DIGITS[index])
+        part = rows[mask | (np.arange(len(DIGITS)) < 300)]
+        assert isinstance(part, LongRows)
+        assert_array_equal(part[290:306], DIGITS[[*range(290, 300), 307, 407, 507]])
+        assert_array_equal(np.asarray(rows), DIGITS)
+
+    @pytest.mark.parametrize("kind", ["array", "csr"])
+    def test_columns_are_looked_at_in_blocks(self, kind, tmp_path, little_memory):
+        X = DIGITS.copy()
+        if kind == "array":
+            X[::7, 3] = np.nan
+        rows, weight = LongRows(held(kind, X, tmp_path)), np.arange(1.0, len(X) + 1)
+        mean = column_means(X, weight)
+        assert_allclose(column_means(rows, weight), mean, rtol=1e-12)
+        variances = column_variances(X, weight, mean)
+        assert_allclose(column_variances(rows, weight, mean), variances, atol=1e-10)
+        for found, expected in zip(survey(rows), survey(X), strict=True):
+            assert_array_equal(found, expected)
+        assert_array_equal(ends(rows), ends(X))
+        assert_array_equal(piles(rows), piles(X))
+        assert has_missing(rows) == (kind == "array")
+
+    @pytest.mark.parametrize("scaling", ["global", "standard"])
+    @pytest.mark.parametrize("kind", ["array", "csr"])
+    def test_products_are_those_of_scaled_rows(self, kind, scaling, tmp_path, little_memory):
+        weight = np.ones(len(DIGITS))
+        fitted = _rows.fit_scaling(DIGITS, weight, scaling, centered=True)
+        X = fitted.forward(DIGITS)
+        rows = LongRows(held(kind, DIGITS, tmp_path), fitted)[100:]
+        mean = np.random.default_rng(0).normal(size=64)
+        V, U = np.random.default_rng(1).normal(size=(64, 3)), X[100:, :2]
+        assert_allclose(rows.times(V, mean), (X[100:] - mean) @ V, atol=1e-9)
+        assert_allclose(rows.transposed_times(U, mean), (X[100:] - mean).T @ U, atol=1e-9)
+        assert_allclose(rows.squares(mean), np.square(X[100:] - mean).sum(axis=1), rtol=1e-9)
+
+    @pytest.mark.parametrize("is_weighted", [False, True])
+    def test_axes_are_those_of_all_rows(self, is_weighted, little_memory):
+        weight = np.where(is_weighted, np.arange(1.0, len(DIGITS) + 1), 1.0)
+        rows = Rows(DIGITS, weight)
+        expected = principal_axes(DIGITS, 64, rows)
+        found = principal_axes(LongRows(DIGITS), 64, rows)
+        assert_allclose(found.variances, expected.variances, atol=1e-9)
+        assert_allclose(found.mean, expected.mean, atol=1e-9)
+        assert_allclose(np.abs(np.sum(found.basis * expected.basis, axis=0))[:40], 1, rtol=1e-6)
+
+    @pytest.mark.parametrize("is_weighted", [False, True])
+    def test_leading_axes_know_what_they_leave(self, is_weighted):
+        weight = np.where(is_weighted, np.arange(1.0, len(DIGITS) + 1), 1.0)
+        rows = Rows(DIGITS, weight)
+        expected, found = (principal_axes(DIGITS, n, rows) for n in (64, 20))
+        assert_allclose(found.variances, expected.variances[:20], rtol=0.01)
+        assert_allclose(found.total, expected.total, rtol=1e-9)
+
+
+class TestRowSource:
+    @pytest.mark.parametrize("n_rows, most", [(100, 16), (103, 16), (33, 4), (40, 39), (9, 1)])
+    def test_each_row_once_per_pass(self, n_rows, most):
+        x, loaded = np.arange(1.0, n_rows + 1, dtype=np.float32)[:, None], []
+
+        def load(part):
+            loaded.append(len(part))
+            return gather_complete(x[part], None)
+
+        rng = np.random.default_rng(0)
+        source = RowSource(load, np.ones(n_rows), 4, rng, most_rows=most)
+        n_batches = -(-n_rows // 4)
+        passes = []
+        for _ in range(3):
+            rows, _, _, weight = source.block(n_batches, n_batches)
+            assert weight.sum() == n_rows
+            assert_array_equal(np.sort(rows[weight > 0], axis=0), x)
+            passes.append(rows[weight > 0].ravel())
+        assert not np.array_equal(passes[0], passes[1])
+        assert max(loaded) <= max(most, 4) + 3
+
+    def test_labels_are_spread_within_a_part(self):
+        labels = np.repeat([0, 1], 80)
+        x = labels[:, None].astype(np.float32)
+        rng = np.random.default_rng(0)
+        load = lambda part: gather_complete(x[part], None)  # noqa: E731
+        source = RowSource(load, np.ones(160), 8, rng, strata=labels, most_rows=80)
+        assert source.block(20, 20)[0].sum() == 80
+
+
+class TestFits:
+    def test_only_many_numbers_are_long(self, little_memory):
+        assert is_long(DIGITS) and not is_long(DIGITS[:20])
+        assert not is_long(DIGITS.astype(object)) and not is_long(DIGITS.tolist())
+        assert not is_long(np.ma.masked_array(DIGITS))
+
+    @pytest.mark.parametrize(
+        "kind, dtype", [("memmap", np.float32), ("sliced", np.float64), ("hdf5", np.uint8)]
+    )
+    def test_files_and_arrays_give_the_same_bits(
+        self, quick, kind, dtype, tmp_path, little_memory
+    ):
+        X = DIGITS.astype(dtype)
+        expected = quick().fit(X)
+        container = held(kind, X, tmp_path)
+        found = quick().fit(container)
+        Z = expected.transform(X)
+        assert_array_equal(found.transform(container), Z)
+        assert_array_equal(found.inverse_transform(Z), expected.inverse_transform(Z))
+        for name in ("explained_variance_ratio_", "loss_curve_", "validation_curve_", "mean_"):
+            assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert found.score(container) == expected.score(X)
+        assert_array_equal(found.score_samples(container), expected.score_samples(X))
+        assert Z.dtype == (np.float32 if dtype == np.float32 else np.float64)
+
+    def test_a_sparse_matrix_gives_the_same_fit(self, quick, little_memory):
+        X = sparse.coo_array(DIGITS)
+        found, expected = quick().fit(X), quick().fit(DIGITS)
+        assert_allclose(found.transform(X), expected.transform(DIGITS), atol=1e-2)
+        assert_allclose(found.score(X), expected.score(DIGITS), rtol=1e-4)
+
+    def test_never_more_than_a_part_is_read(self, quick, little_memory):
+        X = Sliced(DIGITS)
+        estimator = quick().fit(X)
+        estimator.transform(X)
+        assert X.most_read <= 2 * _long.MOST_NUMBERS  # what is held, and the runs around it
+
+    def test_long_rows_are_fitted_as_well_as_others(self, monkeypatch, quick):
+        held_out = load_digits().data[600:900]
+        estimator = quick(n_components=4, max_iter=40, output_activation="identity", clip=False)
+        usual = estimator.fit(DIGITS).score(held_out)
+        monkeypatch.setattr(_long, "MOST_NUMBERS", 20_000)
+        monkeypatch.setattr(_rows, "PART_NUMBERS", 20_000)
+        assert abs(estimator.fit(DIGITS).score(held_out) - usual) < 0.02
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {"cv": 2},
+            {"cv": None},
+            {"loss": "absolute_error"},
+            {"scaling": "standard", "output_activation": "logistic"},
+            {"linear_path": None, "corruption": "masking"},
+            {"class_weight": "balanced"},
+            {"architecture": "conv2d", "sample_shape": (8, 8)},
+            {"kl_weight": 0.01},
+        ],
+        ids=lambda p: ",".join(p),
+    )
+    def test_parameters_keep_their_meaning(self, quick, parameters, little_memory):
+        y = load_digits().target[:600]
+        estimator = quick(max_iter=2, **parameters).fit(DIGITS, y)
+        assert estimator.score(DIGITS) > 0
+        assert estimator.transform(DIGITS[:5]).shape == (5, 2)
+        assert np.isfinite(estimator.sample(3, random_state=0)).all()
+
+    def test_missing_cells_and_weights(self, quick, little_memory):
+        X = DIGITS.copy()
+        X[np.random.default_rng(0).uniform(size=X.shape) < 0.1] = np.nan
+        X[5] = np.nan
+        weight = np.arange(len(X)) % 3
+        estimator = quick().fit(X, sample_weight=weight)
+        assert estimator.score(X) > 0.1
+        filled = estimator.impute(X)
+        assert_array_equal(filled[~np.isnan(X)], X[~np.isnan(X)])
+        assert np.isfinite(filled).all()
+
+    def test_samples_of_more_dimensions(self, quick, little_memory):
+        images = Sliced(DIGITS.reshape(-1, 8, 8))
+        found = quick().fit(images)
+        expected = quick().fit(DIGITS.reshape(-1, 8, 8))
+        assert found.sample_shape_ == (8, 8)
+        assert_array_equal(found.transform(images), expected.transform(DIGITS))
+
+    @pytest.mark.parametrize("bad", [np.inf, 1e300])
+    def test_cells_beyond_float32(self, quick, bad, little_memory):
+        X = DIGITS.copy()
+        X[-1, -1] = bad
+        with pytest.raises(ValueError, match="Input X contains infinity or a value too large"):
+            quick().fit(X)
+        fitted = quick().fit(DIGITS)
+        with pytest.raises(ValueError, match="Input X contains infinity or a value too large"):
+            fitted.transform(X)
+
+    def test_columns_without_cells_and_other_columns(self, quick, little_memory):
+        X = DIGITS.copy()
+        X[:, 3] = np.nan
+        estimator = quick()
+        with pytest.raises(ValueError, match=r"no observed value in the columns \[3\]"):
+            estimator.fit(X)
+        with pytest.raises(NotFittedError):
+            estimator.transform(X)
+        with pytest.raises(ValueError, match="expecting 64 features as input"):
+            quick().fit(DIGITS).transform(DIGITS[:, :60])
+
+    def test_missing_cells_of_a_sparse_matrix(self, quick, little_memory):
+        X = sparse.csr_array(DIGITS)
+        X.data[3] = np.nan
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            quick().fit(X)
+
+
+class TestWideRows:
+    @pytest.fixture(autouse=True)
+    def narrow(self, monkeypatch):
+        monkeypatch.setattr(_choices, "WIDEST", 40)
+        monkeypatch.setattr(_choices, "FEWEST_AXES", 30)
+
+    def test_nets_see_leading_axes(self, quick):
+        estimator = quick(n_components=3).fit(DIGITS)
+        assert estimator._model.network.n_inputs == 32
+        assert estimator.components_.shape == (3, 64)
+        back = estimator.inverse_transform(estimator.transform(DIGITS))
+        error = np.square(DIGITS - back).sum() / np.square(DIGITS - DIGITS.mean(axis=0)).sum()
+        assert_allclose(estimator.score(DIGITS), 1 - error, rtol=1e-6)
+
+    def test_explained_variance_counts_what_is_left_out(self, quick):
+        X, held_out = DIGITS[::2], DIGITS[1::2]
+        estimator = quick(n_components=3, cv=2).fit(X)
+        explained = estimator.explained_variance_ratio_.sum()
+        assert abs(explained - estimator.score(held_out)) < 0.05
+
+    def test_it_starts_at_pca(self, quick):
+        estimator = quick(n_components=3, cv=None, learning_rate=1e-30, max_iter=1)
+        Z = estimator.fit_transform(DIGITS)
+        pca = PCA(3, svd_solver="full").fit(DIGITS)
+        expected = pca.inverse_transform(pca.transform(DIGITS))
+        found = estimator.inverse_transform(Z)
+        assert np.linalg.norm(found - expected) < 0.01 * np.linalg.norm(expected)
+
+    def test_sparse_and_dense_agree(self, quick, little_memory):
+        X = sparse.csr_array(DIGITS)
+        found, expected = quick(n_components=3).fit(X), quick(n_components=3).fit(DIGITS)
+        assert_allclose(found.transform(X), expected.transform(DIGITS), atol=0.05)
+        assert_allclose(found.score(X), expected.score(DIGITS), atol=1e-3)
+        assert_allclose(found.transform(X), found.transform(DIGITS), atol=1e-4)
+
+    def test_what_needs_columns_gets_them(self, quick):
+        estimator = quick(corruption="masking", output_activation="logistic").fit(DIGITS)
+        assert estimator._model.reduction is None
+
+    def test_a_share_of_variance(self, quick):
+        estimator = quick(n_components=0.6, max_iter=10).fit(DIGITS)
+        assert estimator.explained_variance_ratio_.sum() >= 0.6
+
+    def test_few_rows_lose_nothing(self, quick):
+        estimator = quick(n_components=15, hidden_layer_sizes=(), cv=None).fit(DIGITS[:16])
+        assert estimator.score(DIGITS[:16]) > 1 - 1e-4
+
+    def test_warm_start_goes_on(self, quick):
+        estimator = quick(warm_start=True, cv=None).fit(DIGITS)
+        before = estimator.score(DIGITS)
+        estimator.set_params(max_iter=20).fit(DIGITS)
+        assert estimator.score(DIGITS) > before
