@@ -36,7 +36,8 @@ def check_rows(estimator, X, *, reset, minimum=1):
     a TypeError or ValueError for what it lets through.
     """
     if issparse(X) and get_tags(estimator).input_tags.sparse:
-        X = check_array(X, accept_sparse="csr", dtype=None, ensure_all_finite=False)
+        given = {"estimator": estimator, "input_name": "X"}
+        X = check_array(X, accept_sparse="csr", dtype=None, **given)
         X = X if is_long(X) else X.toarray()
     if is_long(X):
         return _check_long(estimator, X, reset=reset, minimum=minimum)
@@ -68,10 +69,8 @@ def _check_long(estimator, X, *, reset, minimum):
             f"Found array with {len(rows)} sample(s) (shape={rows.shape}) while a minimum of "
             f"{minimum} is required by {name}."
         )
-    cells = [X.data[:, None]] if issparse(X) else rows.blocks()
-    for block in cells:
-        given = {"allow_nan": not issparse(X), "estimator_name": name, "input_name": "X"}
-        assert_all_finite(block, **given)
+    for block in [X.data] if issparse(X) else rows.blocks():
+        assert_all_finite(block, allow_nan=True, estimator_name=name, input_name="X")
         _refuse_large(block)
     return rows
 

@@ -9,7 +9,6 @@ import optax
 import pandas as pd
 import polars as pl
 import pytest
-import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
@@ -97,8 +96,6 @@ BAD = {
         ValueError,
         "holds times",
     ),
-    "sparse matrix": (sp.csr_matrix, TypeError, "Sparse data was passed"),
-    "sparse array": (sp.csc_array, TypeError, "Sparse data was passed"),
     "dict": (lambda A: {"a": A[:, 0]}, TypeError, "got dict"),
     "set": (lambda A: {1.0, 2.0}, TypeError, "got set"),
     "generator": (lambda A: (row for row in A), TypeError, "got generator"),

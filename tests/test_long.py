@@ -257,11 +257,16 @@ class TestFits:
         with pytest.raises(ValueError, match="expecting 64 features as input"):
             quick().fit(DIGITS).transform(DIGITS[:, :60])
 
-    def test_missing_cells_of_a_sparse_matrix(self, quick, little_memory):
-        X = sparse.csr_array(DIGITS)
+    @pytest.mark.parametrize("n_rows", [10, 600])
+    def test_bad_sparse_matrices(self, quick, fitted, n_rows, little_memory):
+        X = sparse.csr_array(DIGITS[:n_rows])
+        with pytest.raises(ValueError, match="Complex data not supported"):
+            quick().fit(X.astype(complex))
         X.data[3] = np.nan
         with pytest.raises(ValueError, match="Input X contains NaN"):
             quick().fit(X)
+        with pytest.raises(TypeError, match="Sparse data was passed"):
+            fitted.inverse_transform(X)
 
 
 class TestWideRows:
