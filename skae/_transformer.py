@@ -1,6 +1,7 @@
 """AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
 
 import warnings
+from itertools import islice
 from numbers import Integral, Real
 from types import FunctionType
 
@@ -27,7 +28,7 @@ from skae._choices import make_recipe
 from skae._columns import column_means, ends
 from skae._device import computing
 from skae._links import LINKS
-from skae._long import LongRows
+from skae._long import LongRows, most_rows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, balanced, fit_scaling
@@ -571,6 +572,7 @@ class AutoencoderTransformer(
 
     def _fit_residual(self, X):
         """Return the root mean square (n_features,) of what reconstructions leave out."""
+        X = X[:: -(-len(X) // most_rows(X.shape[1]))]
         left = np.square(X - self._decode(self._encode(X)))
         return np.sqrt(column_means(left, np.ones(len(X))))
 
@@ -584,16 +586,16 @@ class AutoencoderTransformer(
             return select(recipe, rows, [(trial, held_out)], refit=False, watch=watch)
         if continued is not None or self.cv is None:
             return train_ungated(rows, trial, watch=watch)
-        splits = list(splits)
         refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
-        splits = splits if refit else splits[:1]
+        is_costly = isinstance(rows.values, LongRows) or not refit
+        splits = list(islice(splits, 1 if self.cv == "auto" and is_costly else None))
         trials = (
             (recipe.begin(rows.take(train), REFIT + 1 + i), rows.take(val))
             for i, (train, val) in enumerate(splits)
         )
         outcome = select(recipe, rows, trials, refit=refit, watch=watch)
         try:
-            if refit and not outcome.interrupted:
+            if refit and len(splits) > 1 and not outcome.interrupted:
                 outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
         except KeyboardInterrupt:
             outcome.interrupted = True
