@@ -24,7 +24,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._choices import make_recipe
-from skae._device import computing
+from skae._device import check_alike, computing
 from skae._linear import ends
 from skae._links import LINKS
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
@@ -57,6 +57,7 @@ from skae.losses import LOSSES, Joint, SquaredError, find_loss
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
+N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
@@ -531,6 +532,9 @@ class AutoencoderTransformer(
         shape = self.sample_shape_
         recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
+        some = X.shape, X[:: -(-len(X) // N_COMPARED)]
+        sizes = str((recipe.network, recipe.plan))
+        check_alike(recipe.program.mesh, random_state=seed, X=some, parameters=sizes)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from skae import _axes, _linear
+from skae._device import agreed
 from skae._inference import Model
 from skae._links import Identity
 from skae._rows import (
@@ -104,7 +105,8 @@ class Recipe:
         filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
         link = Identity() if self.interval is None else self.autoencoder.link
         given = {"link": link, "clip": self.clip is True, "filled": filled}
-        return Pca(axes, filler, self._pca_path(rows, axes, k, **given)), filled
+        pca = Pca(axes, filler, self._pca_path(rows, axes, k, **given))
+        return agreed(self.program.mesh, pca), filled
 
     def _pca_path(self, rows, axes, n_axes, **given):
         layout = {"interval": self.interval, "in_columns": self.network.in_columns}
@@ -202,6 +204,7 @@ class Recipe:
 
     def _trial(self, rows, stream, pca, filler, path, params, start):
         X, rng = rows.values, np.random.default_rng([self.seed, stream, 1])
+        path = agreed(self.program.mesh, path)
 
         def inputs(X):
             filled = filler.fill(X) - path.mean
