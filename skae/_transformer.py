@@ -242,7 +242,12 @@ class AutoencoderTransformer(
     verbose : int, default=0
         Above 0, print a line per epoch.
     device : str or None, default=None
-        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device.
+        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device. "all"
+        trains on all devices that JAX has, those of other processes too after
+        ``jax.distributed.initialize``: each takes a share of the rows of every batch, and the
+        result is that of one device but for rounding. Processes are given the same rows and
+        parameters and an int as ``random_state``; transform runs on one device of its process.
+        With ``n_init`` above 1 devices must divide ``batch_size``.
 
     Attributes
     ----------
@@ -502,8 +507,8 @@ class AutoencoderTransformer(
         ------
         ValueError
             For data that are no table or samples of one shape, at least two of them, numbers
-            beyond float32, or a column without any observed cell; the estimator is then what
-            it was before.
+            beyond float32, a column without any observed cell, or processes that were given
+            different things; the estimator is then what it was before.
         TypeError
             For sparse matrices and containers without order.
         """

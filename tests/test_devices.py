@@ -80,19 +80,21 @@ def test_four_devices_give_the_result_of_one(alone, tmp_path):
     """Corruption, cut codes and noise are drawn for rows, wherever these are."""
     (found,) = fit([*CASES, {"n_init": 2} | UNEVEN], tmp_path, n_devices=4)
     advice = "n_init=2 nets on 4 devices need a batch_size that these divide, got 30. Pass "
-    assert found.pop(f"{len(CASES)} error").startswith(advice + "batch_size=32, n_init=1, or")
+    assert str(found.pop(f"{len(CASES)} error")).startswith(
+        advice + "batch_size=32, n_init=1, or"
+    )
     assert found.pop("0 n_devices") == 4 and found["0 n_steps"] >= 200
     assert_close(found, alone, len(CASES))
 
 
 def test_two_processes_give_the_result_of_one(alone, tmp_path):
     """And both of them have it, to the bit."""
-    first, second = fit([{}, UNEVEN], tmp_path, n_processes=2)
+    first, second = fit([{}], tmp_path, n_processes=2)
     assert first["0 n_devices"] == 2 and first["0 n_steps"] >= 200
     for name, value in first.items():
         assert_array_equal(value, second[name], err_msg=name)
     del first["0 n_devices"]
-    assert_close(first, alone, 2)
+    assert_close(first, alone, 1)
 
 
 def test_two_processes_of_two_devices_go_through_the_gate(tmp_path):
