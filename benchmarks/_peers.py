@@ -27,7 +27,7 @@ def gaussian_rows(n_features):
     return np.random.default_rng(0).standard_normal((N_ROWS, n_features)).astype(np.float32)
 
 
-def skae_trainer(sizes, batch, threads, architecture="dense", shape=None):
+def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, device=None):
     """Return a function that trains a plain autoencoder of skae for some steps.
 
     It is what ``fit`` runs between two checkpoints: shuffled batches gathered on the host,
@@ -63,13 +63,16 @@ def skae_trainer(sizes, batch, threads, architecture="dense", shape=None):
         max_iter=10_000,
         n_iter_no_change=None,
         cv=None,
+        device=device,
     )
     rows = Rows(gaussian_rows(n_features), np.ones(N_ROWS))
     scaling = fit_scaling(rows.values, rows.weight, None, centered=False)
-    run = make_recipe(model, rows, scaling, 0, sample_shape=shape).begin(rows, 0).run
+    with computing(device):
+        recipe = make_recipe(model, rows, scaling, 0, sample_shape=shape)
+        run = recipe.begin(rows, 0).run
 
     def train(n_steps):
-        with computing():
+        with computing(device):
             run.advance(n_steps)
 
     return train

@@ -13,6 +13,7 @@ import numpy as np
 
 from skae._axes import MOST_FILLING, fit_axes
 from skae._columns import has_missing, piles
+from skae._device import find_mesh
 from skae._links import LINKS
 from skae._long import most_rows
 from skae._objective import PENALTIES, Autoencoder, Objective
@@ -93,7 +94,11 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
     n_init = params.n_init if continued is None else 1
     return Recipe(
         program=Program(
-            objective, params.optimizer, n_init, params.learning_rate_schedule == "plateau"
+            objective,
+            params.optimizer,
+            n_init,
+            follows_loss=params.learning_rate_schedule == "plateau",
+            mesh=_mesh(params.device, n_init, batch_size),
         ),
         plan=plan,
         n_axes=n_axes,
@@ -119,6 +124,23 @@ def _is_reducible(params, loss):
         and params.corruption in ("gaussian", None)
         and params.augmentation is None
     )
+
+
+def _mesh(device, n_init, batch_size):
+    """Return the mesh of devices that train together, or None.
+
+    Rows that are added where devices do not divide a batch would change what nets side by side
+    draw: one generator serves them all.
+    """
+    mesh = find_mesh(device)
+    if mesh is not None and n_init > 1 and batch_size % mesh.size:
+        near = -(-batch_size // mesh.size) * mesh.size
+        raise ValueError(
+            f"n_init={n_init} nets on {mesh.size} devices need a batch_size that these divide, "
+            f"got {batch_size}. Pass batch_size={near}, n_init=1, or another device than "
+            f"{device!r}."
+        )
+    return mesh
 
 
 def _numbers(params, plan):

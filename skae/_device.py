@@ -1,29 +1,122 @@
-"""The settings under which programs are traced and run, whatever the user's own are."""
+"""Where programs run, and under which settings, whatever the user's own are.
 
+Several devices train one net by JAX's own runtime: the rows of each batch are spread over a
+mesh of them, everything else is on each.
+"""
+
+import pickle
+import zlib
 from contextlib import ExitStack, contextmanager
 
 import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+ALL = "all"  # the devices of all processes together
 
 
 @contextmanager
 def computing(device=None):
-    """Compute in float32 on ``device``: None (JAX's default), a platform, "platform:index"."""
+    """Compute in float32 on ``device``: None or "all" (JAX's default), "cpu", "gpu:1"."""
     with ExitStack() as stack:
         stack.enter_context(jax.enable_x64(False))
         stack.enter_context(jax.numpy_dtype_promotion("standard"))
         stack.enter_context(jax.numpy_rank_promotion("allow"))
         stack.enter_context(jax.threefry_partitionable(True))
         stack.enter_context(jax.default_matmul_precision("float32"))
-        if device is not None:
+        if device not in (None, ALL):
             stack.enter_context(jax.default_device(find_device(device)))
         yield
 
 
 def find_device(name):
-    """Return the JAX device called ``name``; raise ValueError naming those there are."""
+    """Return this process's JAX device ``name``; raise ValueError naming those there are."""
     platform, _, index = name.partition(":")
     try:
-        return jax.devices(platform)[int(index or 0)]
+        return jax.local_devices(backend=platform)[int(index or 0)]
     except (RuntimeError, ValueError, IndexError):
-        there = sorted({f"{d.platform}:{d.id}" for d in jax.devices()})
-        raise ValueError(f"device={name!r} is not here; JAX sees {there}.") from None
+        there = sorted({f"{d.platform}:{i}" for i, d in enumerate(jax.local_devices())})
+        raise ValueError(
+            f"device={name!r} is not here; JAX sees {there}, which device={ALL!r} takes all."
+        ) from None
+
+
+def find_mesh(device):
+    """Return the Mesh that a batch's rows are spread over, None where one device takes all."""
+    if device != ALL or jax.device_count() == 1:
+        return None
+    return Mesh(np.array(jax.devices()), ("rows",))
+
+
+def spread(mesh, batches):
+    """Return stacked ``batches`` (steps, size, ...) with their rows spread over ``mesh``.
+
+    Each process hands over its own devices' rows. Where devices do not divide the size, first
+    rows are there twice, the second time with a weight of 0: these are the last of ``batches``.
+    """
+    if mesh is None:
+        return batches
+    *parts, weight = batches
+    n_rows = weight.shape[1]
+    index = np.arange(-(-n_rows // mesh.size) * mesh.size)
+    weight = np.where(index < n_rows, weight[:, index % n_rows], np.float32(0))
+    by_rows = NamedSharding(mesh, PartitionSpec(None, "rows"))
+
+    def place(part):
+        def share(where):
+            return part[:, index[where[1]] % part.shape[1]]
+
+        shape = (len(part), len(index), *part.shape[2:])
+        return jax.make_array_from_callback(shape, by_rows, share)
+
+    return tuple(part if part is None else place(part) for part in (*parts, weight))
+
+
+def copied(mesh, tree):
+    """Return the NumPy arrays of ``tree`` on every device of ``mesh``."""
+    if mesh is None:
+        return tree
+    whole = NamedSharding(mesh, PartitionSpec())
+
+    def place(leaf):
+        return jax.make_array_from_callback(leaf.shape, whole, lambda where: leaf[where])
+
+    return jax.tree.map(place, tree)
+
+
+def replicated(mesh, tree):
+    """Return the ``tree`` of a traced program as it is to leave it: whole on each device."""
+    if mesh is None:
+        return tree
+    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def agreed(mesh, value):
+    """Return the first process's ``value``, with which all of them go on.
+
+    Machines of different kinds round differently, and must not choose differently.
+    """
+    if mesh is None or jax.process_count() == 1:
+        return value
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    data = np.frombuffer(pickle.dumps(value), np.uint8)
+    sent = np.resize(data, int(broadcast_one_to_all(np.uint32(len(data)))))
+    return pickle.loads(np.asarray(broadcast_one_to_all(sent)).tobytes())
+
+
+def check_alike(mesh, **parts):
+    """Raise ValueError, in every process, where ``parts`` are not the same in all of them."""
+    if mesh is None or jax.process_count() == 1:
+        return
+    from jax.experimental.multihost_utils import process_allgather
+
+    digests = [zlib.crc32(pickle.dumps(part)) for part in parts.values()]
+    of_each = process_allgather(np.array(digests, np.uint32))
+    differ = [name for name, found in zip(parts, of_each.T, strict=True) if np.ptp(found)]
+    if differ:
+        raise ValueError(
+            f"device={ALL!r} trains one net in {jax.process_count()} processes, but they were "
+            f"given different {differ}. Call fit with the same rows and parameters in each of "
+            "them, and with an int as random_state."
+        )

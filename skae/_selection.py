@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skae import _axes, _linear
+from skae._device import agreed
 from skae._inference import Model
 from skae._rows import interleaved
 from skae._trials import REFIT
@@ -50,7 +51,8 @@ class Judge:
         self.target, self.weight = rows.values, rows.weight
         self.n_components = recipe.network.n_components
         self.observed = ~np.isnan(self.target)
-        self.seen, self.reference = recipe.pca_errors(rows, trial.pca)
+        self.seen, reference = recipe.pca_errors(rows, trial.pca)
+        self.reference = agreed(recipe.program.mesh, reference)
         self.total = self.reference[:, 0]  # no component: each row's own variance
         self.corrupted = self.seen
         if self.objective.denoises:
@@ -72,6 +74,9 @@ class Judge:
 
     def costs(self, model):
         """Return what is judged of a model (n_rows, n_cuts): its errors and its penalties."""
+        return agreed(self.recipe.program.mesh, self._costs(model))
+
+    def _costs(self, model):
         if self.objective.is_error_alone:
             return self.errors(model, self.cuts, self.corrupted)
         noise = np.random.default_rng([self.recipe.seed, REFIT, 3])

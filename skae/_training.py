@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from skae._device import copied, replicated, spread
 from skae.optimizers import SCHEDULES, make_optimizer
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
@@ -41,6 +42,7 @@ class Program:
     optimizer: object
     n_init: int = 1  # nets that are trained side by side
     follows_loss: bool = False  # the learning rate does, beside its schedule
+    mesh: object = None  # of devices that each take a share of a batch's rows
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
@@ -85,8 +87,9 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
         return tuple(state), losses
 
     if program.n_init == 1:
-        return train(state, seed)
-    return jax.vmap(train)(state, seed + jnp.arange(program.n_init, dtype=seed.dtype))
+        return replicated(program.mesh, train(state, seed))
+    seeds = seed + jnp.arange(program.n_init, dtype=seed.dtype)
+    return replicated(program.mesh, jax.vmap(train)(state, seeds))
 
 
 def _optimizer(program, rate, numbers):
@@ -107,7 +110,7 @@ class Run:
         self.plan, self.numbers, self.seed = plan, numbers, np.uint32(seed)
         self.step = 0
         memory = _optimizer_zeros(program, _shapes(params))
-        self.state = (params, params, memory)
+        self.state = copied(program.mesh, (params, params, memory))
 
     def advance(self, n_steps):
         """Run up to ``n_steps`` more of the plan; return their losses, on the host."""
@@ -131,7 +134,7 @@ class Run:
         self.source = self.state = None
 
     def _block(self, count):
-        batches = self.source.block(count, self.plan.block_steps)
+        batches = spread(self.program.mesh, self.source.block(count, self.plan.block_steps))
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
         state, losses = train_block(

@@ -26,7 +26,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._choices import make_recipe
 from skae._columns import column_means, ends
-from skae._device import computing
+from skae._device import check_alike, computing
 from skae._links import LINKS
 from skae._long import LongRows, most_rows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
@@ -59,6 +59,7 @@ from skae.losses import LOSSES, Joint, SquaredError, find_loss
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
+N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
@@ -243,7 +244,12 @@ class AutoencoderTransformer(
     verbose : int, default=0
         Above 0, print a line per epoch.
     device : str or None, default=None
-        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device.
+        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device. "all"
+        trains on all devices that JAX has, those of other processes too after
+        ``jax.distributed.initialize``: each takes a share of the rows of every batch, and the
+        result is that of one device but for rounding. Processes are given the same rows and
+        parameters and an int as ``random_state``; transform runs on one device of its process.
+        With ``n_init`` above 1 devices must divide ``batch_size``.
 
     Attributes
     ----------
@@ -503,8 +509,8 @@ class AutoencoderTransformer(
         ------
         ValueError
             For data that are no table or samples of one shape, at least two of them, numbers
-            beyond float32, or a column without any observed cell; the estimator is then what
-            it was before.
+            beyond float32, a column without any observed cell, or processes that were given
+            different things; the estimator is then what it was before.
         TypeError
             For sparse matrices and containers without order.
         """
@@ -533,6 +539,9 @@ class AutoencoderTransformer(
         shape = self.sample_shape_
         recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
+        some = X.shape, X[:: -(-len(X) // N_COMPARED)]
+        sizes = str((recipe.network, recipe.plan))
+        check_alike(recipe.program.mesh, random_state=seed, X=some, parameters=sizes)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from skae import _axes, _linear
 from skae._columns import column_means, has_missing
+from skae._device import agreed
 from skae._inference import Model
 from skae._links import Identity
 from skae._long import LongRows, blocks_of
@@ -95,7 +96,7 @@ class Recipe:
         """Return the Reduction of ``rows`` and the reduced ones: None and themselves mostly."""
         if not self.is_reduced:
             return None, rows
-        reduction = fit_reduction(rows, self.n_axes)
+        reduction = agreed(self.program.mesh, fit_reduction(rows, self.n_axes))
         return reduction, reduction.rows(rows)
 
     def _within_reach(self, errors):
@@ -118,7 +119,8 @@ class Recipe:
         filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
         link = Identity() if self.interval is None else self.autoencoder.link
         given = {"link": link, "clip": self.clip is True, "filled": filled}
-        return Pca(axes, filler, self._pca_path(rows, axes, k, **given)), filled
+        pca = Pca(axes, filler, self._pca_path(rows, axes, k, **given))
+        return agreed(self.program.mesh, pca), filled
 
     def _pca_path(self, rows, axes, n_axes, **given):
         layout = {"interval": self.interval, "in_columns": self.network.in_columns}
@@ -220,6 +222,7 @@ class Recipe:
         return self._trial(rows, REFIT, pca, model.filler, *given)
 
     def _trial(self, rows, stream, pca, filler, path, params, start, reduction):
+        path = agreed(self.program.mesh, path)
         rng = np.random.default_rng([self.seed, stream, 1])
         source = self._source(rows, path, filler, rng)
         seed = (self.seed + stream) % 2**31
