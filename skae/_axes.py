@@ -101,7 +101,7 @@ class Filler(NamedTuple):
         for part, gram in self._grams(missing, rows):
             centred = np.where(missing[part], 0.0, X[part] - self.mean)
             right = (centred @ self.loadings)[:, :, None]
-            with _one_thread():
+            with one_thread():
                 codes = np.linalg.solve(gram, right)
             yield part, codes[:, :, 0]
 
@@ -141,13 +141,13 @@ class Filler(NamedTuple):
 
 def _regression(centred, loadings, ridge):
     """Return the codes (n, r) that ``centred`` rows (n, d) have along ``loadings`` (d, r)."""
-    with _one_thread():
+    with one_thread():
         gram = loadings.T @ loadings + np.diag(ridge)
         return np.linalg.solve(gram, (centred @ loadings).T).T
 
 
 @contextmanager
-def _one_thread():
+def one_thread():
     """Have BLAS use one thread: for small matrices more are slower.
 
     They wait for those of the program that trains, and beyond a hundred rows sums would depend

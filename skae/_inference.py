@@ -1,21 +1,33 @@
 """Encode and decode many rows, in padded tiles of one shape.
 
 Tiles make a row's result independent, to the bit, of the rows beside it, and let any number
-of rows run one compiled program.
+of rows run one compiled program. Rows stream: while the device computes some blocks of tiles,
+the host prepares the next one.
 """
 
-from dataclasses import dataclass, replace
-from functools import partial
+from collections import deque
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._long import LongRows
+from skae._axes import one_thread
 from skae._rows import tiles
 
-TILE_ROWS = 64
-BLOCK_NUMBERS = 2**18  # float32 numbers in one block of tiles, about 1 MB
+TILE_ROWS = 64  # where a device is slow to start and quick to compute
+BLOCK_NUMBERS = 2**16  # float32 numbers in a block of tiles: within a core's own cache
+IN_FLIGHT = 3  # blocks that the device has, while the host prepares the next one
+
+
+class Half(NamedTuple):
+    """An encoder or a decoder on a device: its path, its weights and the rows of a tile."""
+
+    path: object
+    params: object
+    tile_rows: int
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,8 @@ class Model:
     """A trained encoder-decoder: what is static, NumPy path, weights and filler.
 
     Where there is a ``reduction``, path and filler are of the axes that it makes of wide rows.
+    Encoder and decoder are put on the device when they are first needed. They stay there as
+    long as the model lives, and are no part of its state.
     """
 
     autoencoder: object
@@ -36,7 +50,7 @@ class Model:
         """The static record of the architecture."""
         return self.autoencoder.network
 
-    @property
+    @cached_property
     def without_reduction(self):
         """The same Model for rows that are reduced already."""
         return replace(self, reduction=None)
@@ -56,67 +70,144 @@ class Model:
         """Whether the encoder is told which cells are missing."""
         return self.network.n_inputs > self.n_axes
 
+    def __getstate__(self):
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def encode(self, X):
         """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
+        out = np.empty((len(X), self.network.n_components), np.float32)
+        for part, Z in self.codes(lambda part: X[part], len(X)):
+            out[part] = Z
+        return out
+
+    def codes(self, read, n_rows):
+        """Yield (part, float32 codes) of blocks of rows, all ``n_rows`` of them in turn.
+
+        ``read`` returns the scaled rows (n, d) of a slice ``part``, NaN where missing.
+        """
         if self.reduction is not None:
-            return self.without_reduction.encode(self.reduction.forward(X))
-        if isinstance(X, LongRows):
-            return np.concatenate([self.encode(block) for block in X.blocks()])
-        encoder = {"encoder": self.params["encoder"]}
-        return self._in_tiles(
-            self._inputs(X),
-            self.network.n_components,
-            lambda x, n: _encode_tiles(self.autoencoder, self.path, encoder, x, n),
+            reduced = self.without_reduction
+            return reduced.codes(lambda part: self.reduction.forward(read(part)), n_rows)
+        half = self._half("encoder", _encoder)
+        d = len(self.path.lower)
+        width = 2 * d if self.sees_marks else d
+        program = partial(_encode_tiles, self.autoencoder, half.path, half.params)
+        return self._stream(
+            lambda part: self._inputs(np.asarray(read(part))), n_rows, width, half, program
         )
 
     def decode(self, Z, n_kept):
-        """Return scaled float32 rows (n, d) of codes, the first ``n_kept`` (n,) of each."""
+        """Return scaled float32 rows (n, d) of codes ``Z``, the first ``n_kept`` of each."""
+        out = np.empty((len(Z), self.n_features), np.float32)
+        for part, rows in self.rows(lambda part: Z[part], len(Z), n_kept):
+            out[part] = rows
+        return out
+
+    def rows(self, read, n_rows, n_kept):
+        """Yield (part, scaled float32 rows) of blocks of codes, all ``n_rows`` in turn.
+
+        ``read`` returns the codes of a slice ``part``, or their first ``n_kept`` columns.
+        """
         if self.reduction is not None:
-            return self.reduction.backward(self.without_reduction.decode(Z, n_kept))
-        decoder = {"decoder": self.params["decoder"]}
-        codes = np.column_stack([Z, n_kept])  # whole numbers are exact in float32
-        return self._in_tiles(
-            codes,
-            len(self.path.lower),
-            lambda z, n: _decode_tiles(self.autoencoder, self.path, decoder, z, n),
+            found = self.without_reduction.rows(read, n_rows, n_kept)
+            return ((part, self.reduction.backward(rows)) for part, rows in found)
+        half, width = self._half("decoder", _decoder), self.network.n_components
+        program = partial(
+            _decode_tiles, self.autoencoder, half.path, half.params, np.int32(n_kept)
         )
+        return self._stream(read, n_rows, width, half, program)
 
     def costs(self, objective, numbers, seen, target, noise, n_kept):
         """Return the ``objective`` (n,) of rows that are ``seen`` (n, d), cut at ``n_kept``.
 
         ``target`` (n, d) is NaN where it does not count; ``noise`` (n, k) is of the codes.
         """
+        half = self._half("whole", lambda model: (model.path, model.params))
         observed = ~np.isnan(target)
         rows = [self._inputs(seen), np.where(observed, target, 0.0), observed, noise]
-        rows = np.column_stack([*rows, np.full(len(seen), n_kept)])
-        found = self._in_tiles(
-            rows, 1, lambda x, n: _cost_tiles(objective, self.path, self.params, numbers, x, n)
+        rows = np.column_stack(rows)
+        program = partial(
+            _cost_tiles, objective, half.path, half.params, numbers, np.int32(n_kept)
         )
-        return found[:, 0]
+        found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
+        return np.concatenate([block[:, 0] for _, block in found])
 
     def corrupted(self, objective, level, X, seed):
         """Return scaled rows ``X`` (n, d) as training corrupts them; NaN where missing."""
+        half = self._half("whole", lambda model: (model.path, model.params))
         rows = np.column_stack([self.filler.fill(X), np.arange(len(X))])
-        found = self._in_tiles(
-            rows,
-            X.shape[1],
-            lambda x, n: _corrupt_tiles(objective, self.path, level, np.uint32(seed), x, n),
-        )
+        program = partial(_corrupt_tiles, objective, half.path, level, np.uint32(seed))
+        found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
+        found = np.concatenate([block for _, block in found])
         return np.where(np.isnan(X), np.nan, found.astype(np.float64))
 
     def _inputs(self, X):
         rows = self.filler.fill(X)
         return np.concatenate([rows, np.isnan(X)], axis=1) if self.sees_marks else rows
 
-    def _in_tiles(self, X, width, program):
-        out = np.empty((len(X), width), np.float32)
-        widest = max(X.shape[1], len(self.path.lower), self.network.n_components + 1)
-        n_tiles = max(1, BLOCK_NUMBERS // (TILE_ROWS * widest))
-        for start, stop, block in tiles(X, TILE_ROWS, n_tiles):
-            used = np.int32(-(-(stop - start) // TILE_ROWS))
-            result = np.asarray(program(block, used))
-            out[start:stop] = result.reshape(-1, width)[: stop - start]
-        return out
+    def _half(self, name, make):
+        """Return the Half on JAX's present device that ``make`` (model) -> (path, params)."""
+        there = vars(self).setdefault("_halves", {})
+        key = name, jax.config.jax_default_device
+        if key not in there:
+            path, params = jax.device_put(make(self))
+            (device,) = path.mean.devices()
+            tile_rows = self.network.tile_rows if device.platform == "cpu" else TILE_ROWS
+            there[key] = Half(path, params, tile_rows)
+        return there[key]
+
+    def _stream(self, read, n_rows, width, half, program):
+        """Yield (part, results) of all blocks; those ahead are being computed meanwhile."""
+        widest = max(width, len(self.path.lower))
+        n_tiles = max(1, BLOCK_NUMBERS // (half.tile_rows * widest))
+        ahead = deque()
+        for part, block in tiles(read, n_rows, (n_tiles, half.tile_rows, width)):
+            n_used = -(-(part.stop - part.start) // half.tile_rows)
+            ahead.append((part, program(block, np.int32(n_used))))
+            if len(ahead) > IN_FLIGHT:
+                yield _fetched(*ahead.popleft())
+        while ahead:
+            yield _fetched(*ahead.popleft())
+
+
+def _fetched(part, result):
+    rows = np.asarray(result)
+    return part, rows.reshape(-1, rows.shape[-1])[: part.stop - part.start]
+
+
+def _encoder(model):
+    """Return the path and weights that make codes of columns.
+
+    Axes are columns times the basis. Where the first layer is dense, it is multiplied by the
+    basis once, instead of every row, if that is less work.
+    """
+    path, layers = model.path, model.params["encoder"]
+    if path.basis is not None:
+        k = model.network.n_components
+        with one_thread():
+            read = model.network.read_columns(layers, path.basis)
+        if read is not None:
+            path = path._replace(basis=None, projection=path.basis[:, :k])
+            layers = read
+    return path, {"encoder": layers}
+
+
+def _decoder(model):
+    """Return the path and weights that make columns of codes, likewise."""
+    path, layers = model.path, model.params["decoder"]
+    if path.basis is not None and model.autoencoder.link.in_axes:
+        basis = path.basis.T
+        with one_thread():
+            written = model.network.write_columns(layers, path.output_scale[:, None] * basis)
+            if written is not None:
+                layers = written
+                path = path._replace(
+                    basis=None,
+                    loadings=path.loadings @ basis,
+                    offset=path.offset @ basis,
+                    output_scale=np.ones_like(path.mean),
+                )
+    return path, {"decoder": layers}
 
 
 @partial(jax.jit, static_argnums=0)
@@ -128,24 +219,21 @@ def _encode_tiles(autoencoder, path, params, block, n_used):
 
 
 @partial(jax.jit, static_argnums=0)
-def _decode_tiles(autoencoder, path, params, block, n_used):
+def _decode_tiles(autoencoder, path, params, n_kept, block, n_used):
     def decode_row(z):
-        out = autoencoder.decode(path, params, z[:-1], z[-1])
+        out = autoencoder.decode(path, params, z, n_kept)
         return jnp.clip(autoencoder.columns(path, out), path.floor, path.ceiling)
 
     return _each_tile(decode_row, block, n_used, len(path.lower))
 
 
 @partial(jax.jit, static_argnums=0)
-def _cost_tiles(objective, path, params, numbers, block, n_used):
+def _cost_tiles(objective, path, params, numbers, n_kept, block, n_used):
     d, k = len(path.lower), objective.network.n_components
-    n_inputs = block.shape[-1] - 2 * d - k - 1
+    n_inputs = block.shape[-1] - 2 * d - k
 
     def cost_of(row):
-        x, target, observed, noise, n_kept = jnp.split(
-            row, np.cumsum([n_inputs, d, d, k]).tolist()
-        )
-        n_kept = n_kept[0].astype(jnp.int32)
+        x, target, observed, noise = jnp.split(row, np.cumsum([n_inputs, d, d]).tolist())
         rows = (_axes(path, x), target, observed, n_kept, noise)
         return objective.cost(params, path, numbers, *rows)[None]
 

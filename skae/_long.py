@@ -146,6 +146,14 @@ class LongRows:
         return self.scaling.forward(rows)
 
 
+def cut(X, part):
+    """Return the rows of a slice ``part`` of ``X``; of LongRows unread, however few."""
+    if not isinstance(X, LongRows):
+        return X[part]
+    index = np.arange(part.start, part.stop) if X.index is None else X.index[part]
+    return LongRows(X.container, X.scaling, index)
+
+
 def blocks_of(X):
     """Return ``X`` in blocks: an array is one."""
     return X.blocks() if isinstance(X, LongRows) else [X]

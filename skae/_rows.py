@@ -70,7 +70,9 @@ class Scaling(NamedTuple):
 
     def backward(self, X):
         """Return scaled rows in the units of the data."""
-        return X.astype(np.float64) * self.scale + self.center
+        X = np.multiply(X, self.scale, dtype=np.float64)
+        X += self.center
+        return X
 
     @property
     def code_unit(self):
@@ -244,14 +246,21 @@ def _padded(pieces, length):
     return out
 
 
-def tiles(X, tile_rows, n_tiles):
-    """Yield (start, stop, block): ``X`` cut into zero-padded float32 blocks of one shape.
+def tiles(read, n_rows, shape):
+    """Yield (part, block): rows cut into zero-padded float32 blocks of one ``shape``.
 
-    A block is (n_tiles, tile_rows, n_columns); ``stop - start`` of its rows are real.
+    That is (n_tiles, tile_rows, n_columns). ``read`` returns the rows of a slice ``part``;
+    where they have fewer columns, the others are zero too.
     """
-    capacity = tile_rows * n_tiles
-    for start in range(0, len(X), capacity):
-        stop = min(start + capacity, len(X))
-        block = np.zeros((capacity, *X.shape[1:]), np.float32)
-        block[: stop - start] = X[start:stop]
-        yield start, stop, block.reshape(n_tiles, tile_rows, *X.shape[1:])
+    n_tiles, tile_rows, n_columns = shape
+    for part in parts(n_rows, n_tiles * tile_rows):
+        rows = read(part)
+        block = np.zeros((n_tiles * tile_rows, n_columns), np.float32)
+        block[: len(rows), : rows.shape[1]] = rows
+        yield part, block.reshape(shape)
+
+
+def parts(n_rows, size):
+    """Yield slices of at most ``size`` rows that follow each other up to ``n_rows``."""
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))

@@ -93,7 +93,7 @@ class Judge:
         target = np.where(observed, self.target[rows], 0.0)
         errors = np.empty((len(Z), len(cuts)))
         for column, n_kept in enumerate(cuts):
-            out = model.decode(Z, np.full(len(Z), n_kept, np.float32))
+            out = model.decode(Z, n_kept)
             losses = np.asarray(self.objective.cell_losses(model.path, target, out))
             errors[:, column] = np.where(observed, losses, 0.0).sum(axis=1)
         return errors + self.left[rows, None]

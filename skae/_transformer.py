@@ -28,10 +28,10 @@ from skae._choices import make_recipe
 from skae._columns import column_means, ends
 from skae._device import check_alike, computing
 from skae._links import LINKS
-from skae._long import LongRows, most_rows
+from skae._long import LongRows, cut, most_rows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import BOUND, Rows, balanced, fit_scaling
+from skae._rows import BOUND, Rows, balanced, fit_scaling, parts
 from skae._sampling import CodeDensity, Prior, few
 from skae._selection import (
     hold_outs,
@@ -60,6 +60,7 @@ from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
+PART_NUMBERS = 2**20  # of rows that are compared with their reconstructions at a time
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
@@ -795,8 +796,7 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        codes = self._encode(X)
-        return codes.astype(X.dtype)
+        return self._encode(X, X.dtype)
 
     def inverse_transform(self, X):
         """Return the reconstructions of codes.
@@ -820,7 +820,7 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         codes = check_codes(self, X, self.n_components_)
-        return self._in_container(self._decode(codes).astype(codes.dtype), X)
+        return self._in_container(self._decode(codes, codes.dtype), X)
 
     def sample(self, n_samples=1, random_state=None, *, noise=False):
         """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
@@ -881,7 +881,7 @@ class AutoencoderTransformer(
         rows = self._decode(codes)
         if noise:
             rows = self._with_noise(rows, rng)
-        return self._in_container(rows.astype(self._density.dtype), codes)
+        return self._in_container(rows.astype(self._density.dtype, copy=False), codes)
 
     def _with_noise(self, rows, rng):
         """Return cells drawn around their means ``rows`` (n_samples, n_features)."""
@@ -919,8 +919,9 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         checked = check_rows(self, X, reset=False)
-        filled = self._decode(self._encode(checked)).astype(checked.dtype)
-        filled = np.where(np.isnan(checked), filled, checked)
+        filled = self._decode(self._encode(checked), checked.dtype)
+        for part in _parts(checked):
+            np.copyto(filled[part], checked[part], where=~np.isnan(checked[part]))
         return self._in_container(filled, X)
 
     def score(self, X, y=None, sample_weight=None):
@@ -950,8 +951,8 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        total = weight @ self._losses(X, self.mean_)
-        error = weight @ self._losses(X, self._decode(self._encode(X)))
+        total = weight @ self._losses(X, lambda part: self.mean_)
+        error = weight @ self._losses(X, lambda part: self._decode(self._encode(X[part])))
         if total == 0:
             return 1.0 if error == 0 else 0.0
         return float(1.0 - error / total)
@@ -975,12 +976,18 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        n_observed = (~np.isnan(X)).sum(axis=1)
-        errors = self._losses(X, self._decode(self._encode(X)))
+        n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in _parts(X)])
+        errors = self._losses(X, lambda part: self._decode(self._encode(X[part])))
         return -errors / np.maximum(1, n_observed)
 
-    def _losses(self, X, X_back):
-        """Return the sum (n_samples,) of each row's losses over its observed cells."""
+    def _losses(self, X, back):
+        """Return the sum (n_samples,) of each row's losses over its observed cells.
+
+        ``back`` returns the reconstructions of a slice of the rows.
+        """
+        return np.concatenate([self._losses_of(X[part], back(part)) for part in _parts(X)])
+
+    def _losses_of(self, X, X_back):
         observed = ~np.isnan(X)
         target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
         if isinstance(self._loss, SquaredError):
@@ -991,11 +998,14 @@ class AutoencoderTransformer(
             losses = np.asarray(objective.cell_losses(self._model.path, target, out))
         return np.where(observed, losses, 0.0).sum(axis=1)
 
-    def _encode(self, X):
-        """Return float64 codes (n_samples, n_components_) in public units."""
+    def _encode(self, X, dtype=np.float64):
+        """Return codes (n_samples, n_components_) in public units."""
+        scaled, unit = self._scaling.forward, self._code_unit
+        out = np.empty((len(X), self.n_components_), dtype)
         with computing(self.device):
-            Z = self._model.encode(self._scaling.forward(X))
-        return Z[:, : self.n_components_].astype(np.float64) * self._code_unit
+            for part, Z in self._model.codes(lambda part: scaled(cut(X, part)), len(X)):
+                out[part] = Z[:, : self.n_components_].astype(np.float64) * unit
+        return out
 
     @property
     def _code_unit(self):
@@ -1003,14 +1013,19 @@ class AutoencoderTransformer(
         is_linear = self._model.autoencoder.code_activation == "identity"
         return self._scaling.code_unit if is_linear else 1.0
 
-    def _decode(self, Z):
-        """Return float64 rows in the data's units; the columns of ``Z`` may be a prefix."""
-        n, n_kept = Z.shape
-        codes = np.zeros((n, self._model.network.n_components))
-        codes[:, :n_kept] = np.clip(Z / self._code_unit, -BOUND, BOUND)
+    def _decode(self, Z, dtype=np.float64):
+        """Return rows in the data's units; the columns of ``Z`` may be a prefix."""
+        (n, n_kept), unit = Z.shape, self._code_unit
+        out = np.empty((n, len(self.mean_)), dtype)
+
+        def read(part):
+            return np.clip(Z[part] / unit, -BOUND, BOUND)
+
         with computing(self.device):
-            rows = self._model.decode(codes, np.full(n, n_kept))
-        return np.clip(self._scaling.backward(rows), *self._bounds)
+            for part, rows in self._model.rows(read, n, n_kept):
+                rows = self._scaling.backward(rows)
+                out[part] = np.clip(rows, *self._bounds, out=rows)
+        return out
 
     def _in_container(self, X, codes):
         """Return rows as set_output asks, under the original names and the codes' index.
@@ -1021,6 +1036,8 @@ class AutoencoderTransformer(
             return X.reshape(len(X), *self.sample_shape_)
         config = getattr(self, "_sklearn_output_config", {})
         container = config.get("transform", get_config()["transform_output"])
+        if container == "default":
+            return X
         names = getattr(self, "feature_names_in_", None)
         if names is None:
             names = [f"x{i}" for i in range(X.shape[1])]
@@ -1048,6 +1065,11 @@ class AutoencoderTransformer(
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
+
+
+def _parts(X):
+    """Return slices of the rows of ``X``, of about a million numbers each."""
+    return parts(len(X), max(1, PART_NUMBERS // X.shape[1]))
 
 
 def _bounds(X, model):

@@ -85,11 +85,14 @@ def test_target_goes_with_its_row():
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7, 12, 13])
 def test_tiles_cover_the_rows_once(n_rows):
     X = np.arange(1.0, 2 * n_rows + 1).reshape(n_rows, 2)
-    parts = list(tiles(X, 3, 2))
-    assert all(block.shape == (2, 3, 2) and block.dtype == np.float32 for *_, block in parts)
-    rows = [block.reshape(-1, 2)[: stop - start] for start, stop, block in parts]
-    padding = [block.reshape(-1, 2)[stop - start :] for start, stop, block in parts]
-    assert_array_equal(np.concatenate([np.empty((0, 2)), *rows]), X)
+    found = list(tiles(lambda part: X[part], n_rows, (2, 3, 4)))
+    assert all(block.shape == (2, 3, 4) and block.dtype == np.float32 for _, block in found)
+    rows, padding = [np.empty((0, 2))], []
+    for part, block in found:
+        block, n = block.reshape(-1, 4), part.stop - part.start
+        rows.append(block[:n, :2])
+        padding += [block[n:], block[:, 2:]]
+    assert_array_equal(np.concatenate(rows), X)
     assert all((rest == 0).all() for rest in padding)
 
 

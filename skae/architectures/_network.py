@@ -117,6 +117,7 @@ class Network:
 
     in_columns = False
     n_hidden_together = ()
+    tile_rows = 64  # that go through a processor's cores together, once it is trained
 
     @property
     def n_read(self):
@@ -139,6 +140,38 @@ class Network:
             The components that are present, and the mask where it is read.
         """
         return jnp.concatenate([z * mask, mask]) if self.reads_mask else z * mask
+
+    def read_columns(self, layers, basis):
+        """Return the encoder's weights for columns, where ``layers`` read columns @ basis.
+
+        Parameters
+        ----------
+        layers : object
+            Weights of the encoder, as NumPy arrays.
+        basis : ndarray of shape (n_columns, n_axes)
+            Principal axes.
+
+        Returns
+        -------
+        layers : object or None
+            None where there are no such weights, or where they cost more than they save.
+        """
+
+    def write_columns(self, layers, basis):
+        """Return the decoder's weights for outputs @ basis, where ``layers`` make outputs.
+
+        Parameters
+        ----------
+        layers : object
+            Weights of the decoder, as NumPy arrays.
+        basis : ndarray of shape (n_outputs, n_columns)
+            What outputs are multiplied by.
+
+        Returns
+        -------
+        layers : object or None
+            None where there are no such weights, or where they cost more than they save.
+        """
 
 
 def as_grid(sample_shape, n_axes, *, channels_first, name):

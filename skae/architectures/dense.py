@@ -1,11 +1,16 @@
 """The dense architecture: a row of numbers straight into the trunk."""
 
 from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
 
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network
 
 FEW = 4  # components, below which depth and a high rate serve best, from there on width
+TILE_WORK = 2**23  # multiplications by both nets: some 0.1 ms of a core for either
+LEAST_ROWS, MOST_ROWS = 8, 64  # in a tile; fewer are slower each
 
 
 class Dense(Architecture):
@@ -66,6 +71,35 @@ class DenseNetwork(Network):
     def decode(self, params, z, mask, linear):
         """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
         return self._apply(params["decoder"], self.read(z, mask))
+
+    @property
+    def tile_rows(self):
+        """Rows that run together: few where a row is much work, so that one is answered soon.
+
+        It is a power of two.
+        """
+        n_inputs, hidden = self.n_inputs, self.hidden_layer_sizes
+        sizes = (n_inputs, *hidden, *hidden[::-1], self.n_outputs)
+        work = sum(a * b for a, b in pairwise(sizes))
+        return int(2 ** np.clip(np.log2(TILE_WORK / work), 3, 6).astype(int))
+
+    def read_columns(self, layers, basis):
+        """Return ``layers`` with the first multiplied by ``basis``, if that is less work."""
+        first, *others = layers
+        kernel, (d, n_axes) = first["kernel"], basis.shape
+        width = kernel.shape[1]
+        if d * (width + self.n_components) > n_axes * (d + width):
+            return None
+        kernel = np.concatenate([basis @ kernel[:n_axes], kernel[n_axes:]])
+        return [{**first, "kernel": kernel}, *others]
+
+    def write_columns(self, layers, basis):
+        """Return ``layers`` with the last multiplied by ``basis``, if that is less work."""
+        *others, last = layers
+        kernel, (n_axes, d) = last["kernel"], basis.shape
+        if len(kernel) * d > n_axes * (len(kernel) + d):
+            return None
+        return [*others, {name: leaf @ basis for name, leaf in last.items()}]
 
     def _apply(self, layers, x):
         return apply_layers(layers, x, activation=self.activation, skip=self.skip)
