@@ -148,7 +148,7 @@ class Model:
     def _half(self, name, make):
         """Return the Half on JAX's present device that ``make`` (model) -> (path, params)."""
         there = vars(self).setdefault("_halves", {})
-        key = name, jax.config.jax_default_device
+        key = name, jax.default_device.value
         if key not in there:
             path, params = jax.device_put(make(self))
             (device,) = path.mean.devices()

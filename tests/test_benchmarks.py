@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import _peers, speed
+from benchmarks import _peers, inference, speed
 
 
 @pytest.mark.parametrize("peer", ["skae", "sklearn"])
@@ -26,3 +26,10 @@ def test_the_tutorials_losses_are_in_the_same_unit():
     losses = net.losses(X)
     assert losses["fitted"] < X.var()
     np.testing.assert_allclose(losses["fitted"], losses["last epoch"], rtol=0.05)
+
+
+def test_numpy_is_given_the_products_of_the_fitted_net(fitted, X):
+    encode, decode = inference.products(fitted)
+    codes = encode(X.astype(np.float32))
+    assert codes.shape == fitted.transform(X).shape
+    assert decode(codes).shape == X.shape
