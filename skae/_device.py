@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import jax
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 ALL = "all"  # the devices of all processes together
@@ -82,6 +83,27 @@ def copied(mesh, tree):
         return jax.make_array_from_callback(leaf.shape, whole, lambda where: leaf[where])
 
     return jax.tree.map(place, tree)
+
+
+def summed(mesh, total, *given):
+    """Return a mean cost and its gradient by the first of ``given``, from all devices' rows.
+
+    ``total(*given)`` returns a sum over rows, the last of ``given``, and their number. All is
+    summed over devices as one vector: one message a step, where each has its price.
+    """
+
+    def of_share(*given):
+        (cost, count), gradient = jax.value_and_grad(total, has_aux=True)(*given)
+        flat, back = ravel_pytree((cost, count, gradient))
+        return back(jax.lax.psum(flat, "rows"))
+
+    whole, by_rows = PartitionSpec(), PartitionSpec("rows")
+    specs = (*(whole for _ in given[:-1]), by_rows)
+    of_all = jax.shard_map(
+        of_share, mesh=mesh, in_specs=specs, out_specs=whole, check_vma=False
+    )
+    cost, count, gradient = of_all(*given)
+    return cost / count, jax.tree.map(lambda part: part / count, gradient)
 
 
 def replicated(mesh, tree):

@@ -133,6 +133,15 @@ class Objective:
         are missing, the targets and the marks ``observed`` are in columns. Rows of weight 0
         are none; the weights of all rows have mean 1.
         """
+        rows, numbers = self.drawn(path, batch, key, numbers, step)
+        total, count = self.total_cost(params, path, numbers, rows)
+        return total / count
+
+    def drawn(self, path, batch, key, numbers, step):
+        """Return the rows of a batch with all that is random about them, and ``numbers`` now.
+
+        Rows are (x, target, observed, n_kept, noise, weight).
+        """
         x, target, observed, weight = batch
         noise_key, cut_key = jax.random.split(key)
         if self.augmentation is not None:
@@ -146,10 +155,14 @@ class Objective:
             noise = jax.random.normal(jax.random.fold_in(key, 3), shape, x.dtype)
             ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
             numbers = {**numbers, "kl_weight": ramp * numbers["kl_weight"]}
-        rows = (noisy, target, observed, n_kept, noise)
-        axes = tuple(None if part is None else 0 for part in rows)
-        cost = jax.vmap(partial(self.cost, params, path, numbers), axes)(*rows)
-        return jnp.sum(weight * cost) / jnp.sum(weight > 0)
+        return (noisy, target, observed, n_kept, noise, weight), numbers
+
+    def total_cost(self, params, path, numbers, rows):
+        """Return the weighted sum of ``cost`` over drawn ``rows``, and how many rows count."""
+        *parts, weight = rows
+        axes = tuple(None if part is None else 0 for part in parts)
+        cost = jax.vmap(partial(self.cost, params, path, numbers), axes)(*parts)
+        return jnp.sum(weight * cost), jnp.sum(weight > 0, dtype=weight.dtype)
 
     def cost(self, params, path, numbers, x, target, observed, n_kept, noise):
         """Return one row's objective, in units of PCA's error with as many components.

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._device import copied, replicated, spread
+from skae._device import copied, replicated, spread, summed
 from skae.optimizers import SCHEDULES, make_optimizer
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
@@ -72,7 +72,12 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
                     params, path, batch, key, numbers, first_step + i
                 )
 
-            loss, gradient = jax.value_and_grad(loss_of)(params)
+            if program.mesh is None:
+                loss, gradient = jax.value_and_grad(loss_of)(params)
+            else:
+                rows, given = program.objective.drawn(path, batch, key, numbers, first_step + i)
+                total = program.objective.total_cost
+                loss, gradient = summed(program.mesh, total, params, path, given, rows)
             optimizer = _optimizer(program, rates[i], numbers)
             update, memory = optimizer.update(
                 gradient, memory, params, value=loss, grad=gradient, value_fn=loss_of
