@@ -162,7 +162,64 @@ def torch_steps(net, optimizer, X, batch, n_steps):
         optimizer.step()
 
 
-TRAINERS = {"skae": skae_trainer, "sklearn": sklearn_trainer, "torch": torch_trainer}
+def step_products(sizes, batch):
+    """Yield the sizes (rows, n_in, n_out) of a training step's layers, the first one first."""
+    for pair in (*pairwise(sizes), *pairwise(sizes[::-1])):
+        yield batch, *pair
+
+
+def step_operations(sizes, batch):
+    """Return the floating-point operations of a step's matrix products."""
+    layers = [2 * n * a * b for n, a, b in step_products(sizes, batch)]
+    return 3 * sum(layers) - layers[0]  # forwards, weights, inputs: not those of the first
+
+
+def numpy_products(sizes, batch, threads):
+    """Return a function that does nothing but the matrix products of some steps, by NumPy."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    draw = np.random.default_rng(0).standard_normal
+    layers = product_operands(sizes, batch, lambda *shape: draw(shape, np.float32))
+
+    def multiply(n_steps):
+        with threadpool_limits(threads):
+            multiply_layers(layers, n_steps)
+
+    return multiply
+
+
+def torch_products(sizes, batch, threads):
+    """Return a function that does nothing but the matrix products of some steps, by PyTorch."""
+    import torch
+
+    torch.set_num_threads(threads)
+    layers = product_operands(sizes, batch, torch.randn)
+    return lambda n_steps: multiply_layers(layers, n_steps)
+
+
+def product_operands(sizes, batch, draw):
+    """Return each layer's inputs, weights and gradients of outputs."""
+    return [(draw(n, a), draw(a, b), draw(n, b)) for n, a, b in step_products(sizes, batch)]
+
+
+def multiply_layers(layers, n_steps):
+    """Multiply as training does: outputs, gradients of the weights, gradients of the inputs."""
+    for _ in range(n_steps):
+        for i, (x, weights, gradient) in enumerate(layers):
+            x @ weights
+            x.T @ gradient
+            if i > 0:
+                gradient @ weights.T
+
+
+TRAINERS = {
+    "skae": skae_trainer,
+    "sklearn": sklearn_trainer,
+    "torch": torch_trainer,
+    "numpy_products": numpy_products,
+    "torch_products": torch_products,
+}
 
 
 def answer_steps(peer, threads):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
+from benchmarks._peers import step_operations
 from benchmarks._report import print_head
 from skae import AutoencoderTransformer
 from skae._choices import make_recipe
@@ -26,10 +27,11 @@ ROOT = Path(__file__).parents[1]
 PAUSE = 0.3  # seconds in which the threads of the peer before go to sleep
 THREADS = sorted({1, 2, os.cpu_count() or 1})
 NETS = (  # sizes of the encoder, batch, steps, what is asked of peer's time / skae's
-    ((64, 32, 8), 32, 1024, 4.0),
-    ((64, 128, 8), 128, 256, 2.0),
-    ((784, 256, 16), 256, 64, 1.0),
+    ((64, 32, 8), 32, 1024, 6.0),
+    ((64, 128, 8), 128, 256, 3.0),
+    ((784, 256, 16), 256, 64, 1.5),
 )
+LARGE = (784, 1024, 32), 512, 16, 0.75  # of the rate of the same matrix products alone
 STRUCTURED = {  # likewise, by architecture: the shape of a sample comes first
     "conv2d": ((28, 28, 1), (784, 256, 16), 64, 64, 2 / 3),
     "conv1d": ((100, 6), (600, 256, 16), 64, 64, 1.0),
@@ -37,12 +39,12 @@ STRUCTURED = {  # likewise, by architecture: the shape of a sample comes first
     "lstm": ((100, 6), (600, 256, 16), 64, 64, None),
 }
 HOPELESS = 3.0  # times a peer's best thread count, in the trial: not measured further
-MOST_PROCESS = 2.0  # times the PyTorch process
+MOST_PROCESS = 1.0  # times the PyTorch process
 MOST_IMPORT = 0.1  # seconds above import jax + import sklearn
 # Settings that stop OpenBLAS from choosing its own kernels.
 OPENBLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OPENBLAS}
-PARTS = ("steps", "structured", "process", "import")
+PARTS = ("steps", "products", "structured", "process", "import")
 
 
 def main(arguments=None):
@@ -61,6 +63,8 @@ def main(arguments=None):
     interpreter = options.torch_python if torch else None
     if "steps" in options.parts:
         run_steps(interpreter, options.repeats)
+    if "products" in options.parts:
+        run_products(interpreter, options.repeats)
     if "structured" in options.parts:
         run_structured(interpreter, options.repeats)
     if "process" in options.parts:
@@ -142,6 +146,27 @@ def run_steps(torch_python, repeats):
             worker.close()
 
 
+def run_products(torch_python, repeats):
+    """Print the rate of a large net's steps against that of their matrix products alone."""
+    print("Time per step of a large net, warm, as above, and of its matrix products alone:")
+    print("outputs, gradients of the weights and of the inputs, in float32.\n")
+    sizes, batch, steps, asked = LARGE
+    net = {"sizes": sizes, "batch": batch, "steps": steps}
+    peers = {"numpy_products": sys.executable, "torch_products": torch_python}
+    workers = start_workers(peers)
+    try:
+        name = "-".join(map(str, (*sizes, *sizes[-2::-1])))
+        seconds = time_net(name, net, workers, repeats, asked, ["products"])
+    finally:
+        for worker in workers:
+            worker.close()
+    best, operations = best_threads(seconds, "products"), step_operations(sizes, batch)
+    rates = {
+        n: steps * operations / 1e9 / statistics.median(seconds[n]) for n in (best, "skae")
+    }
+    print("  median GFLOP/s: " + ", ".join(f"{n} {r:.0f}" for n, r in rates.items()) + "\n")
+
+
 def run_structured(torch_python, repeats):
     """Print the time per step of convolutional and recurrent nets, and PyTorch's."""
     print("Time per step, warm, of architectures with the same layers in PyTorch (GRU and LSTM")
@@ -158,15 +183,16 @@ def run_structured(torch_python, repeats):
             worker.close()
 
 
-def time_net(name, net, workers, repeats, asked):
-    """Let the workers train a net in turns, and print how long they took."""
+def time_net(name, net, workers, repeats, asked, peers=("torch", "sklearn")):
+    """Let the workers train a net in turns; print and return how long they took."""
     first = {w.name: w.ask(**net) for w in workers}
     trial = {w.name: w.ask(**net) for w in workers}
     seconds = {name: [] for name in worth_measuring(trial)}
     for _ in range(repeats):
         for worker in (w for w in workers if w.name in seconds):
             seconds[worker.name].append(worker.ask(**net))
-    print_steps(name, net["batch"], net["steps"], asked, seconds, first["skae"])
+    print_steps(name, net["batch"], net["steps"], asked, seconds, first["skae"], peers)
+    return seconds
 
 
 def worth_measuring(trial):
@@ -184,7 +210,7 @@ def worth_measuring(trial):
     return names
 
 
-def print_steps(net, batch, steps, asked, seconds, first):
+def print_steps(net, batch, steps, asked, seconds, first, peers):
     """Print one net: microseconds per step of all, then the ratios to each peer's best."""
     print(f"{net}, batch {batch}, {steps} steps a repeat")
     for name, times in seconds.items():
@@ -192,7 +218,7 @@ def print_steps(net, batch, steps, asked, seconds, first):
         note = f"; first call, compiling included, {first:.2f} s" if name == "skae" else ""
         low, middle = min(micro), statistics.median(micro)
         print(f"  {name:<20} {low:8.0f} us/step at least, {middle:8.0f} median{note}")
-    for peer in ("torch", "sklearn"):
+    for peer in peers:
         if best := best_threads(seconds, peer):
             ratios = [t / own for t, own in zip(seconds[best], seconds["skae"], strict=True)]
             verdict = "nothing asked"
@@ -205,7 +231,7 @@ def print_steps(net, batch, steps, asked, seconds, first):
 
 def best_threads(seconds, peer):
     """Return the name of the peer's entry with the least median time, or None."""
-    entries = [name for name in seconds if name.startswith(peer)]
+    entries = [name for name in seconds if peer in name.partition(",")[0]]
     return min(entries, key=lambda name: statistics.median(seconds[name]), default=None)
 
 

@@ -23,6 +23,7 @@ def computing(device=None):
         stack.enter_context(jax.enable_x64(False))
         stack.enter_context(jax.numpy_dtype_promotion("standard"))
         stack.enter_context(jax.numpy_rank_promotion("allow"))
+        stack.enter_context(jax.default_prng_impl("threefry2x32"))  # vectorised, unlike "rbg"
         stack.enter_context(jax.threefry_partitionable(True))
         stack.enter_context(jax.default_matmul_precision("float32"))
         if device not in (None, ALL):

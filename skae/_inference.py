@@ -242,7 +242,7 @@ def _cost_tiles(objective, path, params, numbers, n_kept, block, n_used):
 
 @partial(jax.jit, static_argnums=0)
 def _corrupt_tiles(objective, path, level, seed, block, n_used):
-    root = jax.random.key(seed, impl="rbg")
+    root = jax.random.key(seed)
     in_columns = path._replace(basis=None)
 
     def corrupt_row(row):

@@ -225,11 +225,9 @@ class Objective:
         full = jnp.full(n_rows, k, jnp.int32)
         if not self.ordered or k == 1:
             return full
-        m_key, which_key = jax.random.split(key)
-        share = jax.random.uniform(m_key, (n_rows,), jnp.float32)
-        cuts = jnp.clip(jnp.floor(jnp.float32(k) ** share), 1, k - 1).astype(jnp.int32)
-        is_cut = jax.random.bernoulli(which_key, CUT_SHARE, (n_rows,))
-        return jnp.where(is_cut, cuts, full)
+        place = jax.random.uniform(key, (n_rows,), jnp.float32) / CUT_SHARE
+        cuts = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
+        return jnp.where(place < 1, cuts, full)
 
     def _corrupted(self, key, x, level, path):
         if self.corruption is None:

@@ -7,13 +7,15 @@ knows the estimator or the architecture.
 
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import zip_longest
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from skae._device import copied, replicated, spread, summed
-from skae.optimizers import SCHEDULES, make_optimizer
+from skae._packing import Packing
+from skae.optimizers import SCHEDULES, is_elementwise, make_optimizer
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
@@ -45,13 +47,15 @@ class Program:
     mesh: object = None  # of devices that each take a share of a batch's rows
 
 
-@partial(jax.jit, static_argnames="program", donate_argnames="state")
-def train_block(program, state, path, batches, rates, numbers, seed, first_step, n_steps):
+@partial(jax.jit, static_argnames=("program", "packing"), donate_argnames="state")
+def train_block(
+    program, packing, state, path, batches, rates, numbers, seed, first_step, n_steps
+):
     """Run ``n_steps`` of the stacked ``batches``; return the state and a loss per step.
 
-    ``state`` is (params, average, optimizer state); at ``first_step`` 0 the optimizer is
-    begun afresh. Where ``program`` has several nets, all of it is stacked, and losses are
-    (n_nets, n_steps).
+    ``state`` is (params, average, optimizer state), packed by the ``packing``; at
+    ``first_step`` 0 the optimizer is begun afresh. Where ``program`` has several nets, all of
+    it is stacked, and losses are (n_nets, n_steps).
     """
 
     def train(state, seed):
@@ -60,27 +64,32 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
         memory = jax.tree.map(
             lambda new, old: jnp.where(first_step == 0, new, old), begin, memory
         )
-        root = jax.random.wrap_key_data(jnp.stack([seed] * 4), impl="rbg")
+        keys = _keys(seed, first_step + jnp.arange(len(rates)))
 
         def step(i, carry):
             params, average, memory, losses = carry
             batch = jax.tree.map(lambda part: part[i], batches)
-            key = jax.random.fold_in(root, first_step + i)
 
             def loss_of(params):
                 return program.objective.batch_loss(
-                    params, path, batch, key, numbers, first_step + i
+                    params, path, batch, keys[i], numbers, first_step + i
                 )
 
+            def loss_of_packed(packed):
+                return loss_of(packing.unpack(packed))
+
+            tree = packing.unpack(params)
             if program.mesh is None:
-                loss, gradient = jax.value_and_grad(loss_of)(params)
+                loss, gradient = jax.value_and_grad(loss_of)(tree)
             else:
-                rows, given = program.objective.drawn(path, batch, key, numbers, first_step + i)
+                given = path, batch, keys[i], numbers, first_step + i
+                rows, given = program.objective.drawn(*given)
                 total = program.objective.total_cost
-                loss, gradient = summed(program.mesh, total, params, path, given, rows)
+                loss, gradient = summed(program.mesh, total, tree, path, given, rows)
+            gradient = packing.pack(gradient)
             optimizer = _optimizer(program, rates[i], numbers)
             update, memory = optimizer.update(
-                gradient, memory, params, value=loss, grad=gradient, value_fn=loss_of
+                gradient, memory, params, value=loss, grad=gradient, value_fn=loss_of_packed
             )
             params = jax.tree.map(lambda p, u: p + u, params, update)
             decay = numbers["average_decay"]
@@ -95,6 +104,11 @@ def train_block(program, state, path, batches, rates, numbers, seed, first_step,
         return replicated(program.mesh, train(state, seed))
     seeds = seed + jnp.arange(program.n_init, dtype=seed.dtype)
     return replicated(program.mesh, jax.vmap(train)(state, seeds))
+
+
+def _keys(seed, steps):
+    """Return a random key for each of the ``steps``, whichever others are beside it."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), steps)
 
 
 def _optimizer(program, rate, numbers):
@@ -114,15 +128,23 @@ class Run:
         self.program, self.path, self.source = program, path, source
         self.plan, self.numbers, self.seed = plan, numbers, np.uint32(seed)
         self.step = 0
-        memory = _optimizer_zeros(program, _shapes(params))
-        self.state = copied(program.mesh, (params, params, memory))
+        allowed = is_elementwise(program.optimizer)
+        self.packing = Packing.of(params, program.n_init, allowed=allowed)
+        packed = self.packing.pack(params)
+        memory = _optimizer_zeros(program, _shapes(packed))
+        self.state = copied(program.mesh, (packed, packed, memory))
 
     def advance(self, n_steps):
         """Run up to ``n_steps`` more of the plan; return their losses, on the host."""
-        losses = []
-        end = min(self.step + n_steps, self.plan.n_steps)
-        while self.step < end:
-            losses.append(self._block(min(end - self.step, self.plan.block_steps)))
+        n_steps, capacity = min(n_steps, self.plan.n_steps - self.step), self.plan.block_steps
+        counts = [min(capacity, n_steps - done) for done in range(0, n_steps, capacity)]
+        losses, batches = [], self.source.block(counts[0], capacity)
+        for count, following in zip_longest(counts, counts[1:]):
+            running = self._begin_block(batches, count)
+            if following is not None:  # gathered while the device computes
+                batches = self.source.block(following, capacity)
+            jax.block_until_ready(self.state)
+            losses.append(np.asarray(running).T[:count])
         return np.concatenate(losses)
 
     @property
@@ -132,18 +154,21 @@ class Run:
 
     def weights(self):
         """Return a copy of the averaged weights as NumPy arrays."""
-        return jax.tree.map(np.array, self.state[1])
+        average = jax.tree.map(np.asarray, self.state[1])
+        return jax.tree.map(partial(np.array, order="C"), self.packing.unpack(average))
 
     def release(self):
         """Let go of the rows and of the device's memory: this run has ended."""
         self.source = self.state = None
 
-    def _block(self, count):
-        batches = spread(self.program.mesh, self.source.block(count, self.plan.block_steps))
+    def _begin_block(self, batches, count):
+        """Set the device to ``count`` steps; return their losses, when they will be there."""
+        batches = spread(self.program.mesh, batches)
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
-        state, losses = train_block(
+        self.state, losses = train_block(
             self.program,
+            self.packing,
             self.state,
             self.path,
             batches,
@@ -153,9 +178,8 @@ class Run:
             np.int32(self.step),
             np.int32(count),
         )
-        self.state = jax.block_until_ready(state)
         self.step += count
-        return np.asarray(losses).T[:count]
+        return losses
 
 
 def any_finite(losses, weights, n_init):

@@ -10,6 +10,8 @@ import inspect
 from functools import partial
 from operator import attrgetter
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 OPTIMIZERS = {  # names in Optax, which is imported when the first fit needs it, and settings
@@ -26,6 +28,7 @@ OPTIMIZERS = {  # names in Optax, which is imported when the first fit needs it,
     "lbfgs": ("lbfgs", {}),
 }
 
+BY_MATRIX = {"muon"}  # all other names do the same to every number
 DECAYS = "weight_decay", "adam_weight_decay"  # Muon has one for the matrices, one for the rest
 FIRST_FACTOR = 0.04  # that one cycle begins at
 LAST_FACTOR = 0.01  # that the exponential schedule falls to
@@ -132,12 +135,46 @@ def _parts(optimizer, learning_rate, weight_decay, max_gradient_norm):
     if optimizer == "lbfgs":
         return optax.lbfgs(), decay
     factory = _factory(optimizer)
-    clip = optax.clip_by_global_norm(max_gradient_norm)
+    clip = _clip(max_gradient_norm)
     accepted = inspect.signature(factory).parameters
     own_decays = {name: weight_decay for name in DECAYS if name in accepted}
     if own_decays:
         return clip, factory(learning_rate, **own_decays)
     return clip, factory(learning_rate), decay
+
+
+def is_elementwise(optimizer):
+    """Return whether an ``OPTIMIZERS`` key's update is the same with all weights in a vector.
+
+    Of a user's own Optax factory that is not known.
+
+    Parameters
+    ----------
+    optimizer : str or callable
+        A key of ``OPTIMIZERS``, or an Optax factory.
+
+    Returns
+    -------
+    is_elementwise : bool
+        True where shapes of weights do not matter.
+    """
+    return isinstance(optimizer, str) and optimizer not in BY_MATRIX
+
+
+def _clip(max_norm):
+    """Return the transformation to a global norm of at most ``max_norm``.
+
+    Optax's own divides every gradient; one factor for all is part of the kernels that follow.
+    """
+    import optax
+
+    def update(gradient, state, params=None):
+        squares = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)]
+        norm = jnp.maximum(jnp.sqrt(sum(squares)), jnp.finfo(jnp.float32).tiny)
+        factor = jnp.minimum(1.0, max_norm / norm)
+        return jax.tree.map(lambda leaf: leaf * factor, gradient), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def _factory(optimizer):

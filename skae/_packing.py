@@ -1,0 +1,69 @@
+"""How a training block holds weights: in whatever shape their steps are quickest.
+
+The optimizers here do the same to every number. On one vector that is a few kernels instead of
+a few for each array, a third of a small net's step and more of its compile time.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+MOST_IN_VECTOR = 2**20  # numbers, above which copying them costs more than it saves
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The shapes of a tree of weights, and whether they may be packed at all."""
+
+    structure: object
+    shapes: tuple
+    allowed: bool
+
+    @classmethod
+    def of(cls, params, n_init, *, allowed):
+        """Return the Packing of one net's ``params``, of which ``n_init`` > 1 are stacked."""
+        leaves, structure = jax.tree.flatten(params)
+        shapes = tuple(leaf.shape if n_init == 1 else leaf.shape[1:] for leaf in leaves)
+        return cls(structure, shapes, allowed)
+
+    @property
+    def is_vector(self):
+        """Whether all weights are one vector."""
+        return self.allowed and sum(map(np.prod, self.shapes)) <= MOST_IN_VECTOR
+
+    def pack(self, params):
+        """Return the tree ``params`` as one vector, or as a tree; stacks stay stacks."""
+        if not self.allowed:
+            return params
+        leaves = self.structure.flatten_up_to(params)
+        turned = [_turned(*pair) for pair in zip(leaves, self.shapes, strict=True)]
+        if not self.is_vector:
+            return self.structure.unflatten(turned)
+        stack = leaves[0].shape[: leaves[0].ndim - len(self.shapes[0])]
+        xp = leaves[0].__array_namespace__()
+        return xp.concatenate([leaf.reshape(*stack, -1) for leaf in turned], axis=-1)
+
+    def unpack(self, packed):
+        """Return what ``pack`` made of them as a tree of weights again."""
+        if not self.allowed:
+            return packed
+        leaves = self._split(packed) if self.is_vector else self.structure.flatten_up_to(packed)
+        shapes = zip(leaves, self.shapes, strict=True)
+        return self.structure.unflatten([_turned(*pair) for pair in shapes])
+
+    def _split(self, vector):
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
+        for shape, end in zip(self.shapes, ends.tolist(), strict=True):
+            part = vector[..., end - int(np.prod(shape)) : end]
+            shape = shape[::-1] if _is_tall(shape) else shape
+            yield part.reshape(*vector.shape[:-1], *shape)
+
+
+def _is_tall(shape):
+    return len(shape) == 2 and shape[0] > shape[1]
+
+
+def _turned(leaf, shape):
+    """Return a tall matrix on its side: its gradient, a product, is made quicker so."""
+    return leaf.swapaxes(-1, -2) if _is_tall(shape) else leaf
