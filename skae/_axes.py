@@ -203,6 +203,32 @@ def _fit_long_axes(rows, n_axes, n_components):
     return axes, _filler(axes, rank)[0], X
 
 
+def merged_axes(seen, n_seen, X):
+    """Return the Axes of rows: ``n_seen`` of them have the Axes ``seen``, the rest are ``X``.
+
+    They are those of all rows, since all axes are kept. Chan, Golub and LeVeque 1983,
+    "Algorithms for computing the sample variance", doi:10.1080/00031305.1983.10483115.
+    """
+    axes, share = principal_axes(X, X.shape[1]), len(X) / (n_seen + len(X))
+    if seen is None:
+        return axes
+    shift = axes.mean - seen.mean
+    covariance = share * (1 - share) * np.outer(shift, shift)
+    for part, of_rows in ((axes, share), (seen, 1 - share)):
+        covariance += of_rows * (part.basis * part.variances) @ part.basis.T
+    values, vectors = np.linalg.eigh(covariance)
+    d = len(shift)
+    merged = _as_axes(seen.mean + share * shift, values[::-1], vectors[:, ::-1], d)
+    signs = np.where(np.sum(merged.basis * seen.basis, axis=0) < 0, -1.0, 1.0)
+    return merged._replace(basis=merged.basis * signs)
+
+
+def filler_along(axes, n_rows, n_components):
+    """Return the Filler of rows that have these ``axes``, all of them."""
+    d = len(axes.mean)
+    return _filler(axes, _filling_rank(n_rows, d, d, n_components))[0]
+
+
 def _filling_rank(n, d, n_axes, n_components):
     """Return the axes that missing cells are filled along: many, while that costs little."""
     most = min(LONGEST_FILLING, max(MOST_FILLING, int(np.sqrt(FILL_WORK / (n * d)))))

@@ -32,21 +32,25 @@ WIDEST = 4096  # columns, beyond which the nets see leading axes only, where tha
 FEWEST_AXES = 128  # of these
 
 
-def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=None):
+def make_recipe(
+    params, rows, scaling, seed, *, sample_shape=None, continued=None, steps_before=None
+):
     """Return the Recipe for ``rows`` in units of ``scaling`` under an estimator's parameters.
 
     ``sample_shape`` is what the columns of a row are, where they are no plain row;
-    ``continued`` the Model that a warm start goes on from, whose sizes are kept.
+    ``continued`` the Model that a warm start goes on from, whose sizes are kept. Rows of a
+    stream are taken once, at a constant rate, after ``steps_before`` steps; all axes are kept.
     """
+    is_stream = steps_before is not None
     X = rows.values
     n, d = X.shape
     sample_shape = sample_shape or (d,)
     linear, loss = params.linear_path is not None, find_loss(params.loss, sample_shape)
     is_complete = not has_missing(X)
-    is_reduced = d > WIDEST and is_complete and _is_reducible(params, loss)
+    is_reduced = d > WIDEST and is_complete and not is_stream and _is_reducible(params, loss)
     if continued is None:
         link = LINKS["identity"] if is_reduced else _link(params, loss, X)
-        n_axes = _n_axes(n, d, params.n_components) if linear else d
+        n_axes = _n_axes(n, d, params.n_components) if linear and not is_stream else d
         n_components = _n_components(params, rows, n_axes)
         if is_reduced:
             d, sample_shape = n_axes, (n_axes,)
@@ -76,12 +80,12 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         n,
         _n_weights(network),
         batch_size=batch_size,
-        max_iter=params.max_iter,
+        max_iter=1 if is_stream else params.max_iter,
         auto_steps=4000 if network.n_components < FEW else 3000,
         patience=params.n_iter_no_change,
         tol=params.tol,
         rate=_learning_rate(params.learning_rate, network.n_components, batch_size),
-        schedule=params.learning_rate_schedule,
+        schedule="constant" if is_stream else params.learning_rate_schedule,
     )
     objective = Objective(
         autoencoder,
@@ -104,7 +108,7 @@ def make_recipe(params, rows, scaling, seed, *, sample_shape=None, continued=Non
         n_axes=n_axes,
         linear=linear,
         clip=False if is_reduced else params.clip,
-        numbers=_numbers(params, plan),
+        numbers=_numbers(params, plan, steps_before or 0),
         seed=seed,
         marks=marks,
         hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
@@ -143,18 +147,19 @@ def _mesh(device, n_init, batch_size):
     return mesh
 
 
-def _numbers(params, plan):
+def _numbers(params, plan, steps_before):
     """Return what is traced: numbers that a search may change without a new program."""
+    n_steps = steps_before + plan.n_steps
     names = "weight_decay", "corruption_level", "kl_weight", *PENALTIES
     numbers = {name: np.float32(getattr(params, name)) for name in names}
     norm = params.max_gradient_norm
     norm = np.inf if norm is None else max(norm, np.finfo(np.float32).tiny)
     numbers["max_gradient_norm"] = np.float32(norm)
-    warmup = max(1.0, params.kl_warmup * plan.n_steps)
+    warmup = max(1.0, params.kl_warmup * n_steps)
     return {
         **numbers,
         "kl_ramp": np.float32(1.0 / warmup),
-        "average_decay": np.float32(average_decay(plan.n_steps)),
+        "average_decay": np.float32(average_decay(n_steps)),
     }
 
 

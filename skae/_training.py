@@ -8,6 +8,7 @@ knows the estimator or the architecture.
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import zip_longest
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -121,18 +122,27 @@ def _optimizer(program, rate, numbers):
     )
 
 
+class Pause(NamedTuple):
+    """Where a run stopped: weights, their average and the optimizer's memory; its steps."""
+
+    state: tuple
+    step: int
+
+
 class Run:
     """One training in progress: call ``advance``, read ``weights`` in between."""
 
-    def __init__(self, program, path, params, source, plan, numbers, seed):
+    def __init__(self, program, path, params, source, plan, numbers, seed, pause=None):
         self.program, self.path, self.source = program, path, source
         self.plan, self.numbers, self.seed = plan, numbers, np.uint32(seed)
-        self.step = 0
+        self.step, self.steps_before = 0, 0
         allowed = is_elementwise(program.optimizer)
         self.packing = Packing.of(params, program.n_init, allowed=allowed)
         packed = self.packing.pack(params)
-        memory = _optimizer_zeros(program, _shapes(packed))
-        self.state = copied(program.mesh, (packed, packed, memory))
+        state = packed, packed, _optimizer_zeros(program, _shapes(packed))
+        if pause is not None:
+            state, self.steps_before = pause
+        self.state = copied(program.mesh, state)
 
     def advance(self, n_steps):
         """Run up to ``n_steps`` more of the plan; return their losses, on the host."""
@@ -157,6 +167,10 @@ class Run:
         average = jax.tree.map(np.asarray, self.state[1])
         return jax.tree.map(partial(np.array, order="C"), self.packing.unpack(average))
 
+    def pause(self):
+        """Return the Pause from which another run may go on."""
+        return Pause(jax.tree.map(np.array, self.state), self.steps_before + self.step)
+
     def release(self):
         """Let go of the rows and of the device's memory: this run has ended."""
         self.source = self.state = None
@@ -175,7 +189,7 @@ class Run:
             rates,
             self.numbers,
             self.seed,
-            np.int32(self.step),
+            np.int32(self.steps_before + self.step),
             np.int32(count),
         )
         self.step += count

@@ -24,8 +24,9 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from skae._axes import merged_axes
 from skae._choices import make_recipe
-from skae._columns import column_means, ends
+from skae._columns import column_means, ends, has_missing
 from skae._device import check_alike, computing
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
@@ -40,7 +41,7 @@ from skae._selection import (
     select,
     train_ungated,
 )
-from skae._trials import REFIT
+from skae._trials import REFIT, Stream
 from skae._validation import (
     LARGEST,
     Number,
@@ -556,7 +557,114 @@ class AutoencoderTransformer(
         few_rows = few(X, weight, seed)
         self._density = self._fit_density(few_rows, seed)
         self._residual = self._fit_residual(few_rows)
+        for name in ("_stream", "n_samples_seen_"):
+            vars(self).pop(name, None)
         progress.end()
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Go on with the next rows of a stream: PCA is brought up to date, then nets train.
+
+        The linear path is PCA of all rows so far, to rounding: their mean and covariance are
+        updated [1]_. The nets take the rows once, in batches of ``batch_size`` at a constant
+        rate, and go on with the optimizer's memory. Nothing is held out: ``cv``, ``max_iter``
+        and ``learning_rate_schedule`` do not count, a gain over PCA is likely and not
+        guaranteed, and ``explained_variance_ratio_``, ``error_ratio_`` and ``sample`` are of
+        the latest rows. The first call sets the scaling.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows without missing cells, at least two of them in the first call.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The estimator; ``n_samples_seen_`` counts the rows of all calls.
+
+        Raises
+        ------
+        ValueError
+            For rows with missing cells or with other columns than before, for more than one
+            net (``n_init``) or a share of variance as ``n_components``, and where ``fit`` made
+            the model: it has not kept what PCA needs to go on.
+
+        References
+        ----------
+        .. [1] Chan, T. F., Golub, G. H. and LeVeque, R. J. (1983). "Algorithms for computing
+           the sample variance". The American Statistician 37(3), 242-247.
+           `doi:10.1080/00031305.1983.10483115
+           <https://doi.org/10.1080/00031305.1983.10483115>`_
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_digits().data
+        >>> ae = AutoencoderTransformer(8, hidden_layer_sizes=(16,), random_state=0)
+        >>> for rows in (X[:600], X[600:1200], X[1200:]):
+        ...     ae = ae.partial_fit(rows)
+        >>> ae.n_samples_seen_, ae.transform(X).shape
+        (1797, (1797, 8))
+        """
+        before = dict(vars(self))
+        try:
+            with computing(self.device):
+                self._partial_fit(X)
+        except BaseException:
+            self._restore(before)
+            raise
+        return self
+
+    def _partial_fit(self, X):
+        before = getattr(self, "_stream", None)
+        self._check_stream(before)
+        X = self._rows_to_fit(X) if before is None else check_rows(self, X, reset=False)
+        check_range(self.loss, X, self.sample_shape_)
+        if has_missing(X):
+            raise ValueError(
+                "partial_fit takes rows without missing cells. Impute them first, or call fit."
+            )
+        weight, model = np.ones(len(X)), None if before is None else self._model
+        scaling = self._fit_scaling(X, weight) if before is None else self._scaling
+        rows = Rows(scaling.forward(np.asarray(X)), weight)
+        if before is None:
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            before = Stream(None, 0, None, seed)
+        n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
+        recipe = make_recipe(
+            self,
+            rows,
+            scaling,
+            before.seed,
+            sample_shape=self.sample_shape_,
+            continued=model,
+            steps_before=steps,
+        )
+        axes = merged_axes(before.axes, before.n_seen, rows.values)
+        trial = recipe.go_on(rows, axes, n_seen, model, before.pause)
+        outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
+        self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
+        self._stream = Stream(axes, n_seen, trial.run.pause(), before.seed)
+        self.n_samples_seen_ = n_seen
+        some = few(X, weight, before.seed)
+        self._density = self._fit_density(some, before.seed)
+        self._residual = self._fit_residual(some)
+
+    def _check_stream(self, before):
+        """Raise ValueError where this estimator cannot take rows bit by bit."""
+        if before is None and hasattr(self, "_model"):
+            raise ValueError(
+                "partial_fit goes on from partial_fit only: fit has not kept what PCA needs to "
+                "go on. Begin with partial_fit on a clone, or use fit with warm_start=True."
+            )
+        if not isinstance(self.n_components, Integral) or self.n_init > 1:
+            raise ValueError(
+                "partial_fit trains one net with a code of a known size, got n_components="
+                f"{self.n_components}, n_init={self.n_init}. Pass a whole number and n_init=1."
+            )
 
     def _rows_to_fit(self, X):
         """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""

@@ -44,6 +44,15 @@ class Pca(NamedTuple):
     path: _linear.LinearPath
 
 
+class Stream(NamedTuple):
+    """What goes from one batch of a stream to the next; ``axes`` are those of all rows."""
+
+    axes: _axes.Axes
+    n_seen: int
+    pause: object
+    seed: int
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that decides a fit, but for the rows."""
@@ -74,6 +83,27 @@ class Recipe:
         """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
         reduction, rows = self.reduced(rows)
         pca, filled = self.fit_pca(rows)
+        path, filler = self._path(rows, pca, filled)
+        start = "pca" if self.linear and self.autoencoder.begins_at_pca else "random"
+        params = self._params(stream)
+        return self._trial(rows, stream, pca, filler, path, params, start, reduction)
+
+    def go_on(self, rows, axes, n_seen, model=None, pause=None):
+        """Return a Trial on the next ``rows`` of a stream: its ``n_seen`` have these ``axes``.
+
+        ``model`` and ``pause`` are what the rows before have left, None at the beginning.
+        """
+        stream = REFIT if pause is None else pause.step
+        filler = _axes.filler_along(axes, n_seen, self.network.n_components)
+        pca = self._pca_of(rows, axes, filler, rows.values)
+        path, filler = self._path(rows, pca, rows.values)
+        params, start = self._params(REFIT), "random"
+        if model is not None:
+            path, params, start = _linear.widened_path(path, model.path), model.params, "model"
+        return self._trial(rows, stream, pca, filler, path, params, start, pause=pause)
+
+    def _path(self, rows, pca, filled):
+        """Return the LinearPath that nets on ``rows`` begin at, and their Filler."""
         k, filler, auto = self.network.n_components, pca.filler, self.autoencoder
         given = {"link": auto.link, "clip": self.clip, "filled": filled}
         if self.linear:
@@ -88,9 +118,7 @@ class Recipe:
             path = _linear.paired_path(path, pca.axes, k)
         if auto.variational:
             path = _linear.variational_path(path, pca.axes, is_squared=self._is_squared)
-        start = "pca" if self.linear and auto.begins_at_pca else "random"
-        params = self._params(stream)
-        return self._trial(rows, stream, pca, filler, path, params, start, reduction)
+        return path, filler
 
     def reduced(self, rows):
         """Return the Reduction of ``rows`` and the reduced ones: None and themselves mostly."""
@@ -117,10 +145,13 @@ class Recipe:
         k = self.network.n_components
         axes, filler, filled = _axes.fit_axes(rows, self.n_axes, k)
         filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
+        return agreed(self.program.mesh, self._pca_of(rows, axes, filler, filled)), filled
+
+    def _pca_of(self, rows, axes, filler, filled):
+        k = self.network.n_components
         link = Identity() if self.interval is None else self.autoencoder.link
         given = {"link": link, "clip": self.clip is True, "filled": filled}
-        pca = Pca(axes, filler, self._pca_path(rows, axes, k, **given))
-        return agreed(self.program.mesh, pca), filled
+        return Pca(axes, filler, self._pca_path(rows, axes, k, **given))
 
     def _pca_path(self, rows, axes, n_axes, **given):
         layout = {"interval": self.interval, "in_columns": self.network.in_columns}
@@ -221,12 +252,14 @@ class Recipe:
         given = path, model.params, "model", reduction
         return self._trial(rows, REFIT, pca, model.filler, *given)
 
-    def _trial(self, rows, stream, pca, filler, path, params, start, reduction):
+    def _trial(
+        self, rows, stream, pca, filler, path, params, start, reduction=None, pause=None
+    ):
         path = agreed(self.program.mesh, path)
         rng = np.random.default_rng([self.seed, stream, 1])
         source = self._source(rows, path, filler, rng)
         seed = (self.seed + stream) % 2**31
-        run = Run(self.program, path, params, source, self.plan, self.numbers, seed)
+        run = Run(self.program, path, params, source, self.plan, self.numbers, seed, pause)
         return Trial(self, run, pca, filler, path, start, reduction)
 
     def _source(self, rows, path, filler, rng):

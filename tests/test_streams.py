@@ -1,0 +1,110 @@
+"""Rows that come bit by bit: partial_fit."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+ROWS = load_digits().data[:300]
+BATCHES = [ROWS[:120], ROWS[120:150], ROWS[150:]]
+
+
+def streamed(estimator, batches=BATCHES):
+    for rows in batches:
+        estimator.partial_fit(rows)
+    return estimator
+
+
+def test_linear_path_is_pca_of_all_rows(quick):
+    estimator = streamed(quick(n_components=3))
+    pca = PCA(3, svd_solver="full").fit(ROWS)
+    assert_allclose(estimator.mean_, pca.mean_, atol=1e-12)
+    assert_allclose(np.abs(np.sum(estimator.components_ * pca.components_, axis=1)), 1)
+    assert estimator.n_samples_seen_ == 300
+
+
+def test_it_learns_beyond_pca(curve, quick):
+    estimator = quick(n_components=1, learning_rate=0.01)
+    for _ in range(40):
+        streamed(estimator, np.array_split(curve, 3))
+    pca = PCA(1).fit(curve)
+    error = np.square(curve - estimator.inverse_transform(estimator.transform(curve))).sum()
+    assert error < 0.8 * np.square(curve - pca.inverse_transform(pca.transform(curve))).sum()
+
+
+def test_same_seed_same_bits_also_through_a_pickle(quick):
+    one, other = quick(), quick()
+    for rows in BATCHES:
+        one.partial_fit(rows)
+        other = pickle.loads(pickle.dumps(other)).partial_fit(rows)
+    assert_array_equal(one.transform(ROWS), other.transform(ROWS))
+
+
+def test_equal_batches_compile_once(quick, compiled):
+    estimator = quick(n_components=3).partial_fit(ROWS[:64])
+    estimator.partial_fit(ROWS[64:128])
+    compiled.clear()
+    estimator.partial_fit(ROWS[128:192])
+    assert compiled == []
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"optimizer": "muon"},
+        {"architecture": "conv2d", "sample_shape": (8, 8)},
+        {"output_activation": "logistic"},
+        {"linear_path": None},
+        {"kl_weight": 0.1},
+        {"scaling": "standard", "loss": "huber"},
+        {"code_activation": "relu"},
+    ],
+    ids=lambda p: next(iter(p)),
+)
+def test_parameters_keep_their_meaning(quick, parameters):
+    estimator = streamed(quick(**parameters))
+    assert np.isfinite(estimator.inverse_transform(estimator.transform(ROWS))).all()
+    assert np.isfinite(estimator.sample(2, random_state=0)).all()
+
+
+def test_later_rows_widen_the_range(quick):
+    estimator = quick(output_activation="logistic", n_components=5)
+    estimator.partial_fit(ROWS[:100] / 2).partial_fit(ROWS[100:])
+    assert estimator.inverse_transform(estimator.transform(ROWS)).max() > ROWS[:100].max() / 2
+
+
+def test_one_row_at_a_time(quick):
+    estimator = streamed(quick(), [ROWS[:50], ROWS[50:51], ROWS[51:52]])
+    assert estimator.n_samples_seen_ == 52
+
+
+def test_fit_begins_anew(quick):
+    estimator = streamed(quick()).fit(ROWS)
+    assert not hasattr(estimator, "n_samples_seen_")
+    assert_array_equal(estimator.transform(ROWS), quick().fit(ROWS).transform(ROWS))
+
+
+def test_refused(quick, fitted, X):
+    with pytest.raises(ValueError, match="goes on from partial_fit only"):
+        pickle.loads(pickle.dumps(fitted)).partial_fit(X)
+    with pytest.raises(ValueError, match="code of a known size, got n_components=0.5"):
+        quick(n_components=0.5).partial_fit(X)
+    with pytest.raises(ValueError, match="n_init=2"):
+        quick(n_init=2).partial_fit(X)
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        quick().partial_fit(X[:1])
+    gappy = np.where(X > 6, np.nan, X)
+    with pytest.raises(ValueError, match="rows without missing cells"):
+        quick().partial_fit(gappy)
+    estimator = quick().partial_fit(X)
+    before = estimator.transform(X)
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        estimator.partial_fit(X[:, :3])
+    with pytest.raises(ValueError, match="rows without missing cells"):
+        estimator.partial_fit(gappy)
+    assert_array_equal(estimator.transform(X), before)
+    assert not hasattr(clone(estimator), "n_samples_seen_")
