@@ -57,7 +57,7 @@ class Packing:
         for shape, end in zip(self.shapes, ends.tolist(), strict=True):
             part = vector[..., end - int(np.prod(shape)) : end]
             shape = shape[::-1] if _is_tall(shape) else shape
-            yield part.reshape(*vector.shape[:-1], *shape)
+            yield part.reshape((*vector.shape[:-1], *shape))
 
 
 def _is_tall(shape):
