@@ -14,7 +14,9 @@ SHAPES = {"tall": (5, 2), "wide": (2, 5), "bias": (3,), "one": (), "filter": (3,
 def tree(stack=()):
     rng = np.random.default_rng(0)
     shapes = SHAPES.items()
-    return {name: rng.normal(size=(*stack, *shape)).astype(np.float32) for name, shape in shapes}
+    return {
+        name: rng.normal(size=(*stack, *shape)).astype(np.float32) for name, shape in shapes
+    }
 
 
 @pytest.mark.parametrize("n_init", [1, 3])
