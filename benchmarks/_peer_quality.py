@@ -20,11 +20,11 @@ AHEAD = 0.9  # share of the cases in which skae is asked to be ahead of every pe
 TIMED = ("digits", "MNIST 5k", "mfeat", "watch")
 TIMED_K = 8
 MOST_WARM, MOST_FRESH = 1 / 5, 1 / 2  # of the best peer's fit time
-SHORTER = {  # the same for all sets: less than the defaults do, with and without a hold-out
+SHORTER = {  # the same for all sets: what one would set in a hurry, whatever the rows
     "defaults": {},
-    "max_iter=25": {"epochs": 25},
-    "max_iter=25, cv=None": {"epochs": 25, "cv": None},
-    "max_iter=8, cv=None": {"epochs": 8, "cv": None},
+    "max_iter=30, cv=None": {"epochs": 30, "cv": None},
+    "max_iter=10, cv=None": {"epochs": 10, "cv": None},
+    "the same, (128, 64)": {"epochs": 10, "cv": None, "hidden": (128, 64)},
 }
 SHORT = {"MLPRegressor": "MLP", "IncrementalPCA": "IncPCA", "TruncatedSVD": "TSVD"}
 SHORT |= {"KernelPCA": "KPCA", "keras-jax": "K-jax", "keras-torch": "K-torch"}
@@ -55,6 +55,7 @@ class Fits:
         """Return the record of one fit: the one that is there, or a new one."""
         key = {"part": "quality", "set": case.name, "k": k, "seed": seed, "model": model}
         key["settings"] = json.dumps(settings or {}, sort_keys=True)
+        key["packages"] = self.pool.packages[model]
         found = self.records.find(**key)
         if found is not None:
             return found
@@ -307,6 +308,7 @@ def run_time(fits, models, sets, repeats):
 def time_record(fits, case, best, repeats):
     """Return the record of seconds to the best peer's error: the one there, or a new one."""
     key = {"part": "time", "set": case.name, "peer": best["model"], "repeats": repeats}
+    key["packages"] = best["packages"]
     if found := fits.records.find(**key):
         return found
     own = {name: {"warm": [], "fresh": [], "error": None} for name in SHORTER}

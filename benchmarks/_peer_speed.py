@@ -21,7 +21,7 @@ STEPPED = ("skae", "torch", "skorch", "keras-jax", "keras-torch", "MLPRegressor"
 SEARCHED = ("skae", "skae, defaults", "skorch", "keras-jax", "keras-torch")
 MOST_SEARCH = 1 / 10  # of the wall time of skorch and of Keras
 PLAN = {
-    "net": {"k": 8, "hidden": [128, 64], "epochs": 50, "batch_size": 64},
+    "net": {"k": 8, "hidden": [128, 64], "epochs": 20, "batch_size": 64},
     "grids": {
         "numbers": {
             "rate": [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
@@ -46,11 +46,13 @@ def run_steps(pool, records, models, repeats):
     )
     for sizes, batch, n_steps, _ in NETS:
         name = f"{'-'.join(map(str, (*sizes, *sizes[-2::-1])))}, batch {batch}"
-        key = {"part": "steps", "net": name, "repeats": repeats}
+        stepped = [m for m in STEPPED if m in models]
+        packages = {m: pool.packages[m] for m in stepped}
+        key = {"part": "steps", "net": name, "repeats": repeats, "packages": packages}
         record = records.find(**key)
         if record is None:
             request = {"do": "steps", "sizes": sizes, "batch": batch, "n_steps": n_steps}
-            seconds = asked_in_turn(pool, [m for m in STEPPED if m in models], request, repeats)
+            seconds = asked_in_turn(pool, stepped, request, repeats)
             record = {**key, "steps": n_steps, "seconds": seconds}
             records.add(record)
         print_steps(table, name, record)
@@ -93,7 +95,9 @@ def run_process(pool, records, models, folder, repeats):
     X = load_digits().data
     file = str(folder / "digits.npy")
     np.save(file, X)
-    record = records.find(part="process", repeats=repeats)
+    packages = {m: pool.packages[m] for m in ("skae", *PEERS) if m in models}
+    key = {"part": "process", "repeats": repeats, "packages": packages}
+    record = records.find(**key)
     if record is None:
         commands = process_commands(pool, models, file, X)
         trial, answers = in_turn(commands, 1)
@@ -101,7 +105,7 @@ def run_process(pool, records, models, folder, repeats):
             print(f"{name}: {answers[name][0]['error']}")
             del commands[name]
         seconds, parts = in_turn(commands, repeats)
-        record = {"part": "process", "repeats": repeats, "seconds": seconds, "parts": parts}
+        record = {**key, "seconds": seconds, "parts": parts}
         records.add(record)
     table = Table({"process": 28, "seconds": 8, "least": 8, "skae's / its": 24, "parts": 40})
     for name, seconds in record["seconds"].items():
@@ -158,11 +162,12 @@ def run_search(pool, records, models, fits, limit):
 
 def search_record(pool, records, model, file, kind, limit):
     """Return the record of one search, the one that is there or a new one."""
+    name = model.partition(",")[0]
     key = {"part": "search", "kind": kind, "model": model, "plan": json.dumps(PLAN)}
+    key["packages"] = pool.packages[name]
     record = records.find(**key)
     if record is None:
         pool.close()
-        name = model.partition(",")[0]
         pool.ask(name, do="warm up")
         request = {"searched": model, "file": file, "kind": kind, "plan": PLAN, "limit": limit}
         record = {**key, **pool.ask(name, do="search", **request)}
@@ -194,6 +199,7 @@ def run_inference(pool, records, models):
     table = Table(columns)
     for model in models:
         key = {"part": "inference", "model": model, "asked": json.dumps(ENCODED)}
+        key["packages"] = pool.packages[model]
         record = records.find(**key)
         if record is None:
             pool.close()
@@ -221,6 +227,7 @@ def run_memory(pool, records, models, folder):
     table = Table(columns)
     for model in (m for m in models if m != "KernelPCA"):  # its kernel would take 20 GB
         key = {"part": "memory", "model": model, "asked": json.dumps(LARGE)}
+        key["packages"] = pool.packages[model]
         record = records.find(**key)
         if record is None:
             pool.close()

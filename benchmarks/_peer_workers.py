@@ -196,6 +196,7 @@ def search(name, searched, file, kind, plan, limit):
 
     from benchmarks._peer_searches import SEARCHED, reconstruction_score
 
+    MODELS[name].load()  # before what it compiles is listened to
     X = np.load(file)["train"]
     X = ((X - X.mean(axis=0)) / X.std()).astype(np.float32)
     estimator, names, own = SEARCHED[searched](X.shape[1], **plan["net"])

@@ -49,7 +49,7 @@ def main(arguments=None):
     """Run the parts that the command line asks for."""
     options = parse(arguments)
     pythons, found = interpreters(options.python, options.models)
-    settings = {"versions": versions(), "peers": found, "split": SPLIT, "cores": N_CORES}
+    settings = {"versions": versions(), "split": SPLIT, "cores": N_CORES}
     records = Records(options.json, settings, resume=options.resume)
     print_head(
         "skae and its peers",
@@ -62,7 +62,7 @@ def main(arguments=None):
     models = [name for name in options.models if name in pythons]
     if missing := [name for name in NEEDED if name not in pythons]:
         raise SystemExit(f"{missing} must work: see above.")
-    pool = Pool(pythons)
+    pool = Pool(pythons, found)
     try:
         with tempfile.TemporaryDirectory() as folder:
             fits = Fits(pool, records, Path(folder), options.limit)
@@ -131,8 +131,8 @@ def run_parts(options, pool, records, models, fits):
 class Pool:
     """A process for each model, begun when it is first asked."""
 
-    def __init__(self, pythons):
-        self.pythons = pythons
+    def __init__(self, pythons, packages):
+        self.pythons, self.packages = pythons, packages
         self.workers = {}
         self.purpose = None
 
