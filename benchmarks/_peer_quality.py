@@ -61,9 +61,9 @@ class Fits:
             return found
         answer = self.pool.ask(model, do="fit", **self.request(case, k, seed, settings))
         record = {**key, **answer}
-        if model != "PCA" and "squared_error" in answer:
-            pca = self.record(case, k, seed, "PCA")["squared_error"]
-            record["ratio"] = answer["squared_error"] / pca
+        if "squared_error" in answer:
+            pca = answer if model == "PCA" else self.record(case, k, seed, "PCA")
+            record["ratio"] = answer["squared_error"] / pca["squared_error"]
         self.records.add(record)
         return record
 
@@ -276,13 +276,10 @@ def compared(own, other):
 
 def run_time(fits, models, sets, repeats):
     """Time skae to the held-out error that the best peer ends with, warm and fresh."""
-    print(
-        f"Time to the held-out error that the best peer ends with at its defaults, k={TIMED_K}"
-    )
-    print("(warm: a process that has fitted other rows before; compiling included in both;")
-    print(
-        "least error / target at most 1: reached; medians of seconds, of ratios in a repeat)\n"
-    )
+    print("Time to the held-out error that the best peer ends with at its defaults, k = 8")
+    print("(warm: a process that has fitted other rows before; compiling counts in both;")
+    print("error / target at most 1: reached; medians of seconds, and of ratios in a repeat;")
+    print("CPU: ratio of CPU seconds, fresh, which other work on the machine disturbs less)\n")
     columns = {
         "set": 10,
         "skae": 22,
@@ -291,7 +288,7 @@ def run_time(fits, models, sets, repeats):
         "warm s": 7,
         "ratio": 6,
     }
-    table = Table(columns | {"fresh s": 7, "ratio ": 6})
+    table = Table(columns | {"fresh s": 7, "ratio ": 6, "CPU": 6})
     lines = []
     for case, k, seed in cases([s for s in TIMED if s in sets], [TIMED_K], [0]):
         fits.pool.keep_for(case.name)
@@ -311,16 +308,19 @@ def time_record(fits, case, best, repeats):
     key["packages"] = best["packages"]
     if found := fits.records.find(**key):
         return found
-    own = {name: {"warm": [], "fresh": [], "error": None} for name in SHORTER}
-    record = {**key, "target": best["squared_error"], "peer_seconds": [], "skae": own}
+    own = {name: {"warm": [], "fresh": [], "cpu": [], "error": None} for name in SHORTER}
+    record = {**key, "target": best["squared_error"], "peer_seconds": [], "peer_cpu": []}
+    record["skae"] = own
     for _ in range(repeats):
         answer = timed_fit(fits, best["model"], case, {}, warm=True)
         record["peer_seconds"].append(answer["seconds"])
+        record["peer_cpu"].append(answer["cpu"])
         for name, settings in SHORTER.items():
             for state in ("warm", "fresh"):
                 answer = timed_fit(fits, SKAE, case, settings, warm=state == "warm")
                 own[name][state].append(answer["seconds"])
                 own[name]["error"] = answer["squared_error"]
+            own[name]["cpu"].append(answer["cpu"])
     fits.records.add(record)
     return record
 
@@ -349,6 +349,7 @@ def print_times(table, record):
             decimal(statistics.median(peer), 2),
             *(middle["warm"], decimal(ratios["warm"], 2)),
             *(middle["fresh"], decimal(ratios["fresh"], 2)),
+            decimal(statistics.median(quotients(own["cpu"], record["peer_cpu"])), 2),
         )
         if relative <= 1:
             lines[name] = ratios

@@ -71,12 +71,13 @@ def test_verdicts_name_what_is_lost():
 
 
 def test_the_time_to_an_error_takes_a_fit_that_reaches_it():
-    own = {"warm": [1.0, 1.0], "fresh": [4.0, 4.0], "error": 9.0}
-    slow = {"warm": [20.0, 20.0], "fresh": [30.0, 30.0], "error": 8.0}
-    poor = {"warm": [0.1, 0.1], "fresh": [0.1, 0.1], "error": 11.0}
+    own = {"warm": [1.0, 1.0], "fresh": [4.0, 4.0], "cpu": [1, 1], "error": 9.0}
+    slow = {"warm": [20.0, 20.0], "fresh": [30.0, 30.0], "cpu": [1, 1], "error": 8.0}
+    poor = {"warm": [0.1, 0.1], "fresh": [0.1, 0.1], "cpu": [1, 1], "error": 11.0}
     record = {"set": "digits", "peer": "dimkit", "target": 10.0, "peer_seconds": [10.0, 10.0]}
+    record["peer_cpu"] = [10.0, 10.0]
     record["skae"] = {"defaults": slow, "a": own, "b": poor}
-    table = Table({str(i): 8 for i in range(8)})
+    table = Table({str(i): 8 for i in range(9)})
     lines = _peer_quality.print_times(table, record)
     assert "(defaults) reaches its error in 2.00 of its time warm" in lines[0]
     assert "(a) reaches its error in 0.10 of its time warm" in lines[1]
