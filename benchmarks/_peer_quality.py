@@ -303,36 +303,37 @@ def run_time(fits, models, sets, repeats):
 
 
 def time_record(fits, case, best, repeats):
-    """Return the record of seconds to the best peer's error: the one there, or a new one."""
-    key = {"part": "time", "set": case.name, "peer": best["model"], "repeats": repeats}
-    key["packages"] = best["packages"]
-    if found := fits.records.find(**key):
-        return found
+    """Return all seconds to the best peer's error, the peer and skae taking turns."""
     own = {name: {"warm": [], "fresh": [], "cpu": [], "error": None} for name in SHORTER}
-    record = {**key, "target": best["squared_error"], "peer_seconds": [], "peer_cpu": []}
-    record["skae"] = own
-    for _ in range(repeats):
-        answer = timed_fit(fits, best["model"], case, {}, warm=True)
+    record = {"set": case.name, "peer": best["model"], "target": best["squared_error"]}
+    record |= {"peer_seconds": [], "peer_cpu": [], "skae": own}
+    for repeat in range(repeats):
+        answer = timed_fit(fits, best["model"], case, {}, repeat, "warm")
         record["peer_seconds"].append(answer["seconds"])
         record["peer_cpu"].append(answer["cpu"])
         for name, settings in SHORTER.items():
             for state in ("warm", "fresh"):
-                answer = timed_fit(fits, SKAE, case, settings, warm=state == "warm")
+                answer = timed_fit(fits, SKAE, case, settings, repeat, state)
                 own[name][state].append(answer["seconds"])
                 own[name]["error"] = answer["squared_error"]
             own[name]["cpu"].append(answer["cpu"])
-    fits.records.add(record)
     return record
 
 
-def timed_fit(fits, model, case, settings, *, warm):
-    """Return the answer of a new process to one fit."""
+def timed_fit(fits, model, case, settings, repeat, state):
+    """Return the record of one fit in a new process: the one that is there, or a new one."""
+    key = {"part": "time", "set": case.name, "model": model, "repeat": repeat, "state": state}
+    key["settings"] = json.dumps(settings, sort_keys=True)
+    key["packages"] = fits.pool.packages[model]
+    if found := fits.records.find(**key):
+        return found
     fits.pool.close()
     request = fits.request(case, TIMED_K, 0, settings)
-    answer = fits.pool.ask(model, warm=warm, do="fit", **request)
+    answer = fits.pool.ask(model, warm=state == "warm", do="fit", **request)
     if "error" in answer:
         raise RuntimeError(f"{model} failed, having worked before: {answer['error']}")
-    return answer
+    fits.records.add({**key, **answer})
+    return key | answer
 
 
 def print_times(table, record):
