@@ -208,10 +208,12 @@ def search(name, searched, file, kind, plan, limit):
     search = GridSearchCV(
         estimator, grid, cv=5, scoring=reconstruction_score, error_score="raise", refit=False
     )
+    cpu = time.process_time()
     with at_most(limit):
         seconds = timed(search.fit, X, *([X] if own else []))
     return {
         "seconds": seconds,
+        "cpu": time.process_time() - cpu,
         "best": {n: str(v) for n, v in search.best_params_.items()},
         "score": float(search.best_score_),
         "compiled": dict(Counter(compiled)),
