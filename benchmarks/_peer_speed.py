@@ -138,9 +138,7 @@ def run_search(pool, records, models, fits, limit):
     print(
         f"{json.dumps(PLAN['net'])}, AdamW; numbers: 5 rates x 4 decays; structures: 5 rates x"
     )
-    print(
-        '4 widths. "skae, defaults" searches the default estimator, gate and all: half an hour\n'
-    )
+    print('4 widths. "skae, defaults" is the default estimator, gate and all: half an hour\n')
     columns = {
         "grid": 10,
         "model": 14,
