@@ -10,9 +10,10 @@ IncrementalPCA, TruncatedSVD and KernelPCA stand beside them.
 Parts: steps (time per step), process (a whole fresh one), search (GridSearchCV), inference,
 memory, quality (held-out error / PCA's, all at defaults), grid (the peers to beat at the best
 of a small grid), time (to the best peer's error). Without ``--parts`` and ``--sets`` the
-default run is quality on the sets that come with scikit-learn, k = 2, 8, 32: about 15 minutes
-on two idle cores. ``--all`` runs every part and set: some ten hours, most of them the grids;
-``--json FILE --resume`` goes on where a run was stopped, and adds parts and sets to it.
+default run is quality on the sets that come with scikit-learn, k = 2, 8, 32: half an hour on
+two cores that other work keeps busy. ``--all`` runs every part and set: estimated at ten hours
+and more, most of them the grids. ``--json FILE --resume`` goes on where a run was stopped, and
+adds parts, sets and models to it.
 """
 
 import argparse
