@@ -93,10 +93,10 @@ def torch_version(python):
 class Worker:
     """A peer in a process of its own that answers lines of JSON."""
 
-    def __init__(self, name, python, *arguments):
+    def __init__(self, name, python, *arguments, module="benchmarks._peers"):
         self.name = name
         self.process = subprocess.Popen(
-            [python, "-m", "benchmarks._peers", *arguments],
+            [python, "-m", module, *arguments],
             cwd=ROOT,
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,
@@ -240,11 +240,11 @@ def spread(ratios):
     return f"min {min(ratios):.2f}, median {statistics.median(ratios):.2f}"
 
 
-def default_plan(X):
+def default_plan(X, n_components=2):
     """Return the net and the full budget of steps that a default fit on ``X`` resolves to."""
     rows = Rows(X, np.ones(len(X)))
     scaling = fit_scaling(X, rows.weight, "global", centered=True)
-    recipe = make_recipe(AutoencoderTransformer(), rows, scaling, 0)
+    recipe = make_recipe(AutoencoderTransformer(n_components), rows, scaling, 0)
     network, plan = recipe.network, recipe.plan
     return {
         "encoder": [network.n_inputs, *network.hidden_layer_sizes, network.n_components],

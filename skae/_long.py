@@ -95,8 +95,10 @@ class LongRows:
                 start += len(block)
             return out
         (origin, unit), sums = self._units, U.sum(axis=0)
-        centred = self.sparse().T @ U - np.outer(origin, sums)
-        return centred / unit[:, None] - np.outer(mean, sums)
+        out = self.sparse().T @ U
+        out /= unit[:, None]
+        out -= np.outer(origin / unit + mean, sums)
+        return out
 
     def squares(self, mean):
         """Return the squared distance (n,) of each row from ``mean`` (d,)."""

@@ -26,7 +26,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._axes import merged_axes
 from skae._choices import make_recipe
-from skae._columns import column_means, ends, has_missing
+from skae._columns import ends, has_missing
 from skae._device import check_alike, computing
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
@@ -693,9 +693,11 @@ class AutoencoderTransformer(
 
     def _fit_residual(self, X):
         """Return the root mean square (n_features,) of what reconstructions leave out."""
-        X = X[:: -(-len(X) // most_rows(X.shape[1]))]
-        left = np.square(X - self._decode(self._encode(X)))
-        return np.sqrt(column_means(left, np.ones(len(X))))
+        X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], 0.0
+        for part in _parts(X):
+            left = np.square(X[part] - self._decode(self._encode(X[part])))
+            sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
+        return np.sqrt(sums[0] / np.maximum(1, sums[1]))
 
     def _train(self, recipe, rows, held_out, splits, continued, watch):
         """Train, gated by the rows that are there to judge; return an Outcome."""

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import _peers, inference, speed
+from benchmarks import _peer_models, _peer_quality, _peer_workers, _peers, inference, speed
+from benchmarks._report import Table
 
 
 @pytest.mark.parametrize("peer", ["skae", "sklearn"])
@@ -33,3 +34,58 @@ def test_numpy_is_given_the_products_of_the_fitted_net(fitted, X):
     codes = encode(X.astype(np.float32))
     assert codes.shape == fitted.transform(X).shape
     assert decode(codes).shape == X.shape
+
+
+@pytest.mark.parametrize("name", ["MLPRegressor", *_peer_models.REFERENCES])
+def test_models_rebuild_rows_in_their_own_units(name):
+    """Whatever scale a peer wants, errors are compared in X's."""
+    X = np.random.default_rng(0).uniform(5, 6, size=(60, 4)) * [1, 2, 3, 1000]
+    model = _peer_models.MODELS[name](3, 0).fit(X)
+    assert model.codes(model.scaled(X)).shape == (60, 3)
+    assert np.abs(X - model.rebuild(X)).max() < np.ptp(X)
+
+
+def test_settings_reach_a_peer_under_its_own_names():
+    model = _peer_models.MODELS["dimkit"](3, 0, hidden=(8,), rate=0.1, epochs=2)
+    assert model.own == {"hidden_dims": (8,), "learning_rate": 0.1, "epochs": 2}
+    assert len(_peer_quality.grid_settings()) == 8
+
+
+def test_what_a_library_raises_is_the_answer():
+    answer = _peer_workers.answered("PCA", "fit", file="no such file", k=2, seed=0)
+    assert answer["error"].startswith("TypeError")
+
+
+def a_fit(model, ratio, settings="{}", k=2):
+    key = {"part": "quality", "set": "digits", "k": k, "seed": 0}
+    return {**key, "model": model, "settings": settings, "ratio": ratio, "seconds": 2, "cpu": 1}
+
+
+def test_verdicts_name_what_is_lost():
+    records = [
+        *(a_fit("skae", 0.5), a_fit("dimkit", 0.6), a_fit("pythae", 0.7), a_fit("PCA", 1.0)),
+        *(a_fit("skae", 0.9, k=8), a_fit("dimkit", 0.8, k=8), a_fit("PCA", 1.0, k=8)),
+        a_fit("dimkit", 0.4, '{"epochs": 400}'),
+        {"part": "quality", "set": "digits", "k": 2, "model": "encdr", "error": "no"},
+    ]
+    text = "\n".join(_peer_quality.verdicts(records))
+    assert "every peer's defaults in 1 of 2 cases (50%, asked 90%) -> DOES NOT HOLD" in text
+    assert "behind at digits, k=8, seed 0: skae 0.900" in text
+    assert "dimkit        ahead in 1 of 2, in less time in 0" in text
+    assert "at their best on test rows in 0 of 1 cases" in text
+    assert 'dimkit {"epochs": 400} 0.400' in text
+    assert "PCA           ahead in 2 of 2" in text
+
+
+def test_the_time_to_an_error_takes_a_fit_that_reaches_it():
+    own = {"warm": [1.0, 1.0], "fresh": [4.0, 4.0], "cpu": [1, 1], "error": 9.0}
+    slow = {"warm": [20.0, 20.0], "fresh": [30.0, 30.0], "cpu": [1, 1], "error": 8.0}
+    poor = {"warm": [0.1, 0.1], "fresh": [0.1, 0.1], "cpu": [1, 1], "error": 11.0}
+    record = {"set": "digits", "peer": "dimkit", "target": 10.0, "peer_seconds": [10.0, 10.0]}
+    record["peer_cpu"] = [10.0, 10.0]
+    record["skae"] = {"defaults": slow, "a": own, "b": poor}
+    table = Table({str(i): 8 for i in range(9)})
+    lines = _peer_quality.print_times(table, record)
+    assert "(defaults) reaches its error in 2.00 of its time warm" in lines[0]
+    assert "(a) reaches its error in 0.10 of its time warm" in lines[1]
+    assert lines[0].endswith("DOES NOT HOLD") and lines[1].endswith("-> holds")

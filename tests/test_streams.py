@@ -91,7 +91,7 @@ def test_fit_begins_anew(quick):
 def test_refused(quick, fitted, X):
     with pytest.raises(ValueError, match="goes on from partial_fit only"):
         pickle.loads(pickle.dumps(fitted)).partial_fit(X)
-    with pytest.raises(ValueError, match="code of a known size, got n_components=0.5"):
+    with pytest.raises(ValueError, match="code of a known size, got n_components="):
         quick(n_components=0.5).partial_fit(X)
     with pytest.raises(ValueError, match="n_init=2"):
         quick(n_init=2).partial_fit(X)
