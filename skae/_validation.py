@@ -38,11 +38,12 @@ def check_rows(estimator, X, *, reset, minimum=1):
     """
     if not reset and _is_plain(X) and _is_like_those_of_fit(estimator, X):
         return X
-    if issparse(X) and get_tags(estimator).input_tags.sparse:
+    is_taken = not issparse(X) or get_tags(estimator).input_tags.sparse
+    if issparse(X) and is_taken:
         given = {"estimator": estimator, "input_name": "X"}
         X = check_array(X, accept_sparse="csr", dtype=None, **given)
         X = X if is_long(X) else X.toarray()
-    if is_long(X):
+    if is_taken and is_long(X):
         return _check_long(estimator, X, reset=reset, minimum=minimum)
     if n_dimensions(X) > 2:
         X = _as_rows(estimator, X, None if reset else getattr(estimator, "sample_shape_", None))

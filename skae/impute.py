@@ -106,7 +106,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
             For sparse matrices and containers without order.
         """
         autoencoder = self._fit_autoencoder(X, y, params)
-        rows = check_rows(self, X, reset=True)
+        rows = np.asarray(check_rows(self, X, reset=True))
         self.autoencoder_ = autoencoder
         self.indicator_ = None
         if self.add_indicator:
@@ -144,7 +144,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
-        rows = check_rows(self, X, reset=False)
+        rows = np.asarray(check_rows(self, X, reset=False))
         filled = self.autoencoder_.impute(X)
         if self.indicator_ is None:
             return filled

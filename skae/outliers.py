@@ -148,7 +148,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             For sparse matrices and containers without order.
         """
         autoencoder = self._fit_autoencoder(X, y, params)
-        X = check_rows(self, X, reset=True)
+        X = np.asarray(check_rows(self, X, reset=True))
         counts = ~np.isnan(X).all(axis=1)
         if params.get("sample_weight") is not None:
             counts &= np.asarray(params["sample_weight"]) > 0
@@ -181,7 +181,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
-        return self._scores(check_rows(self, X, reset=False))
+        return self._scores(np.asarray(check_rows(self, X, reset=False)))
 
     def _scores(self, X):
         return -(_errors(self.autoencoder_, X) / self.mean_errors_).mean(axis=1)

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
 PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}
 N_ROWS = 103  # five folds of 82 and 83 rows to train on, four of 77 and 78
@@ -39,6 +40,17 @@ def test_searches_share_one_program(quick, rows, compiled, linear_path):
         again.set_params(learning_rate=5e-3, random_state=7).fit(rows)
         again.inverse_transform(again.transform(rows))
     assert compiled == []
+
+
+def test_a_search_by_halving_shares_one_program(quick, rows, compiled):
+    """Rounds have more and more rows, in batches of one size."""
+    jax.clear_caches()
+    search = HalvingGridSearchCV(
+        quick(), {"learning_rate": [1e-3, 3e-3, 1e-2]}, cv=3, random_state=0
+    )
+    search.fit(rows)
+    assert len(search.n_resources_) > 1
+    assert Counter(compiled) == PROGRAMS
 
 
 def test_warm_start_and_held_out_rows_share_the_program(quick, rows, compiled):

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from skae import _choices, _long, _rows
+from skae import AutoencoderImputer, AutoencoderOutlierDetector, _choices, _long, _rows
 from skae._axes import principal_axes
 from skae._columns import column_means, column_variances, ends, has_missing, piles, survey
 from skae._long import LongRows, is_long
@@ -228,6 +228,17 @@ class TestFits:
         filled = estimator.impute(X)
         assert_array_equal(filled[~np.isnan(X)], X[~np.isnan(X)])
         assert np.isfinite(filled).all()
+
+    def test_estimators_around_it_take_long_rows_as_arrays(self, quick, little_memory):
+        X = DIGITS.copy()
+        X[::9, 20] = np.nan
+        imputer = AutoencoderImputer(quick(max_iter=1), add_indicator=True).fit(X)
+        assert imputer.transform(X).shape == (600, 65)
+        detector = AutoencoderOutlierDetector(quick(max_iter=1)).fit(DIGITS)
+        assert detector.score_samples(DIGITS).shape == (600,)
+        for method in (imputer.transform, detector.score_samples):
+            with pytest.raises(TypeError, match="Sparse data was passed"):
+                method(sparse.csr_array(DIGITS))
 
     def test_samples_of_more_dimensions(self, quick, little_memory):
         images = Sliced(DIGITS.reshape(-1, 8, 8))
