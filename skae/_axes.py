@@ -203,22 +203,23 @@ def _fit_long_axes(rows, n_axes, n_components):
     return axes, _filler(axes, rank)[0], X
 
 
-def merged_axes(seen, n_seen, X):
+def merged_axes(seen, n_seen, X, n_axes):
     """Return the Axes of rows: ``n_seen`` of them have the Axes ``seen``, the rest are ``X``.
 
-    They are those of all rows, since all axes are kept. Chan, Golub and LeVeque 1983,
+    They are those of all rows where all axes are kept. Chan, Golub and LeVeque 1983,
     "Algorithms for computing the sample variance", doi:10.1080/00031305.1983.10483115.
     """
-    axes, share = principal_axes(X, X.shape[1]), len(X) / (n_seen + len(X))
     if seen is None:
-        return axes
+        return principal_axes(X, n_axes)
+    axes, share = principal_axes(X, X.shape[1]), len(X) / (n_seen + len(X))
     shift = axes.mean - seen.mean
     covariance = share * (1 - share) * np.outer(shift, shift)
     for part, of_rows in ((axes, share), (seen, 1 - share)):
         covariance += of_rows * (part.basis * part.variances) @ part.basis.T
     values, vectors = np.linalg.eigh(covariance)
-    d = len(shift)
-    merged = _as_axes(seen.mean + share * shift, values[::-1], vectors[:, ::-1], d)
+    mean = seen.mean + share * shift
+    merged = _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
+    merged = merged._replace(left=max(0.0, values.sum() - merged.variances.sum()))
     signs = np.where(np.sum(merged.basis * seen.basis, axis=0) < 0, -1.0, 1.0)
     return merged._replace(basis=merged.basis * signs)
 

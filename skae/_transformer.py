@@ -24,7 +24,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skae._axes import merged_axes
+from skae._axes import Axes, merged_axes
 from skae._choices import make_recipe
 from skae._columns import ends, has_missing
 from skae._device import check_alike, computing
@@ -560,8 +560,7 @@ class AutoencoderTransformer(
         few_rows = few(X, weight, seed)
         self._density = self._fit_density(few_rows, seed)
         self._residual = self._fit_residual(few_rows)
-        for name in ("_stream", "n_samples_seen_"):
-            vars(self).pop(name, None)
+        self._stream, self.n_samples_seen_ = None, len(X)
         progress.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -573,7 +572,8 @@ class AutoencoderTransformer(
         rate, and go on with the optimizer's memory. Nothing is held out: ``cv``, ``max_iter``
         and ``learning_rate_schedule`` do not count, a gain over PCA is likely and not
         guaranteed, and ``explained_variance_ratio_``, ``error_ratio_`` and ``sample`` are of
-        the latest rows. The first call sets the scaling.
+        the latest rows. The first call sets the scaling. Let rows come in random order: axes
+        that turn towards others make the nets learn again what they knew.
 
         Parameters
         ----------
@@ -591,8 +591,8 @@ class AutoencoderTransformer(
         ------
         ValueError
             For rows with missing cells or with other columns than before, for more than one
-            net (``n_init``) or a share of variance as ``n_components``, and where ``fit`` made
-            the model: it has not kept what PCA needs to go on.
+            net (``n_init``), and where ``fit`` made the model and has not kept all axes:
+            architectures that read columns, and wide rows.
 
         References
         ----------
@@ -622,20 +622,17 @@ class AutoencoderTransformer(
         return self
 
     def _partial_fit(self, X):
-        before = getattr(self, "_stream", None)
-        self._check_stream(before)
-        X = self._rows_to_fit(X) if before is None else check_rows(self, X, reset=False)
+        model = getattr(self, "_model", None)
+        before = self._stream_so_far()
+        X = self._rows_to_fit(X) if model is None else check_rows(self, X, reset=False)
         check_range(self.loss, X, self.sample_shape_)
         if has_missing(X):
             raise ValueError(
                 "partial_fit takes rows without missing cells. Impute them first, or call fit."
             )
-        weight, model = np.ones(len(X)), None if before is None else self._model
-        scaling = self._fit_scaling(X, weight) if before is None else self._scaling
+        weight = np.ones(len(X))
+        scaling = self._fit_scaling(X, weight) if model is None else self._scaling
         rows = Rows(scaling.forward(np.asarray(X)), weight)
-        if before is None:
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            before = Stream(None, 0, None, seed)
         n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
         recipe = make_recipe(
             self,
@@ -646,7 +643,7 @@ class AutoencoderTransformer(
             continued=model,
             steps_before=steps,
         )
-        axes = merged_axes(before.axes, before.n_seen, rows.values)
+        axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
         trial = recipe.go_on(rows, axes, n_seen, model, before.pause)
         outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
         self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
@@ -656,18 +653,27 @@ class AutoencoderTransformer(
         self._density = self._fit_density(some, before.seed)
         self._residual = self._fit_residual(some)
 
-    def _check_stream(self, before):
-        """Raise ValueError where this estimator cannot take rows bit by bit."""
-        if before is None and hasattr(self, "_model"):
+    def _stream_so_far(self):
+        """Return the Stream that the next rows go on from; it begins here or with ``fit``."""
+        if self.n_init > 1:
             raise ValueError(
-                "partial_fit goes on from partial_fit only: fit has not kept what PCA needs to "
-                "go on. Begin with partial_fit on a clone, or use fit with warm_start=True."
+                f"partial_fit trains one net, got n_init={self.n_init}. Pass n_init=1."
             )
-        if not isinstance(self.n_components, Integral) or self.n_init > 1:
-            raise ValueError(
-                "partial_fit trains one net with a code of a known size, got n_components="
-                f"{self.n_components}, n_init={self.n_init}. Pass a whole number and n_init=1."
-            )
+        if getattr(self, "_stream", None) is not None:
+            return self._stream
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        if not hasattr(self, "_model"):
+            return Stream(None, 0, None, seed)
+        path, axes = self._model.path, None
+        if self.linear_path is not None:
+            if path.basis is None or self._model.reduction is not None:
+                raise ValueError(
+                    "partial_fit cannot go on from fit here: of this architecture, or of rows "
+                    "this wide, fit has not kept all principal axes. Begin with partial_fit on "
+                    "a clone, or use fit with warm_start=True."
+                )
+            axes = Axes(path.mean.astype(np.float64), path.basis, self._variances)
+        return Stream(axes, self.n_samples_seen_, None, seed)
 
     def _rows_to_fit(self, X):
         """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
@@ -815,6 +821,7 @@ class AutoencoderTransformer(
         self._loss = recipe.program.objective.loss
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
+        self._variances = outcome.axes.variances
         self.mean_ = scaling.backward(outcome.axes.mean)
         for name in ("components_", "noise_variance_"):  # of an earlier fit that had them
             vars(self).pop(name, None)
@@ -1064,8 +1071,8 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        total = weight @ self._losses(X, lambda part: self.mean_)
-        error = weight @ self._losses(X, lambda part: self._decode(self._encode(X[part])))
+        total = weight @ np.concatenate([self._losses(X[p], self.mean_) for p in _parts(X)])
+        error = weight @ self._errors(X)
         if total == 0:
             return 1.0 if error == 0 else 0.0
         return float(1.0 - error / total)
@@ -1090,17 +1097,15 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in _parts(X)])
-        errors = self._losses(X, lambda part: self._decode(self._encode(X[part])))
-        return -errors / np.maximum(1, n_observed)
+        return -self._errors(X) / np.maximum(1, n_observed)
 
-    def _losses(self, X, back):
-        """Return the sum (n_samples,) of each row's losses over its observed cells.
+    def _errors(self, X):
+        """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
+        backs = ((part, self._decode(self._encode(X[part]))) for part in _parts(X))
+        return np.concatenate([self._losses(X[part], back) for part, back in backs])
 
-        ``back`` returns the reconstructions of a slice of the rows.
-        """
-        return np.concatenate([self._losses_of(X[part], back(part)) for part in _parts(X)])
-
-    def _losses_of(self, X, X_back):
+    def _losses(self, X, X_back):
+        """Return the sum (n_samples,) of each row's losses over its observed cells."""
         observed = ~np.isnan(X)
         target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
         if isinstance(self._loss, SquaredError):

@@ -84,15 +84,27 @@ def test_one_row_at_a_time(quick):
 
 def test_fit_begins_anew(quick):
     estimator = streamed(quick()).fit(ROWS)
-    assert not hasattr(estimator, "n_samples_seen_")
+    assert estimator.n_samples_seen_ == len(ROWS)
     assert_array_equal(estimator.transform(ROWS), quick().fit(ROWS).transform(ROWS))
 
 
-def test_refused(quick, fitted, X):
-    with pytest.raises(ValueError, match="goes on from partial_fit only"):
-        pickle.loads(pickle.dumps(fitted)).partial_fit(X)
-    with pytest.raises(ValueError, match="code of a known size, got n_components="):
-        quick(n_components=0.5).partial_fit(X)
+def test_it_goes_on_from_fit(quick):
+    estimator = quick(n_components=3).fit(ROWS[:200])
+    before = estimator.score(ROWS[200:])
+    for _ in range(5):
+        estimator.partial_fit(ROWS[200:])
+    assert estimator.n_samples_seen_ == 700 and estimator.score(ROWS[200:]) > before
+
+
+def test_a_share_of_variance(quick):
+    estimator = streamed(quick(n_components=0.5))
+    assert 1 <= estimator.n_components_ < 64
+
+
+def test_refused(quick, X):
+    images = quick(architecture="conv2d", sample_shape=(8, 8)).fit(ROWS)
+    with pytest.raises(ValueError, match="fit has not kept all principal axes"):
+        images.partial_fit(ROWS)
     with pytest.raises(ValueError, match="n_init=2"):
         quick(n_init=2).partial_fit(X)
     with pytest.raises(ValueError, match="minimum of 2 is required"):
