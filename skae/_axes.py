@@ -246,7 +246,8 @@ def _filler(axes, rank):
     """Return the Filler along the first ``rank`` axes, and the noise: what is left."""
     variances, d = axes.variances[:rank], len(axes.mean)
     total = axes.total or 1.0
-    noise = max(axes.variances[rank:].sum() / max(1, d - rank), NOISE_FLOOR * total / d)
+    left = axes.variances[rank:].sum() + axes.left
+    noise = max(left / max(1, d - rank), NOISE_FLOOR * total / d)
     ridge = noise / np.maximum(variances, 1e-9 * total)
     return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge), noise
 

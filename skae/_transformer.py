@@ -1,6 +1,7 @@
 """AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
 
 import warnings
+from contextlib import contextmanager
 from itertools import islice
 from numbers import Integral, Real
 from types import FunctionType
@@ -519,14 +520,20 @@ class AutoencoderTransformer(
         TypeError
             For containers without order.
         """
+        with self._whole_or_not_at_all():
+            self._fit(X, y, sample_weight, X_val, groups)
+        return self
+
+    @contextmanager
+    def _whole_or_not_at_all(self):
+        """Compute on the device; what fails leaves the estimator as it was."""
         before = dict(vars(self))
         try:
             with computing(self.device):
-                self._fit(X, y, sample_weight, X_val, groups)
+                yield
         except BaseException:
             self._restore(before)
             raise
-        return self
 
     def _fit(self, X, y, sample_weight, X_val, groups):
         X = self._rows_to_fit(X)
@@ -612,13 +619,8 @@ class AutoencoderTransformer(
         >>> ae.n_samples_seen_, ae.transform(X).shape
         (1797, (1797, 8))
         """
-        before = dict(vars(self))
-        try:
-            with computing(self.device):
-                self._partial_fit(X)
-        except BaseException:
-            self._restore(before)
-            raise
+        with self._whole_or_not_at_all():
+            self._partial_fit(X)
         return self
 
     def _partial_fit(self, X):

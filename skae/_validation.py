@@ -173,10 +173,8 @@ def warn_of_range(link, name, X):
     """Warn where ``X`` (n, d) has cells that a link of the user's choice cannot reach."""
     if link.ends is None or name == "auto":
         return
-    (lower, upper), (least, greatest) = (
-        link.ends,
-        (survey(X).lower.min(), survey(X).upper.max()),
-    )
+    found, (lower, upper) = survey(X), link.ends
+    least, greatest = found.lower.min(), found.upper.max()
     if least < lower or greatest > upper:
         warnings.warn(
             f"output_activation={name!r} reaches from {lower:g} to {upper:g}, but X holds "
