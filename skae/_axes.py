@@ -259,6 +259,8 @@ def principal_axes(X, n_axes, rows=None):
     """
     n, d = X.shape
     weight = np.ones(n) if rows is None else rows.weight
+    if isinstance(X, LongRows) and n < d and X.may_be_held:
+        X = np.asarray(X)
     if n_axes < min(n, d) or (isinstance(X, LongRows) and n < d):
         return _leading_axes(X, min(n, n_axes), n_axes, weight)
     if isinstance(X, LongRows):

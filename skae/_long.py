@@ -7,16 +7,17 @@ same rows are read in the same blocks, so that fits on them are equal to the bit
 import numpy as np
 from scipy.sparse import issparse
 
-MOST_NUMBERS = 2**24  # float64 numbers that are held at once, 128 MB
+LEAST_NUMBERS = 2**22  # in rows that are read in blocks, and in arrays of them
+MOST_NUMBERS = 2**24  # float64 numbers that are held at once, 128 MB, where they must be
 BLOCK_NUMBERS = 2**20  # in a block that is read, 8 MB
 
 
 def is_long(X):
-    """Say whether ``X`` is an array-like of numbers, too large to be converted as a whole."""
+    """Say whether ``X`` is an array-like of numbers, too large to be copied as a whole."""
     shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
     if getattr(dtype, "kind", "O") not in "fiub" or len(shape) < 2 or np.ma.isMaskedArray(X):
         return False
-    return not hasattr(X, "columns") and np.prod(shape, dtype=float) > MOST_NUMBERS
+    return not hasattr(X, "columns") and np.prod(shape, dtype=float) > LEAST_NUMBERS
 
 
 def most_rows(n_columns):
@@ -29,8 +30,8 @@ class LongRows:
 
     Samples of more dimensions are raveled. Rows are float32 or float64 as in the container, or
     float64 in the units of ``scaling`` where there is one. ``index`` (n,) are the numbers of
-    the container's rows that count, None for all. As many of them as may be held at once come
-    as an array, when they are asked for; more are LongRows again.
+    the container's rows that count, None for all. Some of them come as an array, when they are
+    asked for; many are LongRows again.
     """
 
     ndim = 2
@@ -47,13 +48,13 @@ class LongRows:
         return self.shape[0]
 
     def __getitem__(self, rows):
-        """Return some rows by a slice, a mask or numbers: an array where that is small."""
+        """Return rows by a slice, a mask or numbers: an array where that is small."""
         index = self._index(rows)
         if isinstance(index, slice):
             n_rows = len(range(*index.indices(self.container.shape[0])))
         else:
             n_rows = len(index)
-        if n_rows <= most_rows(self.shape[1]):
+        if n_rows <= max(1, LEAST_NUMBERS // self.shape[1]):
             return self._read(index)
         if isinstance(index, slice):
             index = np.arange(self.container.shape[0])[index]
@@ -61,8 +62,16 @@ class LongRows:
 
     def __array__(self, dtype=None, copy=None):
         """Return all rows at once: for those who must have them."""
-        rows = np.concatenate(list(self.blocks()))
-        return rows if dtype is None else rows.astype(dtype, copy=False)
+        rows, start = np.empty(self.shape, dtype or self.dtype), 0
+        for block in self.blocks():
+            rows[start : start + len(block)] = block
+            start += len(block)
+        return rows
+
+    @property
+    def may_be_held(self):
+        """Whether all rows may be an array, where they must be one."""
+        return len(self) <= most_rows(self.shape[1])
 
     def scaled(self, scaling):
         """Return the same rows in the units of ``scaling``."""
@@ -74,7 +83,7 @@ class LongRows:
     def blocks(self):
         """Yield all rows as arrays, in their order."""
         d = self.shape[1]
-        size = min(max(1, BLOCK_NUMBERS // d), most_rows(d))
+        size = max(1, BLOCK_NUMBERS // d)
         for start in range(0, len(self), size):
             yield self[start : start + size]
 
@@ -112,6 +121,11 @@ class LongRows:
         return np.maximum(own - 2 * products + origin @ origin, 0.0)
 
     @property
+    def has_any_order(self):
+        """Whether rows anywhere in the container are read as quickly as others."""
+        return isinstance(self.container, np.ndarray) or self.is_sparse
+
+    @property
     def is_sparse(self):
         """Whether the container holds what is not zero only."""
         return issparse(self.container)
@@ -139,8 +153,8 @@ class LongRows:
 
     def _read(self, index):
         X = self.container
-        has_any_order = isinstance(X, np.ndarray) or self.is_sparse
-        rows = X[index] if has_any_order or isinstance(index, slice) else _gathered(X, index)
+        is_direct = self.has_any_order or isinstance(index, slice)
+        rows = X[index] if is_direct else _gathered(X, index)
         rows = rows.toarray() if issparse(rows) else np.asarray(rows)
         rows = rows.reshape(len(rows), self.shape[1])
         if self.scaling is None:

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._columns import column_means, column_variances, missing_share
+from skae._columns import column_means, column_variances, has_missing, missing_share
 from skae._long import LongRows, most_rows
 
 LEAST_HIDDEN, MOST_HIDDEN = 0.05, 0.2  # shares of the observed cells, on average
-PART_NUMBERS = 2**23  # float32 numbers of rows that are loaded, and shuffled, at once
+MOST_INPUTS = 2**26  # float32 numbers of rows that stay in memory while nets train on them
+PART_NUMBERS = 2**23  # in what is loaded, and shuffled, at once of more rows
+SOME_NUMBERS = 2**20  # in rows that are compared with their reconstructions at a time
 BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
@@ -38,7 +40,15 @@ class Rows(NamedTuple):
         if isinstance(self.values, LongRows):
             most = min(most, most_rows(self.values.shape[1]))
         step = -(-len(self.weight) // most)
-        return self if step == 1 else self.take(slice(None, None, step))
+        rows = self if step == 1 else self.take(slice(None, None, step))
+        return rows._replace(values=np.asarray(rows.values))
+
+    def held_if_missing(self):
+        """Return the rows as an array where cells are missing and they are not too many."""
+        is_long = isinstance(self.values, LongRows)
+        if not (is_long and self.values.may_be_held and has_missing(self.values)):
+            return self
+        return self._replace(values=np.asarray(self.values))
 
     @property
     def is_weighted(self):
@@ -186,8 +196,18 @@ def interleaved(labels, rng):
 
 
 def gather_complete(x, target):
-    """Return the ``gather`` of a RowSource for float32 rows in which no cell is missing."""
-    return lambda index: (x[index], None if target is None else target[index], None)
+    """Return the ``gather`` of a RowSource for float32 rows in which no cell is missing.
+
+    ``target`` (n, d) may be LongRows, which are scaled as they are needed.
+    """
+
+    def targets(index):
+        if not isinstance(target, LongRows):
+            return None if target is None else target[index]
+        rows = np.asarray(target[index.ravel()], np.float32)
+        return rows.reshape(*index.shape, -1)
+
+    return lambda index: (x[index], targets(index), None)
 
 
 def gather_missing(X, hide, fill):
@@ -206,8 +226,15 @@ def gather_missing(X, hide, fill):
     return gather
 
 
-def part_rows(n_numbers, batch_size):
-    """Return how many rows of ``n_numbers`` each are loaded at once: some batches of them."""
+def part_rows(X, n_numbers, batch_size, *, is_gappy):
+    """Return how many rows of ``X`` are loaded at once, as ``n_numbers`` each: None for all.
+
+    Those that are ``is_gappy`` are loaded as they are, in float64.
+    """
+    if not isinstance(X, LongRows):
+        return None
+    if X.may_be_held if is_gappy else len(X) * n_numbers <= MOST_INPUTS:
+        return None
     return max(1, PART_NUMBERS // (n_numbers * batch_size)) * batch_size
 
 
@@ -229,11 +256,6 @@ def hide_blocks(X, sizes, rng):
     """Return ``X`` (n, d) with NaN in one block of ``sizes`` columns, in half of the rows."""
     hidden = rng.integers(2 * len(sizes), size=(len(X), 1))
     return np.where(np.repeat(np.arange(len(sizes)), sizes) == hidden, np.nan, X)
-
-
-def stacked(pieces):
-    """Return arrays as one; a single one is not copied."""
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _padded(pieces, length):
@@ -258,6 +280,11 @@ def tiles(read, n_rows, shape):
         block = np.zeros((n_tiles * tile_rows, n_columns), np.float32)
         block[: len(rows), : rows.shape[1]] = rows
         yield part, block.reshape(shape)
+
+
+def some_rows(X):
+    """Return slices of the rows of ``X`` (n, d), of about a million numbers each."""
+    return parts(len(X), max(1, SOME_NUMBERS // X.shape[1]))
 
 
 def parts(n_rows, size):

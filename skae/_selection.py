@@ -12,7 +12,7 @@ import numpy as np
 from skae import _axes, _linear
 from skae._device import agreed
 from skae._inference import Model
-from skae._rows import interleaved
+from skae._rows import interleaved, some_rows
 from skae._trials import REFIT
 
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
@@ -50,7 +50,6 @@ class Judge:
         self.objective = recipe.program.objective
         self.target, self.weight = rows.values, rows.weight
         self.n_components = recipe.network.n_components
-        self.observed = ~np.isnan(self.target)
         self.seen, reference = recipe.pca_errors(rows, trial.pca)
         self.reference = agreed(recipe.program.mesh, reference)
         self.total = self.reference[:, 0]  # no component: each row's own variance
@@ -88,14 +87,15 @@ class Judge:
     def errors(self, model, cuts, seen=None, rows=slice(None)):
         """Return the error (n_rows, n_cuts) of each row with its first ``cuts`` components."""
         model = model.without_reduction
-        Z = model.encode((self.seen if seen is None else seen)[rows])
-        observed = self.observed[rows]
-        target = np.where(observed, self.target[rows], 0.0)
-        errors = np.empty((len(Z), len(cuts)))
-        for column, n_kept in enumerate(cuts):
-            out = model.decode(Z, n_kept)
-            losses = np.asarray(self.objective.cell_losses(model.path, target, out))
-            errors[:, column] = np.where(observed, losses, 0.0).sum(axis=1)
+        seen, target = (self.seen if seen is None else seen)[rows], self.target[rows]
+        errors = np.empty((len(target), len(cuts)))
+        for part in some_rows(target):
+            observed = ~np.isnan(target[part])
+            cells, Z = np.where(observed, target[part], 0.0), model.encode(seen[part])
+            for column, n_kept in enumerate(cuts):
+                out = model.decode(Z, n_kept)
+                losses = np.asarray(self.objective.cell_losses(model.path, cells, out))
+                errors[part, column] = np.where(observed, losses, 0.0).sum(axis=1)
         return errors + self.left[rows, None]
 
 
@@ -153,21 +153,23 @@ def criterion(costs, unit, variance):
 class Trail:
     """A Trial followed along its Judge: costs at every checkpoint, the first one PCA's.
 
+    Where nets are large, the weights of its best checkpoints are kept, to choose from; those
+    of further folds' Trails are the same: ``among`` them.
     ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included.
     """
 
-    def __init__(self, trial, judge):
-        self.trial, self.judge = trial, judge
+    def __init__(self, trial, judge, among=None):
+        self.trial, self.judge, self.among = trial, judge, among
         if trial.start == "pca":
             start = judge.start_costs(trial.model(0))
             self.costs = [np.stack([start] * len(trial.variants))]
         else:
-            self.costs = [self._costs(0)]
+            self.costs = [self._costs()]
 
     def follow(self, watch):
         """Train until the budget ends or the criterion has long stopped falling."""
         while self.trial.advance():
-            costs = self._costs(-1)
+            costs = self._costs()
             is_finite = np.isfinite(costs).all(axis=(1, 2), keepdims=True)
             if not is_finite.any():
                 self.trial.diverged = True
@@ -176,6 +178,8 @@ class Trail:
             values = validation_curve([self])
             if watch(self.trial, values[-1]):
                 raise StopFit
+            best = np.argsort(values, kind="stable")[: self.trial.most_kept].tolist()
+            self.trial.keep({0, *best} if self.among is None else self.among)
             if self._is_spent(values):
                 return
 
@@ -186,8 +190,8 @@ class Trail:
             return self.costs[0][0]
         return self.judge.reference[:, self.judge.cuts]
 
-    def _costs(self, check):
-        models = (self.trial.model(check, variant) for variant in self.trial.variants)
+    def _costs(self):
+        models = (self.trial.model(variant=variant) for variant in self.trial.variants)
         return np.stack([self.judge.costs(model) for model in models])
 
     def _is_spent(self, values):
@@ -259,7 +263,8 @@ def select(recipe, rows, trials, *, refit, watch):
     trails, reason = [], None
     try:
         for trial, held_out in trials:
-            trails.append(Trail(trial, Judge(held_out, trial)))
+            among = trails[0].trial.weights.keys() if trails else None
+            trails.append(Trail(trial, Judge(held_out, trial), among))
             trails[-1].follow(watch)
             trial.run.release()
             if _gain_is_clear(trails):
@@ -291,7 +296,8 @@ def _choice(trails):
     trial, means = trails[0].trial, _means(_shares(trails), trails)
     values = means.min(axis=1)
     first = min(1, len(values) - 1) if trial.start == "random" else 0
-    best = first + int(np.argmin(values[first:]))
+    kept = [check for check in sorted(trial.weights) if first <= check < len(values)] or [0]
+    best = min(kept, key=lambda check: values[check])
     if trial.start == "pca" and values[0] - values[best] <= trial.recipe.plan.tol:
         best = 0
     return values, best, trial.variants[int(np.argmin(means[best]))]
@@ -313,17 +319,18 @@ def _refit(recipe, rows, best, variant, outcome, watch):
     trial = None
     try:
         trial = recipe.begin(rows, REFIT)
-        while len(trial.weights) <= best and trial.advance():
+        while trial.check < best and trial.advance():
+            trial.keep({trial.check})
             if watch(trial, None):
                 break
     except KeyboardInterrupt:
         outcome.interrupted = True
     outcome.diverged |= trial is not None and trial.diverged
-    if trial is None or len(trial.weights) == 1:
+    if trial is None or trial.check == 0:
         return  # not one block: the first fold's net stays
     outcome.model, outcome.axes = trial.model(variant=variant), trial.axes
     outcome.losses = trial.all_losses(variant[1])
-    if len(trial.weights) <= best:
+    if trial.check < best:
         outcome.best_step = len(outcome.losses)
 
 
@@ -332,13 +339,12 @@ def train_ungated(rows, trial, *, watch):
     judge, interrupted = Judge(rows.some(CURVE_ROWS), trial), False
     try:
         while trial.advance():
+            trial.keep({trial.check})
             if watch(trial, None):
                 break
     except KeyboardInterrupt:
         interrupted = True
-    outcome = _outcome(
-        [(trial, judge)], len(trial.weights) - 1, _best_restart(trial), np.empty(0)
-    )
+    outcome = _outcome([(trial, judge)], trial.check, _best_restart(trial), np.empty(0))
     outcome.interrupted = interrupted
     return outcome
 

@@ -33,7 +33,7 @@ from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import BOUND, Rows, balanced, fit_scaling, parts
+from skae._rows import BOUND, Rows, balanced, fit_scaling, some_rows
 from skae._sampling import CodeDensity, Prior, few
 from skae._selection import (
     hold_outs,
@@ -62,7 +62,6 @@ from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
-PART_NUMBERS = 2**20  # of rows that are compared with their reconstructions at a time
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
@@ -547,7 +546,7 @@ class AutoencoderTransformer(
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(X, weight)
         strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
-        rows = Rows(scaling.forward(X), weight, strata)
+        rows = Rows(scaling.forward(X), weight, strata).held_if_missing()
         shape = self.sample_shape_
         recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
@@ -702,7 +701,7 @@ class AutoencoderTransformer(
     def _fit_residual(self, X):
         """Return the root mean square (n_features,) of what reconstructions leave out."""
         X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], 0.0
-        for part in _parts(X):
+        for part in some_rows(X):
             left = np.square(X[part] - self._decode(self._encode(X[part])))
             sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
         return np.sqrt(sums[0] / np.maximum(1, sums[1]))
@@ -718,7 +717,8 @@ class AutoencoderTransformer(
         if continued is not None or self.cv is None:
             return train_ungated(rows, trial, watch=watch)
         refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
-        is_costly = isinstance(rows.values, LongRows) or not refit
+        n_rows, n_columns = rows.values.shape
+        is_costly = n_rows > most_rows(n_columns) or not refit
         splits = list(islice(splits, 1 if self.cv == "auto" and is_costly else None))
         trials = (
             (recipe.begin(rows.take(train), REFIT + 1 + i), rows.take(val))
@@ -1042,7 +1042,7 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         checked = check_rows(self, X, reset=False)
         filled = self._decode(self._encode(checked), checked.dtype)
-        for part in _parts(checked):
+        for part in some_rows(checked):
             np.copyto(filled[part], checked[part], where=~np.isnan(checked[part]))
         return self._in_container(filled, X)
 
@@ -1073,7 +1073,7 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        total = weight @ np.concatenate([self._losses(X[p], self.mean_) for p in _parts(X)])
+        total = weight @ np.concatenate([self._losses(X[p], self.mean_) for p in some_rows(X)])
         error = weight @ self._errors(X)
         if total == 0:
             return 1.0 if error == 0 else 0.0
@@ -1098,12 +1098,12 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in _parts(X)])
+        n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in some_rows(X)])
         return -self._errors(X) / np.maximum(1, n_observed)
 
     def _errors(self, X):
         """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
-        backs = ((part, self._decode(self._encode(X[part]))) for part in _parts(X))
+        backs = ((part, self._decode(self._encode(X[part]))) for part in some_rows(X))
         return np.concatenate([self._losses(X[part], back) for part, back in backs])
 
     def _losses(self, X, X_back):
@@ -1185,11 +1185,6 @@ class AutoencoderTransformer(
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
-
-
-def _parts(X):
-    """Return slices of the rows of ``X``, of about a million numbers each."""
-    return parts(len(X), max(1, PART_NUMBERS // X.shape[1]))
 
 
 def _bounds(X, model):

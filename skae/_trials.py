@@ -25,12 +25,13 @@ from skae._rows import (
     hide_blocks,
     hide_cells,
     part_rows,
-    stacked,
+    some_rows,
 )
 from skae._training import Plan, Program, Run, any_finite
 from skae.losses import Joint, SquaredError
 
 MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
+MOST_KEPT = 2**24  # numbers in the weights of the checkpoints that are kept
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
@@ -223,7 +224,9 @@ class Recipe:
             return seen, errors if rows.left is None else errors + rows.left[:, None]
         if not is_plain:
             losses = partial(self._pca_losses, pca.path)
-        return seen, pca.axes.errors_seen(rows.values, pca.filler.fill(seen), k, losses)
+        X, filled = rows.values, pca.filler.fill(seen)
+        errors = [pca.axes.errors_seen(X[p], filled[p], k, losses) for p in some_rows(X)]
+        return seen, np.concatenate(errors)
 
     def _pca_losses(self, path, target, linear):
         if self.interval is not None:
@@ -279,11 +282,17 @@ class Recipe:
             values = X if part is None else X[part]
             if is_gappy:
                 return gather_missing(np.asarray(values), partial(self.hide, rng=rng), inputs)
-            x = stacked([inputs(block).astype(np.float32) for block in blocks_of(values)])
-            return gather_complete(x, None if is_own_target else np.asarray(values, np.float32))
+            x, start = np.empty((len(values), self.network.n_inputs), np.float32), 0
+            for block in blocks_of(values):
+                x[start : start + len(block)] = inputs(block)
+                start += len(block)
+            if is_own_target:
+                return gather_complete(x, None)
+            is_quick = isinstance(values, LongRows) and values.has_any_order
+            return gather_complete(x, values if is_quick else np.asarray(values, np.float32))
 
         n_numbers = self.network.n_inputs + (0 if is_own_target else X.shape[1])
-        most = part_rows(n_numbers, size) if is_long else None
+        most = part_rows(X, n_numbers, size, is_gappy=is_gappy)
         return RowSource(load, rows.weight, size, rng, strata=rows.strata, most_rows=most)
 
     def pca(self, rows):
@@ -315,7 +324,8 @@ class Trial:
         self.pca, self.filler, self.path = pca, filler, path
         self.reduction = reduction
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
-        self.weights = [run.weights()]
+        self.check = 0  # the latest checkpoint
+        self.weights = {0: run.weights()}
         self.losses = []
         self.diverged = False
 
@@ -328,8 +338,19 @@ class Trial:
         self.diverged = not any_finite(losses, weights, self.recipe.program.n_init)
         if not self.diverged:
             self.losses.append(losses)
-            self.weights.append(weights)
+            self.check += 1
+            self.weights[self.check] = weights
         return not self.diverged
+
+    def keep(self, checks):
+        """Forget the weights of all other checkpoints."""
+        self.weights = {i: self.weights[i] for i in self.weights if i in checks}
+
+    @property
+    def most_kept(self):
+        """How many checkpoints' weights may stay in memory."""
+        size = sum(leaf.size for leaf in jax.tree.leaves(self.weights[self.check]))
+        return max(1, MOST_KEPT // size)
 
     def all_losses(self, restart=0):
         """Return the training loss of each step so far."""
@@ -348,10 +369,10 @@ class Trial:
         strengths = STRENGTHS if self.start == "pca" else (1.0,)
         return list(product(strengths, range(self.recipe.program.n_init)))
 
-    def model(self, check=-1, variant=(1.0, 0)):
+    def model(self, check=None, variant=(1.0, 0)):
         """Return the Model at a checkpoint, with a share of the corrections of a restart."""
         strength, restart = variant
-        params = self.weights[check]
+        params = self.weights[self.check if check is None else check]
         if self.recipe.program.n_init > 1:
             params = jax.tree.map(lambda leaf: leaf[restart], params)
         path = self.path._replace(strength=self.path.strength * np.float32(strength))

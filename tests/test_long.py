@@ -20,9 +20,11 @@ DIGITS = load_digits().data[:600]
 @pytest.fixture
 def little_memory(monkeypatch):
     """Rows are long beyond 2,000 numbers, and read and loaded in small blocks."""
-    monkeypatch.setattr(_long, "MOST_NUMBERS", 2_000)
+    for name in ("LEAST_NUMBERS", "MOST_NUMBERS"):
+        monkeypatch.setattr(_long, name, 2_000)
     monkeypatch.setattr(_long, "BLOCK_NUMBERS", 1_000)
-    monkeypatch.setattr(_rows, "PART_NUMBERS", 2_000)
+    for name in ("MOST_INPUTS", "PART_NUMBERS"):
+        monkeypatch.setattr(_rows, name, 2_000)
 
 
 class Sliced:
