@@ -102,7 +102,7 @@ def make_recipe(
             params.optimizer,
             n_init,
             follows_loss=params.learning_rate_schedule == "plateau",
-            mesh=_mesh(params.device, n_init, batch_size),
+            mesh=find_mesh(params.device),
         ),
         plan=plan,
         n_axes=n_axes,
@@ -128,23 +128,6 @@ def _is_reducible(params, loss):
         and params.corruption in ("gaussian", None)
         and params.augmentation is None
     )
-
-
-def _mesh(device, n_init, batch_size):
-    """Return the mesh of devices that train together, or None.
-
-    Rows that are added where devices do not divide a batch would change what nets side by side
-    draw: one generator serves them all.
-    """
-    mesh = find_mesh(device)
-    if mesh is not None and n_init > 1 and batch_size % mesh.size:
-        near = -(-batch_size // mesh.size) * mesh.size
-        raise ValueError(
-            f"n_init={n_init} nets on {mesh.size} devices need a batch_size that these divide, "
-            f"got {batch_size}. Pass batch_size={near}, n_init=1, or another device than "
-            f"{device!r}."
-        )
-    return mesh
 
 
 def _numbers(params, plan, steps_before):

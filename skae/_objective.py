@@ -19,6 +19,7 @@ from skae.corruptions import CORRUPTIONS, in_columns
 from skae.losses import SquaredError
 
 CUT_SHARE = 1 / 3  # of the rows, whose code is cut
+N_WORDS = 7  # random ones of 32 bits for each row of a batch: three keys of two, and a cut
 NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
 SMALLEST_CODE = 1e-4  # mean square, below which a code is nothing and not dense
 CODE_ACTIVATIONS = {
@@ -126,43 +127,44 @@ class Objective:
         """Whether inputs are corrupted to be restored: Gaussian noise only regularises."""
         return self.corruption not in (None, "gaussian")
 
-    def batch_loss(self, params, path, batch, key, numbers, step):
+    def batch_loss(self, params, path, numbers, batch):
         """Return the weighted mean of ``cost`` over a batch, corrupted and with cut codes.
 
-        ``batch`` is (x, target, observed, weight); where ``in_axes`` does not hold or cells
-        are missing, the targets and the marks ``observed`` are in columns. Rows of weight 0
+        ``batch`` is (x, target, observed, words, weight); where ``in_axes`` does not hold or
+        cells are missing, the targets and the marks ``observed`` are in columns. Of ``words``
+        (n, N_WORDS), random ones, is made all that is random about a row. Rows of weight 0
         are none; the weights of all rows have mean 1.
         """
-        rows, numbers = self.drawn(path, batch, key, numbers, step)
-        total, count = self.total_cost(params, path, numbers, rows)
+        total, count = self.total_cost(params, path, numbers, batch)
         return total / count
 
-    def drawn(self, path, batch, key, numbers, step):
-        """Return the rows of a batch with all that is random about them, and ``numbers`` now.
-
-        Rows are (x, target, observed, n_kept, noise, weight).
-        """
-        x, target, observed, weight = batch
-        noise_key, cut_key = jax.random.split(key)
-        if self.augmentation is not None:
-            x, target = self._augmented(jax.random.fold_in(key, 2), x, target, path)
-        target = x if target is None else target
-        n_kept = self._cuts(cut_key, len(x))
-        noisy = self._corrupted(noise_key, x, numbers["corruption_level"], path)
-        noise = None
-        if self.autoencoder.variational:
-            shape = (len(x), self.network.n_components)
-            noise = jax.random.normal(jax.random.fold_in(key, 3), shape, x.dtype)
-            ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
-            numbers = {**numbers, "kl_weight": ramp * numbers["kl_weight"]}
-        return (noisy, target, observed, n_kept, noise, weight), numbers
-
-    def total_cost(self, params, path, numbers, rows):
-        """Return the weighted sum of ``cost`` over drawn ``rows``, and how many rows count."""
-        *parts, weight = rows
+    def total_cost(self, params, path, numbers, batch):
+        """Return the weighted sum of ``cost`` over a batch, and how many rows count."""
+        *parts, weight = batch
         axes = tuple(None if part is None else 0 for part in parts)
-        cost = jax.vmap(partial(self.cost, params, path, numbers), axes)(*parts)
+        cost = jax.vmap(partial(self._drawn_cost, params, path, numbers), axes)(*parts)
         return jnp.sum(weight * cost), jnp.sum(weight > 0, dtype=weight.dtype)
+
+    def _drawn_cost(self, params, path, numbers, x, target, observed, words):
+        """Return the ``cost`` of one row, with what its random ``words`` make of it."""
+        *keys, cut_word = jnp.split(words, [2, 4, 6])
+        corruption_key, augmentation_key, noise_key = (_key(pair) for pair in keys)
+        if self.augmentation is not None:
+            x, target = self._augmented(augmentation_key, x, target, path)
+        target, noise = x if target is None else target, None
+        if self.corruption is not None:
+            x = self.corrupt(corruption_key, x, numbers["corruption_level"], path)
+        if self.autoencoder.variational:
+            noise = jax.random.normal(noise_key, (self.network.n_components,), x.dtype)
+        n_kept = self._cut(cut_word[0])
+        return self.cost(params, path, numbers, x, target, observed, n_kept, noise)
+
+    def numbers_at(self, step, numbers):
+        """Return ``numbers`` as they are at a step of the training."""
+        if not self.autoencoder.variational:
+            return numbers
+        ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
+        return {**numbers, "kl_weight": ramp * numbers["kl_weight"]}
 
     def cost(self, params, path, numbers, x, target, observed, n_kept, noise):
         """Return one row's objective, in units of PCA's error with as many components.
@@ -216,24 +218,17 @@ class Objective:
         """Whether the loss is one of cells in X's units: 0 and 1 are then the path's ends."""
         return getattr(self.loss, "link", None) is not None
 
-    def _cuts(self, key, n_rows):
-        """How many leading components each row keeps: all of them, or m for some rows.
+    def _cut(self, word):
+        """How many leading components a row keeps: all of them, or m for some rows.
 
         log m is uniform: were m, the first prefixes of a long code would hardly be seen.
         """
         k = self.network.n_components
-        full = jnp.full(n_rows, k, jnp.int32)
         if not self.ordered or k == 1:
-            return full
-        place = jax.random.uniform(key, (n_rows,), jnp.float32) / CUT_SHARE
-        cuts = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
-        return jnp.where(place < 1, cuts, full)
-
-    def _corrupted(self, key, x, level, path):
-        if self.corruption is None:
-            return x
-        keys = jax.random.split(key, len(x))
-        return jax.vmap(self.corrupt, (0, 0, None, None))(keys, x, level, path)
+            return k
+        place = (word >> 8).astype(jnp.float32) * (2.0**-24 / CUT_SHARE)
+        cut = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
+        return jnp.where(place < 1, cut, k)
 
     @property
     def corrupt(self):
@@ -241,14 +236,17 @@ class Objective:
         return CORRUPTIONS.get(self.corruption) or partial(in_columns, self.corruption)
 
     def _augmented(self, key, x, target, path):
-        """Return other inputs and targets: rows that are as good as those that are there."""
+        """Return another input and target: a row that is as good as the one that is there."""
 
         def augment(key, row, level):
             return self.augmentation(key, row)
 
-        keys = jax.random.split(key, len(x))
-        x = jax.vmap(partial(in_columns, augment), (0, 0, None, None))(keys, x, 1.0, path)
-        return x, None if target is None else jax.vmap(self.augmentation)(keys, target)
+        x = in_columns(augment, key, x, 1.0, path)
+        return x, None if target is None else self.augmentation(key, target)
+
+
+def _key(words):
+    return jax.random.wrap_key_data(words, impl="threefry2x32")
 
 
 def divergences(mean, log_variance):

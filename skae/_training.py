@@ -15,11 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from skae._device import copied, replicated, spread, summed
+from skae._objective import N_WORDS
 from skae._packing import Packing
 from skae.optimizers import SCHEDULES, is_elementwise, make_optimizer
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
+WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
 
 
@@ -49,9 +51,7 @@ class Program:
 
 
 @partial(jax.jit, static_argnames=("program", "packing"), donate_argnames="state")
-def train_block(
-    program, packing, state, path, batches, rates, numbers, seed, first_step, n_steps
-):
+def train_block(program, packing, state, path, batches, rates, numbers, first_step, n_steps):
     """Run ``n_steps`` of the stacked ``batches``; return the state and a loss per step.
 
     ``state`` is (params, average, optimizer state), packed by the ``packing``; at
@@ -59,34 +59,27 @@ def train_block(
     it is stacked, and losses are (n_nets, n_steps).
     """
 
-    def train(state, seed):
+    def train(state):
         params, average, memory = state
         begin = _optimizer(program, rates[0], numbers).init(params)
         memory = jax.tree.map(
             lambda new, old: jnp.where(first_step == 0, new, old), begin, memory
         )
-        keys = _keys(seed, first_step + jnp.arange(len(rates)))
 
         def step(i, carry):
             params, average, memory, losses = carry
             batch = jax.tree.map(lambda part: part[i], batches)
-
-            def loss_of(params):
-                return program.objective.batch_loss(
-                    params, path, batch, keys[i], numbers, first_step + i
-                )
+            objective = program.objective
+            given = path, objective.numbers_at(first_step + i, numbers), batch
 
             def loss_of_packed(packed):
-                return loss_of(packing.unpack(packed))
+                return objective.batch_loss(packing.unpack(packed), *given)
 
             tree = packing.unpack(params)
             if program.mesh is None:
-                loss, gradient = jax.value_and_grad(loss_of)(tree)
+                loss, gradient = jax.value_and_grad(objective.batch_loss)(tree, *given)
             else:
-                given = path, batch, keys[i], numbers, first_step + i
-                rows, given = program.objective.drawn(*given)
-                total = program.objective.total_cost
-                loss, gradient = summed(program.mesh, total, tree, path, given, rows)
+                loss, gradient = summed(program.mesh, objective.total_cost, tree, *given)
             gradient = packing.pack(gradient)
             optimizer = _optimizer(program, rates[i], numbers)
             update, memory = optimizer.update(
@@ -102,14 +95,8 @@ def train_block(
         return tuple(state), losses
 
     if program.n_init == 1:
-        return replicated(program.mesh, train(state, seed))
-    seeds = seed + jnp.arange(program.n_init, dtype=seed.dtype)
-    return replicated(program.mesh, jax.vmap(train)(state, seeds))
-
-
-def _keys(seed, steps):
-    """Return a random key for each of the ``steps``, whichever others are beside it."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), steps)
+        return replicated(program.mesh, train(state))
+    return replicated(program.mesh, jax.vmap(train)(state))
 
 
 def _optimizer(program, rate, numbers):
@@ -134,7 +121,7 @@ class Run:
 
     def __init__(self, program, path, params, source, plan, numbers, seed, pause=None):
         self.program, self.path, self.source = program, path, source
-        self.plan, self.numbers, self.seed = plan, numbers, np.uint32(seed)
+        self.plan, self.numbers, self.seed = plan, numbers, seed
         self.step, self.steps_before = 0, 0
         allowed = is_elementwise(program.optimizer)
         self.packing = Packing.of(params, program.n_init, allowed=allowed)
@@ -177,7 +164,9 @@ class Run:
 
     def _begin_block(self, batches, count):
         """Set the device to ``count`` steps; return their losses, when they will be there."""
-        batches = spread(self.program.mesh, batches)
+        *parts, weight = batches
+        words = random_words(self.seed, self.steps_before + self.step, *weight.shape)
+        batches = spread(self.program.mesh, (*parts, words, weight))
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
         self.state, losses = train_block(
@@ -188,12 +177,23 @@ class Run:
             batches,
             rates,
             self.numbers,
-            self.seed,
             np.int32(self.steps_before + self.step),
             np.int32(count),
         )
         self.step += count
         return losses
+
+
+def random_words(seed, first_step, n_steps, n_rows):
+    """Return N_WORDS random words for each row of some steps, whichever others are beside.
+
+    They come from the host, as drawing them in the block would take half of its compile time.
+    """
+    per_step = -(-n_rows * N_WORDS // WORDS_AT_ONCE)
+    generator = np.random.Philox(key=seed, counter=first_step * per_step)
+    words = generator.random_raw(n_steps * per_step * 4).view(np.uint32)
+    words = words.reshape(n_steps, -1)[:, : n_rows * N_WORDS]
+    return words.reshape(n_steps, n_rows, N_WORDS)
 
 
 def any_finite(losses, weights, n_init):

@@ -251,7 +251,6 @@ class AutoencoderTransformer(
         ``jax.distributed.initialize``: each takes a share of the rows of every batch, and the
         result is that of one device but for rounding. Processes are given the same rows and
         parameters and an int as ``random_state``; transform runs on one device of its process.
-        With ``n_init`` above 1 devices must divide ``batch_size``.
 
     Attributes
     ----------

@@ -15,6 +15,7 @@ from skae._linear import pca_path
 from skae._links import LINKS
 from skae._objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
 from skae._rows import Rows
+from skae._training import random_words
 from skae.architectures import ARCHITECTURES, Blocks, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
@@ -73,11 +74,10 @@ def gradient(network, link="identity", corruption="gaussian", ordered=True, **ch
     objective = Objective(autoencoder, ordered=ordered, corruption=corruption, **choices)
     params = perturbed(network.init(np.random.default_rng(0)))
     inputs = x - path.mean if network.in_columns else (x - path.mean) @ path.basis
-    batch = (inputs, None if link.in_axes else x, None, np.ones(len(x), np.float32))
+    words, weight = random_words(0, 0, 1, len(x))[0], np.ones(len(x), np.float32)
+    batch = inputs, None if link.in_axes else x, None, words, weight
     numbers = {"corruption_level": 0.1, **dict.fromkeys(PENALTIES, 0.5)}
-    return jax.jit(jax.grad(objective.batch_loss))(
-        params, path, batch, jax.random.key(0), numbers, 0
-    )
+    return jax.jit(jax.grad(objective.batch_loss))(params, path, numbers, batch)
 
 
 def assert_reaches_every_leaf(tree):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.decomposition import PCA
 
 from skae import _selection, _trials
@@ -13,10 +14,11 @@ from skae._device import computing
 N_ROWS = 5
 
 
-def trail(*checkpoints, start="pca", tol=1e-4):
+def trail(*checkpoints, start="pca", tol=1e-4, kept=None):
     """A Trail of given costs: for each checkpoint, one number per strength."""
     trial = SimpleNamespace(
         start=start,
+        weights=dict.fromkeys(range(len(checkpoints)) if kept is None else kept),
         variants=[(strength, 0) for strength in _trials.STRENGTHS],
         recipe=SimpleNamespace(plan=SimpleNamespace(tol=tol)),
     )
@@ -52,6 +54,35 @@ def test_a_gain_within_tol_is_none():
 def test_folds_are_weighed_together():
     trails = [trail((1, 1), (0.9, 0.5)), trail((1, 1), (0.8, 1.3))]
     assert _selection._choice(trails)[1:] == (1, (0.5, 0))
+
+
+def test_only_what_is_kept_is_chosen():
+    costs = (1, 1), (0.9, 0.9), (0.6, 0.6), (0.8, 0.8)
+    assert _selection._choice([trail(*costs)])[1] == 2
+    assert _selection._choice([trail(*costs, kept=[0, 1, 3])])[1] == 3
+
+
+def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
+    """Of one hold-out nothing is lost by it; further ones choose among the first one's."""
+    kept = []
+    choice = _selection._choice
+
+    def spied(trails):
+        kept[:] = [sorted(trail.trial.weights) for trail in trails]
+        return choice(trails)
+
+    monkeypatch.setattr(_selection, "_choice", spied)
+    estimator = quick(max_iter=12, learning_rate=1e-2, cv=None)
+    X, X_val = curve[::2], curve[1::2]
+    expected = estimator.fit(X, X_val=X_val)
+    code, n_checks = expected.transform(X), len(expected.validation_curve_)
+    assert kept == [list(range(n_checks))]
+    monkeypatch.setattr(_trials, "MOST_KEPT", 1)
+    assert_array_equal(estimator.fit(X, X_val=X_val).transform(X), code)
+    assert len(kept[0]) == 2
+    folds = quick(max_iter=12, learning_rate=1e-2, cv=3).fit(curve)
+    assert kept[0] == kept[1] == kept[2] and len(kept[0]) <= 2
+    assert folds.score(curve) > 0
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])
