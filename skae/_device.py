@@ -14,18 +14,23 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 ALL = "all"  # the devices of all processes together
+SETTINGS = {
+    jax.enable_x64: False,
+    jax.numpy_dtype_promotion: "standard",
+    jax.numpy_rank_promotion: "allow",
+    jax.default_prng_impl: "threefry2x32",  # vectorised, unlike "rbg"
+    jax.threefry_partitionable: True,
+    jax.default_matmul_precision: "float32",
+}
 
 
 @contextmanager
 def computing(device=None):
     """Compute in float32 on ``device``: None or "all" (JAX's default), "cpu", "gpu:1"."""
     with ExitStack() as stack:
-        stack.enter_context(jax.enable_x64(False))
-        stack.enter_context(jax.numpy_dtype_promotion("standard"))
-        stack.enter_context(jax.numpy_rank_promotion("allow"))
-        stack.enter_context(jax.default_prng_impl("threefry2x32"))  # vectorised, unlike "rbg"
-        stack.enter_context(jax.threefry_partitionable(True))
-        stack.enter_context(jax.default_matmul_precision("float32"))
+        for setting, value in SETTINGS.items():
+            if setting.value != value:  # entering costs a row as much as its arithmetic
+                stack.enter_context(setting(value))
         if device not in (None, ALL):
             stack.enter_context(jax.default_device(find_device(device)))
         yield

@@ -18,8 +18,8 @@ from skae._axes import one_thread
 from skae._rows import tiles
 
 TILE_ROWS = 64  # where a device is slow to start and quick to compute
-BLOCK_NUMBERS = 2**16  # float32 numbers in a block of tiles: within a core's own cache
-IN_FLIGHT = 3  # blocks that the device has, while the host prepares the next one
+BLOCK_NUMBERS = 2**17  # float32 numbers in a block of tiles: within a core's own cache
+IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
 
 
 class Half(NamedTuple):

@@ -78,9 +78,9 @@ class Scaling(NamedTuple):
         scaled /= self.scale
         return np.clip(scaled, -BOUND, BOUND, out=scaled)
 
-    def backward(self, X):
-        """Return scaled rows in the units of the data."""
-        X = np.multiply(X, self.scale, dtype=np.float64)
+    def backward(self, X, out=None):
+        """Return scaled rows in the units of the data, in the float64 array ``out`` if any."""
+        X = np.multiply(X, self.scale, out=out, dtype=np.float64)
         X += self.center
         return X
 

@@ -915,7 +915,7 @@ class AutoencoderTransformer(
         ValueError
             For rows that differ from those of fit in columns or names, or are infinite.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         X = check_rows(self, X, reset=False)
         return self._encode(X, X.dtype)
 
@@ -939,7 +939,7 @@ class AutoencoderTransformer(
         ValueError
             For more columns than n_components_, or codes that are not finite.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         codes = check_codes(self, X, self.n_components_)
         return self._in_container(self._decode(codes, codes.dtype), X)
 
@@ -1142,8 +1142,9 @@ class AutoencoderTransformer(
 
         with computing(self.device):
             for part, rows in self._model.rows(read, n, n_kept):
-                rows = self._scaling.backward(rows)
-                out[part] = np.clip(rows, *self._bounds, out=rows)
+                place = out[part]
+                rows = self._scaling.backward(rows, place if dtype == np.float64 else None)
+                np.clip(rows, *self._bounds, out=place)
         return out
 
     def _in_container(self, X, codes):
@@ -1177,6 +1178,11 @@ class AutoencoderTransformer(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_model")
+
+    def _check_fitted(self):
+        """Raise NotFittedError likewise; what scikit-learn asks first takes as long as a row."""
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
