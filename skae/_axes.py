@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from skae._columns import column_means, has_missing
-from skae._long import LongRows
+from skae._long import BLOCK_NUMBERS, LongRows
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
 MOST_FILLING = 32  # axes that missing cells are filled along, where more cost much
@@ -295,37 +295,66 @@ def _leading_axes(X, rank, n_axes, weight):
     Halko, Martinsson and Tropp 2011, "Finding structure with randomness: probabilistic
     algorithms for constructing approximate matrix decompositions", doi:10.1137/090771806.
     scikit-learn's ``randomized_svd`` takes arrays only, not rows that are read in blocks.
+    The subspace is one of rows or of columns, whichever are fewer.
     """
     X = X if isinstance(X, LongRows) else LongRows(X)
     (n, d), mean = X.shape, column_means(X, weight)
-    root = np.sqrt(weight / weight.sum())[:, None]
+    share = weight / weight.sum()
     width = min(rank + OVERSAMPLED, n, d)
-    along = np.random.default_rng(0).standard_normal((d, width))
-    for _ in range(1 + (POWER_ROUNDS if width < min(n, d) else 0)):
-        across, _ = _orthonormal(root * X.times(along, mean))
-        back = X.transposed_times(root * across, mean)
-        along, _ = _orthonormal(back)
-    vectors, singular = _orthonormal(back)
-    axes = _as_axes(mean, np.square(singular)[:rank], vectors[:, :rank], n_axes)
-    total = float(np.square(root[:, 0]) @ X.squares(mean))
-    return axes._replace(left=max(0.0, total - axes.variances.sum()))
+    n_rounds = POWER_ROUNDS if width < min(n, d) else 0
+    total = float(share @ X.squares(mean))
+    along, root = np.random.default_rng(0).standard_normal((d, width)), np.sqrt(share)[:, None]
+    if n < d:
+        for _ in range(1 + n_rounds):
+            across = _subspace(root * X.times(along, mean))
+            del along  # wide rows make it large
+            along = X.transposed_times(root * across, mean)
+        values, turn = _descending(along.T @ along)
+    else:
+        for _ in range(1 + n_rounds):
+            along = _subspace(X.covariance_times(along, mean, share))
+        values, turn = _descending(along.T @ X.covariance_times(along, mean, share))
+    basis = _signed(_orthonormal(along, turn[:, :rank]))
+    if rank < n_axes:
+        basis = np.pad(basis, ((0, 0), (0, n_axes - rank)))
+    variances = np.zeros(n_axes)
+    variances[:rank] = values[:rank]
+    return Axes(mean, basis, variances, max(0.0, total - variances.sum()))
 
 
-def _orthonormal(Y):
-    """Return the left singular vectors (n, r) and the singular values (r,) of ``Y`` (n, r).
+def _subspace(Y):
+    """Return orthonormal columns that span those of ``Y`` (n, r)."""
+    return np.linalg.qr(Y)[0]
 
-    They come from products of the columns, which is quicker than any decomposition of the
-    rows. Vectors whose values are nothing beside the first are zero.
+
+def _descending(symmetric):
+    """Return the eigenvalues (r,) of a matrix, the greatest first, and vectors (r, r)."""
+    values, vectors = np.linalg.eigh(symmetric)
+    return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+
+
+def _orthonormal(Y, turn):
+    """Return ``Y @ turn`` (n, r), whose columns are orthogonal, at length 1.
+
+    Columns that are nothing beside the first are zero. ``Y`` is overwritten.
     """
-    spread, turn = np.linalg.eigh(Y.T @ Y)
-    spread, turn = np.maximum(spread[::-1], 0.0), turn[:, ::-1]
-    is_there = spread > SMALLEST_SHARE * spread[0]
-    scales = np.sqrt(np.where(is_there, spread, 1.0))
-    vectors = Y @ (turn * is_there / scales)
+    vectors = _times_in_place(Y, turn)
+    squares = np.square(vectors).sum(axis=0)
+    is_there = squares > SMALLEST_SHARE * squares.max(initial=0.0)
+    vectors *= is_there / np.sqrt(np.where(is_there, squares, 1.0))
     # Rounding has left them a little askew: the nearest orthonormal ones are in their places.
     values, turn = np.linalg.eigh(vectors.T @ vectors)
     scales = np.sqrt(np.where(values > 0.5, values, 1.0))
-    return vectors @ (turn / scales) @ turn.T, is_there * np.sqrt(spread)
+    return _times_in_place(vectors, (turn / scales) @ turn.T)
+
+
+def _times_in_place(Y, turn):
+    """Return ``Y @ turn`` in the memory of ``Y`` (n, r): some rows after others."""
+    out = Y[:, : turn.shape[1]]
+    size = max(1, BLOCK_NUMBERS // Y.shape[1])
+    for start in range(0, len(Y), size):
+        out[start : start + size] = Y[start : start + size] @ turn
+    return out
 
 
 def _weighted_axes(X, n_axes, weight):
@@ -352,8 +381,13 @@ def _weighted_rows(X, weight):
 def _as_axes(mean, values, vectors, n_axes):
     d, rank = len(mean), min(len(values), n_axes)
     basis, variances = np.zeros((d, n_axes)), np.zeros(n_axes)
-    # The largest loading of each axis is positive, as in scikit-learn's PCA.
-    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
-    basis[:, :rank] = (vectors * np.where(signs == 0, 1.0, signs))[:, :rank]
-    variances[:rank] = np.maximum(values[:rank], 0.0)
-    return Axes(mean, basis, variances)
+    basis[:, :rank], variances[:rank] = vectors[:, :rank], np.maximum(values[:rank], 0.0)
+    return Axes(mean, _signed(basis), variances)
+
+
+def _signed(basis):
+    """Turn ``basis`` in place: the largest loading of each axis is positive, as in PCA."""
+    for vector in basis.T:
+        if vector[np.abs(vector).argmax()] < 0:
+            vector *= -1.0
+    return basis

@@ -92,6 +92,8 @@ class LongRows:
         if not self.is_sparse:
             return np.concatenate([(block - mean) @ V for block in self.blocks()])
         origin, unit = self._units
+        if np.ndim(unit) == 0:
+            return (self.sparse() @ V - (origin + unit * mean) @ V) / unit
         scaled = V / unit[:, None]
         return self.sparse() @ scaled - (origin @ scaled + mean @ V)
 
@@ -105,8 +107,23 @@ class LongRows:
             return out
         (origin, unit), sums = self._units, U.sum(axis=0)
         out = self.sparse().T @ U
-        out /= unit[:, None]
-        out -= np.outer(origin / unit + mean, sums)
+        out /= unit if np.ndim(unit) == 0 else unit[:, None]
+        for column, own in zip(out.T, sums, strict=True):
+            column -= own * (origin / unit + mean)
+        return out
+
+    def covariance_times(self, V, mean, share):
+        """Return the covariance (d, d) of the rows around ``mean`` times ``V`` (d, r).
+
+        Each row counts by its ``share`` (n,).
+        """
+        if self.is_sparse:
+            return self.transposed_times(share[:, None] * self.times(V, mean), mean)
+        out, start = np.zeros(V.shape), 0
+        for block in self.blocks():
+            centred = block - mean
+            out += centred.T @ (share[start : start + len(block), None] * (centred @ V))
+            start += len(block)
         return out
 
     def squares(self, mean):
@@ -137,11 +154,10 @@ class LongRows:
 
     @property
     def _units(self):
-        """The origin and the unit (d,), (d,) of the scaled columns."""
-        d = self.shape[1]
+        """The origin (d,) and the unit, a number or (d,), of the scaled columns."""
         if self.scaling is None:
-            return np.zeros(d), np.ones(d)
-        return self.scaling.center, np.broadcast_to(self.scaling.scale, d)
+            return np.zeros(self.shape[1]), 1.0
+        return self.scaling.center, self.scaling.scale
 
     def _index(self, rows):
         if self.index is not None:

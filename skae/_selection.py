@@ -235,7 +235,7 @@ class Outcome:
     """What a fit found. Steps are optimizer steps, errors are in scaled units."""
 
     model: Model
-    axes: _axes.Axes
+    axes: _axes.Axes  # where the model has a reduction, they are of what that makes of rows
     best_step: int
     n_steps: int
     losses: np.ndarray
@@ -281,6 +281,7 @@ def select(recipe, rows, trials, *, refit, watch):
     judged = [(trail.trial, trail.judge) for trail in trails]
     outcome = _outcome(judged, best, variant, values)
     outcome.interrupted = isinstance(reason, KeyboardInterrupt)
+    del trials, trails, judged, trial, held_out  # large, and not needed any more
     if best == 0 and start == "pca":
         outcome.model, outcome.axes = recipe.pca(rows)
     elif refit and reason is None:
@@ -328,7 +329,7 @@ def _refit(recipe, rows, best, variant, outcome, watch):
     outcome.diverged |= trial is not None and trial.diverged
     if trial is None or trial.check == 0:
         return  # not one block: the first fold's net stays
-    outcome.model, outcome.axes = trial.model(variant=variant), trial.axes
+    outcome.model, outcome.axes = trial.model(variant=variant), trial.pca.axes
     outcome.losses = trial.all_losses(variant[1])
     if trial.check < best:
         outcome.best_step = len(outcome.losses)
@@ -363,7 +364,7 @@ def _outcome(judged, best, variant, values):
     errors, reference, total = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     return Outcome(
         model=trial.model(best, variant),
-        axes=trial.axes,
+        axes=trial.pca.axes,
         best_step=min(best * plan.check_steps, plan.n_steps),
         n_steps=max(trial.run.step for trial, _ in judged),
         losses=trial.all_losses(variant[1]),

@@ -822,17 +822,17 @@ class AutoencoderTransformer(
         self._loss = recipe.program.objective.loss
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
-        self._variances = outcome.axes.variances
-        self.mean_ = scaling.backward(outcome.axes.mean)
+        axes = outcome.axes._replace(basis=outcome.axes.basis[:, :n_components])
+        axes = axes if model.reduction is None else model.reduction.axes(axes)
+        self._variances, self.mean_ = axes.variances, scaling.backward(axes.mean)
         for name in ("components_", "noise_variance_"):  # of an earlier fit that had them
             vars(self).pop(name, None)
         if model.autoencoder.variational and isinstance(self._loss, SquaredError):
             variance = noise_variance(model, n_components)
             self.noise_variance_ = variance * scaling.code_unit**2
         if recipe.linear:
-            components = outcome.axes.basis[:, :n_components].T
-            missing = n_components - len(components)  # beyond the rank of the rows
-            self.components_ = np.pad(components, ((0, missing), (0, 0)))
+            missing = n_components - axes.basis.shape[1]  # beyond the rank of the rows
+            self.components_ = np.pad(axes.basis.T, ((0, missing), (0, 0)))
         self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
         self.error_ratio_ = outcome.error_ratio
         self.validation_curve_ = outcome.validation
@@ -883,7 +883,7 @@ class AutoencoderTransformer(
             "n_features_in_": self.n_features_in_,
             "sample_shape_": self.sample_shape_,
             "_is_table": self._is_table,
-            "mean_": scaling.backward(trial.axes.mean),
+            "mean_": scaling.backward(trial.mean),
         }
 
     def _restore(self, before):
@@ -1180,7 +1180,7 @@ class AutoencoderTransformer(
         return hasattr(self, "_model")
 
     def _check_fitted(self):
-        """Raise NotFittedError likewise; what scikit-learn asks first takes as long as a row."""
+        """Raise NotFittedError; what scikit-learn asks first takes as long as a row."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
 

@@ -296,10 +296,10 @@ class Recipe:
         return RowSource(load, rows.weight, size, rng, strata=rows.strata, most_rows=most)
 
     def pca(self, rows):
-        """Return the Model that is PCA of ``rows``, to float precision, and its axes."""
+        """Return the Model that is PCA of ``rows``, to float precision, and its Axes."""
         if self.interval is not None or self.autoencoder.variational:
             trial = self.begin(rows, REFIT)
-            return trial.model(0), trial.axes
+            return trial.model(0), trial.pca.axes
         reduction, rows = self.reduced(rows)
         pca = self.fit_pca(rows)[0]
         path = self._measured(pca.path, rows, pca, Identity())
@@ -309,7 +309,7 @@ class Recipe:
         params = network.init(np.random.default_rng([self.seed, REFIT, 0]))
         autoencoder = replace(self.autoencoder, network=network, link=Identity())
         model = Model(autoencoder, path, params, pca.filler, reduction)
-        return model, pca.axes if reduction is None else reduction.axes(pca.axes)
+        return model, pca.axes
 
 
 class Trial:
@@ -358,10 +358,10 @@ class Trial:
         return losses if losses.ndim == 1 else losses[:, restart]
 
     @property
-    def axes(self):
-        """The principal axes of the rows."""
-        axes = self.pca.axes
-        return axes if self.reduction is None else self.reduction.axes(axes)
+    def mean(self):
+        """The mean (d,) of the scaled rows."""
+        mean = self.pca.axes.mean
+        return mean if self.reduction is None else self.reduction.backward(mean[None])[0]
 
     @property
     def variants(self):
