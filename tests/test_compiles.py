@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}
 N_ROWS = 103  # five folds of 82 and 83 rows to train on, four of 77 and 78
@@ -50,6 +50,25 @@ def test_a_search_by_halving_shares_one_program(quick, rows, compiled):
     )
     search.fit(rows)
     assert len(search.n_resources_) > 1
+    assert Counter(compiled) == PROGRAMS
+
+
+def test_a_search_by_optuna_shares_one_program(quick, rows, compiled):
+    optuna = pytest.importorskip("optuna", reason="an extra of the tests")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    jax.clear_caches()
+
+    def score(trial):
+        rate = trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
+        level = trial.suggest_float("corruption_level", 0.0, 0.5)
+        estimator = quick(learning_rate=rate, corruption_level=level)
+        return cross_val_score(estimator, rows, cv=3, error_score="raise").mean()
+
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    study.optimize(score, n_trials=3)
+    assert len(study.trials) == 3 and np.isfinite(study.best_value)
     assert Counter(compiled) == PROGRAMS
 
 
