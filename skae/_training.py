@@ -135,11 +135,11 @@ class Run:
         """Run up to ``n_steps`` more of the plan; return their losses, on the host."""
         n_steps, capacity = min(n_steps, self.plan.n_steps - self.step), self.plan.block_steps
         counts = [min(capacity, n_steps - done) for done in range(0, n_steps, capacity)]
-        losses, batches = [], self.source.block(counts[0], capacity)
+        losses, batches = [], self._batches(counts[0])
         for count, following in zip_longest(counts, counts[1:]):
             running = self._begin_block(batches, count)
             if following is not None:  # gathered while the device computes
-                batches = self.source.block(following, capacity)
+                batches = self._batches(following)
             jax.block_until_ready(self.state)
             losses.append(np.asarray(running).T[:count])
         return np.concatenate(losses)
@@ -162,11 +162,15 @@ class Run:
         """Let go of the rows and of the device's memory: this run has ended."""
         self.source = self.state = None
 
+    def _batches(self, count):
+        """Return the batches of the next ``count`` steps, up to a block's capacity of them."""
+        *parts, weight = self.source.block(count, self.plan.block_steps)
+        words = random_words(self.seed, self.steps_before + self.step, *weight.shape)
+        return *parts, words, weight
+
     def _begin_block(self, batches, count):
         """Set the device to ``count`` steps; return their losses, when they will be there."""
-        *parts, weight = batches
-        words = random_words(self.seed, self.steps_before + self.step, *weight.shape)
-        batches = spread(self.program.mesh, (*parts, words, weight))
+        batches = spread(self.program.mesh, batches)
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
         self.state, losses = train_block(
