@@ -259,7 +259,7 @@ def principal_axes(X, n_axes, rows=None):
     """
     n, d = X.shape
     weight = np.ones(n) if rows is None else rows.weight
-    if isinstance(X, LongRows) and n < d and X.may_be_held:
+    if isinstance(X, LongRows) and n < d and n <= n_axes and X.may_be_held:
         X = np.asarray(X)
     if n_axes < min(n, d) or (isinstance(X, LongRows) and n < d):
         return _leading_axes(X, min(n, n_axes), n_axes, weight)
@@ -336,7 +336,7 @@ def _descending(symmetric):
 def _orthonormal(Y, turn):
     """Return ``Y @ turn`` (n, r), whose columns are orthogonal, at length 1.
 
-    Columns that are nothing beside the first are zero. ``Y`` is overwritten.
+    Columns of length nothing beside the first are zero. ``Y`` is overwritten.
     """
     vectors = _times_in_place(Y, turn)
     squares = np.square(vectors).sum(axis=0)

@@ -83,7 +83,7 @@ class LongRows:
     def blocks(self):
         """Yield all rows as arrays, in their order."""
         d = self.shape[1]
-        size = max(1, BLOCK_NUMBERS // d)
+        size = max(1, min(BLOCK_NUMBERS, LEAST_NUMBERS) // d)
         for start in range(0, len(self), size):
             yield self[start : start + size]
 

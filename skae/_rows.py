@@ -21,7 +21,7 @@ BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 class Rows(NamedTuple):
     """Scaled rows ``values`` (n, d), NaN where missing, and their ``weight`` (n,), mean 1.
 
-    Too many ``values`` to be held are LongRows. ``strata`` (n,) are the rows' classes where
+    Many ``values`` are LongRows. ``strata`` (n,) are the rows' classes where
     batches and hold-outs have their share of each; ``left`` (n,) is a squared error that a row
     keeps whatever is made of its values.
     """

@@ -153,13 +153,12 @@ def criterion(costs, unit, variance):
 class Trail:
     """A Trial followed along its Judge: costs at every checkpoint, the first one PCA's.
 
-    Where nets are large, the weights of its best checkpoints are kept, to choose from; those
-    of further folds' Trails are the same: ``among`` them.
+    Where nets are large, the weights of its best checkpoints only are kept.
     ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included.
     """
 
-    def __init__(self, trial, judge, among=None):
-        self.trial, self.judge, self.among = trial, judge, among
+    def __init__(self, trial, judge):
+        self.trial, self.judge = trial, judge
         if trial.start == "pca":
             start = judge.start_costs(trial.model(0))
             self.costs = [np.stack([start] * len(trial.variants))]
@@ -178,8 +177,8 @@ class Trail:
             values = validation_curve([self])
             if watch(self.trial, values[-1]):
                 raise StopFit
-            best = np.argsort(values, kind="stable")[: self.trial.most_kept].tolist()
-            self.trial.keep({0, *best} if self.among is None else self.among)
+            best = 1 + np.argsort(values[1:], kind="stable")[: self.trial.most_kept]
+            self.trial.keep({0, *best.tolist()})
             if self._is_spent(values):
                 return
 
@@ -260,19 +259,18 @@ def select(recipe, rows, trials, *, refit, watch):
     Where ``refit`` is False the first fold's own net is kept. Ctrl-C while folds are judged
     leaves the best fold's net, later the last checkpoint.
     """
-    trails, reason = [], None
+    trails, stop = [], None
     try:
         for trial, held_out in trials:
-            among = trails[0].trial.weights.keys() if trails else None
-            trails.append(Trail(trial, Judge(held_out, trial), among))
+            trails.append(Trail(trial, Judge(held_out, trial)))
             trails[-1].follow(watch)
             trial.run.release()
             if _gain_is_clear(trails):
                 break
-    except (KeyboardInterrupt, StopFit) as stop:
+    except (KeyboardInterrupt, StopFit) as reason:
         if not trails:
             raise
-        reason = stop
+        stop = type(reason)
         trails = [min(trails, key=lambda trail: validation_curve([trail]).min())]
     if not trails:
         raise ValueError("cv yielded no split: nothing can be held out. Pass another cv.")
@@ -280,11 +278,11 @@ def select(recipe, rows, trials, *, refit, watch):
     values, best, variant = _choice(trails)
     judged = [(trail.trial, trail.judge) for trail in trails]
     outcome = _outcome(judged, best, variant, values)
-    outcome.interrupted = isinstance(reason, KeyboardInterrupt)
+    outcome.interrupted = stop is KeyboardInterrupt
     del trials, trails, judged, trial, held_out  # large, and not needed any more
     if best == 0 and start == "pca":
         outcome.model, outcome.axes = recipe.pca(rows)
-    elif refit and reason is None:
+    elif refit and stop is None:
         _refit(recipe, rows, best, variant, outcome, watch)
     return outcome
 
@@ -297,8 +295,7 @@ def _choice(trails):
     trial, means = trails[0].trial, _means(_shares(trails), trails)
     values = means.min(axis=1)
     first = min(1, len(values) - 1) if trial.start == "random" else 0
-    kept = [check for check in sorted(trial.weights) if first <= check < len(values)] or [0]
-    best = min(kept, key=lambda check: values[check])
+    best = first + int(np.argmin(values[first:]))
     if trial.start == "pca" and values[0] - values[best] <= trial.recipe.plan.tol:
         best = 0
     return values, best, trial.variants[int(np.argmin(means[best]))]
@@ -358,12 +355,16 @@ def _best_restart(trial):
 
 
 def _outcome(judged, best, variant, values):
-    """Return the Outcome of checkpoint ``best`` of the first of the ``judged`` trials."""
+    """Return the Outcome of checkpoint ``best`` of the first of the ``judged`` trials.
+
+    Where a trial has not kept it, which is none that its own judge likes, the next one stands
+    for it.
+    """
     trial, plan = judged[0][0], judged[0][0].recipe.plan
-    parts = [_prefix_errors(trial, judge, best, variant) for trial, judge in judged]
+    parts = [_prefix_errors(t, judge, t.nearest(best), variant) for t, judge in judged]
     errors, reference, total = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     return Outcome(
-        model=trial.model(best, variant),
+        model=trial.model(trial.nearest(best), variant),
         axes=trial.pca.axes,
         best_step=min(best * plan.check_steps, plan.n_steps),
         n_steps=max(trial.run.step for trial, _ in judged),

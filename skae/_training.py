@@ -96,6 +96,7 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
 
     if program.n_init == 1:
         return replicated(program.mesh, train(state))
+    # Several nets differ in their beginnings only: rows, cuts and noise are the same.
     return replicated(program.mesh, jax.vmap(train)(state))
 
 
@@ -191,7 +192,7 @@ class Run:
 def random_words(seed, first_step, n_steps, n_rows):
     """Return N_WORDS random words for each row of some steps, whichever others are beside.
 
-    They come from the host, as drawing them in the block would take half of its compile time.
+    They come from the host: drawn in the block, they would be a third of its compile time.
     """
     per_step = -(-n_rows * N_WORDS // WORDS_AT_ONCE)
     generator = np.random.Philox(key=seed, counter=first_step * per_step)

@@ -213,8 +213,9 @@ class AutoencoderTransformer(
     max_gradient_norm : float or None, default=1.0
         Largest norm of the gradient, which is scaled down to it; None does not.
     n_init : int, default=1
-        Nets that are trained side by side, from other random weights; the one that is best on
-        held-out rows is kept (by the training loss where nothing is held out).
+        Nets that are trained side by side, on the same batches from other random weights; the
+        one that is best on held-out rows is kept (by the training loss where nothing is held
+        out).
     batch_size : "auto" or int, default="auto"
         Rows per step; "auto" grows from 32 to 128 with the number of rows.
     max_iter : "auto" or int, default="auto"
@@ -549,7 +550,7 @@ class AutoencoderTransformer(
         shape = self.sample_shape_
         recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
-        some = X.shape, X[:: -(-len(X) // N_COMPARED)]
+        some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
         sizes = str((recipe.network, recipe.plan))
         check_alike(recipe.program.mesh, random_state=seed, X=some, parameters=sizes)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
@@ -756,7 +757,8 @@ class AutoencoderTransformer(
             yield from kept_splits(self.cv, kept)
             return
         X = rows.values  # of which splitters want the length
-        X = np.empty((len(X), 0)) if isinstance(X, LongRows) else X
+        if isinstance(X, LongRows):
+            X = np.asarray(X) if X.may_be_held else np.empty((len(X), 0))
         yield from splitter.split(X, y, groups)
 
     def _weight(self, X, y, sample_weight):

@@ -31,7 +31,7 @@ from skae._training import Plan, Program, Run, any_finite
 from skae.losses import Joint, SquaredError
 
 MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
-MOST_KEPT = 2**24  # numbers in the weights of the checkpoints that are kept
+MOST_KEPT = 2**24  # numbers in the weights of the checkpoints that a fold keeps
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
@@ -273,7 +273,7 @@ class Recipe:
 
         def inputs(X):
             filled = filler.fill(X) - path.mean
-            if is_long:  # not held, but computed again in each pass
+            if is_long:  # products that may come again in each pass: in float32
                 filled = filled.astype(np.float32)
             x = filled if path.basis is None else filled @ path.basis
             return np.concatenate([x, np.isnan(X)], axis=1) if self.marks else x
@@ -338,17 +338,21 @@ class Trial:
         self.diverged = not any_finite(losses, weights, self.recipe.program.n_init)
         if not self.diverged:
             self.losses.append(losses)
+            self.weights[self.check + 1] = weights
             self.check += 1
-            self.weights[self.check] = weights
         return not self.diverged
 
     def keep(self, checks):
         """Forget the weights of all other checkpoints."""
         self.weights = {i: self.weights[i] for i in self.weights if i in checks}
 
+    def nearest(self, check):
+        """Return the nearest checkpoint that is kept; the start stands for itself only."""
+        return min(self.weights, key=lambda kept: (kept == 0 < check, abs(kept - check)))
+
     @property
     def most_kept(self):
-        """How many checkpoints' weights may stay in memory."""
+        """How many checkpoints' weights may stay in memory, beside the start's."""
         size = sum(leaf.size for leaf in jax.tree.leaves(self.weights[self.check]))
         return max(1, MOST_KEPT // size)
 
@@ -361,7 +365,9 @@ class Trial:
     def mean(self):
         """The mean (d,) of the scaled rows."""
         mean = self.pca.axes.mean
-        return mean if self.reduction is None else self.reduction.backward(mean[None])[0]
+        if self.reduction is None:
+            return mean
+        return self.reduction.mean + self.reduction.basis @ mean
 
     @property
     def variants(self):

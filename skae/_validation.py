@@ -32,7 +32,7 @@ class Number(Interval):
 def check_rows(estimator, X, *, reset, minimum=1):
     """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN where missing.
 
-    Samples of more dimensions become rows, and more of them than can be held LongRows. A
+    Samples of more dimensions become rows, and many of them LongRows. A
     sparse matrix is taken where the estimator's tags say so. Raises scikit-learn's errors, and
     a TypeError or ValueError for what it lets through.
     """

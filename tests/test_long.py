@@ -27,6 +27,14 @@ def little_memory(monkeypatch):
         monkeypatch.setattr(_rows, name, 2_000)
 
 
+@pytest.fixture
+def some_memory(monkeypatch):
+    """Rows are read in blocks beyond 2,000 numbers, and may be held."""
+    monkeypatch.setattr(_long, "LEAST_NUMBERS", 2_000)
+    monkeypatch.setattr(_long, "BLOCK_NUMBERS", 1_000)
+    return monkeypatch
+
+
 class Sliced:
     """An array-like as HDF5 and zarr have them: slices of rows only; it counts what is read."""
 
@@ -195,9 +203,49 @@ class TestFits:
         held_out = load_digits().data[600:900]
         estimator = quick(n_components=4, max_iter=40, output_activation="identity", clip=False)
         usual = estimator.fit(DIGITS).score(held_out)
-        monkeypatch.setattr(_long, "MOST_NUMBERS", 20_000)
-        monkeypatch.setattr(_rows, "PART_NUMBERS", 20_000)
+        for name in ("LEAST_NUMBERS", "MOST_NUMBERS"):
+            monkeypatch.setattr(_long, name, 20_000)
+        for name in ("MOST_INPUTS", "PART_NUMBERS"):
+            monkeypatch.setattr(_rows, name, 20_000)
+        assert is_long(DIGITS)
         assert abs(estimator.fit(DIGITS).score(held_out) - usual) < 0.02
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {},
+            {"loss": "absolute_error"},
+            {"scaling": "standard", "output_activation": "logistic"},
+            {"cv": 2},
+            {"kl_weight": 0.01},
+        ],
+        ids=lambda p: ",".join(p),
+    )
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_rows_that_may_be_held_are_fitted_as_others(
+        self, quick, parameters, kind, tmp_path, some_memory
+    ):
+        """They are read in blocks, and that is all: the same folds, the same batches."""
+        container, usual = held(kind, DIGITS, tmp_path), quick(**parameters)
+        with some_memory.context() as patched:
+            patched.setattr(_long, "LEAST_NUMBERS", 2**22)
+            expected = usual.fit(DIGITS)
+            curve, Z = expected.validation_curve_, expected.transform(DIGITS)
+        assert is_long(container)
+        found = quick(**parameters).fit(container)
+        assert_allclose(found.validation_curve_, curve, rtol=1e-3)
+        assert_allclose(found.transform(container), Z, atol=1e-2 * np.abs(Z).max())
+
+    def test_missing_cells_and_few_rows_that_may_be_held(self, quick, some_memory):
+        X = DIGITS.copy()
+        X[np.random.default_rng(0).uniform(size=X.shape) < 0.1] = np.nan
+        wide = np.tile(DIGITS[:40], (1, 4)) + np.random.default_rng(0).normal(size=(40, 256))
+        for rows in (X, wide):
+            with some_memory.context() as patched:
+                patched.setattr(_long, "LEAST_NUMBERS", 2**22)
+                expected = quick().fit(rows).explained_variance_ratio_
+            assert is_long(rows)
+            assert_allclose(quick().fit(rows).explained_variance_ratio_, expected, rtol=1e-3)
 
     @pytest.mark.parametrize(
         "parameters",
