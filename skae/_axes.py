@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from skae._columns import column_means, has_missing
-from skae._long import BLOCK_NUMBERS, LongRows
+from skae._long import BLOCK_NUMBERS, LongRows, placed
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
 MOST_FILLING = 32  # axes that missing cells are filled along, where more cost much
@@ -278,13 +278,11 @@ def principal_axes(X, n_axes, rows=None):
 
 def _long_axes(X, n_axes, weight):
     """Return the Axes of LongRows ``X`` from their covariance, added up block by block."""
-    mean, start = column_means(X, weight), 0
+    mean = column_means(X, weight)
     covariance = np.zeros((len(mean), len(mean)))
-    for block in X.blocks():
-        share = weight[start : start + len(block)] / weight.sum()
-        weighted = np.sqrt(share)[:, None] * (block - mean)
+    for part, block in placed(X.blocks()):
+        weighted = np.sqrt(weight[part] / weight.sum())[:, None] * (block - mean)
         covariance += weighted.T @ weighted
-        start += len(block)
     values, vectors = np.linalg.eigh(covariance)
     return _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.sparsefuncs import min_max_axis
 
-from skae._long import LongRows, blocks_of
+from skae._long import LongRows, blocks_of, placed
 
 
 def column_means(X, weight):
@@ -30,14 +30,13 @@ def column_variances(X, weight, mean):
 
 
 def _means(X, weight, function):
-    total, sums, start = 0.0, 0.0, 0
-    for block in blocks_of(X):
+    total, sums = 0.0, 0.0
+    for part, block in placed(blocks_of(X)):
         cells = function(block)
         observed = ~np.isnan(cells)
-        weights = weight[start : start + len(block), None] * observed
+        weights = weight[part, None] * observed
         total = total + weights.sum(axis=0)
         sums = sums + (weights * np.where(observed, cells, 0.0)).sum(axis=0)
-        start += len(block)
     return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
 
 

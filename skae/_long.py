@@ -62,10 +62,9 @@ class LongRows:
 
     def __array__(self, dtype=None, copy=None):
         """Return all rows at once: for those who must have them."""
-        rows, start = np.empty(self.shape, dtype or self.dtype), 0
-        for block in self.blocks():
-            rows[start : start + len(block)] = block
-            start += len(block)
+        rows = np.empty(self.shape, dtype or self.dtype)
+        for part, block in placed(self.blocks()):
+            rows[part] = block
         return rows
 
     @property
@@ -100,10 +99,9 @@ class LongRows:
     def transposed_times(self, U, mean):
         """Return the transpose of the rows around ``mean`` (d,) times ``U`` (n, r)."""
         if not self.is_sparse:
-            out, start = np.zeros((self.shape[1], U.shape[1])), 0
-            for block in self.blocks():
-                out += (block - mean).T @ U[start : start + len(block)]
-                start += len(block)
+            out = np.zeros((self.shape[1], U.shape[1]))
+            for part, block in placed(self.blocks()):
+                out += (block - mean).T @ U[part]
             return out
         (origin, unit), sums = self._units, U.sum(axis=0)
         out = self.sparse().T @ U
@@ -119,11 +117,10 @@ class LongRows:
         """
         if self.is_sparse:
             return self.transposed_times(share[:, None] * self.times(V, mean), mean)
-        out, start = np.zeros(V.shape), 0
-        for block in self.blocks():
+        out = np.zeros(V.shape)
+        for part, block in placed(self.blocks()):
             centred = block - mean
-            out += centred.T @ (share[start : start + len(block), None] * (centred @ V))
-            start += len(block)
+            out += centred.T @ (share[part, None] * (centred @ V))
         return out
 
     def squares(self, mean):
@@ -184,6 +181,14 @@ def cut(X, part):
         return X[part]
     index = np.arange(part.start, part.stop) if X.index is None else X.index[part]
     return LongRows(X.container, X.scaling, index)
+
+
+def placed(blocks):
+    """Yield (part, block) of ``blocks`` that follow each other: the slice that each one is."""
+    start = 0
+    for block in blocks:
+        yield slice(start, start + len(block)), block
+        start += len(block)
 
 
 def blocks_of(X):

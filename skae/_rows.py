@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from skae._columns import column_means, column_variances, has_missing, missing_share
-from skae._long import LongRows, most_rows
+from skae._long import BLOCK_NUMBERS, LongRows, most_rows
 
 LEAST_HIDDEN, MOST_HIDDEN = 0.05, 0.2  # shares of the observed cells, on average
 MOST_INPUTS = 2**26  # float32 numbers of rows that stay in memory while nets train on them
 PART_NUMBERS = 2**23  # in what is loaded, and shuffled, at once of more rows
-SOME_NUMBERS = 2**20  # in rows that are compared with their reconstructions at a time
 BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
@@ -282,9 +281,9 @@ def tiles(read, n_rows, shape):
         yield part, block.reshape(shape)
 
 
-def some_rows(X):
+def parts_of(X):
     """Return slices of the rows of ``X`` (n, d), of about a million numbers each."""
-    return parts(len(X), max(1, SOME_NUMBERS // X.shape[1]))
+    return parts(len(X), max(1, BLOCK_NUMBERS // X.shape[1]))
 
 
 def parts(n_rows, size):

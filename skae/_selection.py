@@ -12,7 +12,7 @@ import numpy as np
 from skae import _axes, _linear
 from skae._device import agreed
 from skae._inference import Model
-from skae._rows import interleaved, some_rows
+from skae._rows import interleaved, parts_of
 from skae._trials import REFIT
 
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
@@ -89,7 +89,7 @@ class Judge:
         model = model.without_reduction
         seen, target = (self.seen if seen is None else seen)[rows], self.target[rows]
         errors = np.empty((len(target), len(cuts)))
-        for part in some_rows(target):
+        for part in parts_of(target):
             observed = ~np.isnan(target[part])
             cells, Z = np.where(observed, target[part], 0.0), model.encode(seen[part])
             for column, n_kept in enumerate(cuts):

@@ -196,7 +196,7 @@ def random_words(seed, first_step, n_steps, n_rows):
     """
     per_step = -(-n_rows * N_WORDS // WORDS_AT_ONCE)
     generator = np.random.Philox(key=seed, counter=first_step * per_step)
-    words = generator.random_raw(n_steps * per_step * 4).view(np.uint32)
+    words = generator.random_raw(n_steps * per_step * WORDS_AT_ONCE // 2).view(np.uint32)
     words = words.reshape(n_steps, -1)[:, : n_rows * N_WORDS]
     return words.reshape(n_steps, n_rows, N_WORDS)
 

@@ -33,7 +33,7 @@ from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._rows import BOUND, Rows, balanced, fit_scaling, some_rows
+from skae._rows import BOUND, Rows, balanced, fit_scaling, parts_of
 from skae._sampling import CodeDensity, Prior, few
 from skae._selection import (
     hold_outs,
@@ -701,7 +701,7 @@ class AutoencoderTransformer(
     def _fit_residual(self, X):
         """Return the root mean square (n_features,) of what reconstructions leave out."""
         X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], 0.0
-        for part in some_rows(X):
+        for part in parts_of(X):
             left = np.square(X[part] - self._decode(self._encode(X[part])))
             sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
         return np.sqrt(sums[0] / np.maximum(1, sums[1]))
@@ -1043,7 +1043,7 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         checked = check_rows(self, X, reset=False)
         filled = self._decode(self._encode(checked), checked.dtype)
-        for part in some_rows(checked):
+        for part in parts_of(checked):
             np.copyto(filled[part], checked[part], where=~np.isnan(checked[part]))
         return self._in_container(filled, X)
 
@@ -1074,7 +1074,7 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        total = weight @ np.concatenate([self._losses(X[p], self.mean_) for p in some_rows(X)])
+        total = weight @ np.concatenate([self._losses(X[p], self.mean_) for p in parts_of(X)])
         error = weight @ self._errors(X)
         if total == 0:
             return 1.0 if error == 0 else 0.0
@@ -1099,12 +1099,12 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in some_rows(X)])
+        n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in parts_of(X)])
         return -self._errors(X) / np.maximum(1, n_observed)
 
     def _errors(self, X):
         """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
-        backs = ((part, self._decode(self._encode(X[part]))) for part in some_rows(X))
+        backs = ((part, self._decode(self._encode(X[part]))) for part in parts_of(X))
         return np.concatenate([self._losses(X[part], back) for part, back in backs])
 
     def _losses(self, X, X_back):

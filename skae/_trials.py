@@ -16,7 +16,7 @@ from skae._columns import column_means, has_missing
 from skae._device import agreed
 from skae._inference import Model
 from skae._links import Identity
-from skae._long import LongRows, blocks_of
+from skae._long import LongRows, blocks_of, placed
 from skae._reduction import fit_reduction
 from skae._rows import (
     RowSource,
@@ -25,7 +25,7 @@ from skae._rows import (
     hide_blocks,
     hide_cells,
     part_rows,
-    some_rows,
+    parts_of,
 )
 from skae._training import Plan, Program, Run, any_finite
 from skae.losses import Joint, SquaredError
@@ -225,7 +225,7 @@ class Recipe:
         if not is_plain:
             losses = partial(self._pca_losses, pca.path)
         X, filled = rows.values, pca.filler.fill(seen)
-        errors = [pca.axes.errors_seen(X[p], filled[p], k, losses) for p in some_rows(X)]
+        errors = [pca.axes.errors_seen(X[p], filled[p], k, losses) for p in parts_of(X)]
         return seen, np.concatenate(errors)
 
     def _pca_losses(self, path, target, linear):
@@ -282,10 +282,9 @@ class Recipe:
             values = X if part is None else X[part]
             if is_gappy:
                 return gather_missing(np.asarray(values), partial(self.hide, rng=rng), inputs)
-            x, start = np.empty((len(values), self.network.n_inputs), np.float32), 0
-            for block in blocks_of(values):
-                x[start : start + len(block)] = inputs(block)
-                start += len(block)
+            x = np.empty((len(values), self.network.n_inputs), np.float32)
+            for place, block in placed(blocks_of(values)):
+                x[place] = inputs(block)
             if is_own_target:
                 return gather_complete(x, None)
             is_quick = isinstance(values, LongRows) and values.has_any_order
