@@ -6,6 +6,7 @@ as ``n_components`` is the exception: its number of components follows the rows.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from numbers import Integral
 
 import jax
@@ -303,6 +304,7 @@ def _is_width(size):
     return isinstance(size, Integral) and not isinstance(size, bool | np.bool_) and size > 0
 
 
+@lru_cache(maxsize=64)
 def _n_weights(network):
     """Return how many numbers the weights of ``network`` hold."""
     return sum(leaf.size for leaf in jax.tree.leaves(network.init(np.random.default_rng(0))))

@@ -36,6 +36,14 @@ def computing(device=None):
         yield
 
 
+def is_processor():
+    """Say whether JAX's present device is a processor, as programs run there by default."""
+    device = jax.default_device.value
+    if device is None:
+        return jax.default_backend() == "cpu"
+    return getattr(device, "platform", device) == "cpu"
+
+
 def find_device(name):
     """Return this process's JAX device ``name``; raise ValueError naming those there are."""
     platform, _, index = name.partition(":")

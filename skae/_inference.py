@@ -6,8 +6,10 @@ the host prepares the next one.
 """
 
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
+from threading import Lock
 from typing import NamedTuple
 
 import jax
@@ -20,6 +22,7 @@ from skae._rows import tiles
 TILE_ROWS = 64  # where a device is slow to start and quick to compute
 BLOCK_NUMBERS = 2**17  # float32 numbers in a block of tiles: within a core's own cache
 IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
+_COMPILING = Lock()  # first blocks of two threads: one of them compiles
 
 
 class Half(NamedTuple):
@@ -72,6 +75,11 @@ class Model:
 
     def __getstate__(self):
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def warm_up(self):
+        """Compile what maps one row to its code and back, where that is not done yet."""
+        model = self.without_reduction
+        model.decode(model.encode(np.zeros((1, model.n_features))), self.network.n_components)
 
     def encode(self, X):
         """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
@@ -163,7 +171,8 @@ class Model:
         ahead = deque()
         for part, block in tiles(read, n_rows, (n_tiles, half.tile_rows, width)):
             n_used = -(-(part.stop - part.start) // half.tile_rows)
-            ahead.append((part, program(block, np.int32(n_used))))
+            with nullcontext() if ahead else _COMPILING:
+                ahead.append((part, program(block, np.int32(n_used))))
             if len(ahead) > IN_FLIGHT:
                 yield _fetched(*ahead.popleft())
         while ahead:

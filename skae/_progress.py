@@ -1,5 +1,7 @@
 """What a fit tells while it runs: lines on stdout and scikit-learn's callbacks (from 1.9)."""
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 try:
@@ -24,12 +26,13 @@ class Progress:
         self.estimator, self.X = estimator, X
         self.reconstruction_attributes = reconstruction_attributes
         self.context = None
+        self.n_told = WeakKeyDictionary()  # epochs that were told of each trial
         if hasattr(estimator, "_init_callback_context"):
             self.context = estimator._init_callback_context(max_subtasks=None)
             self.context.call_on_fit_task_begin(estimator=estimator, X=X)
 
     def __call__(self, trial, criterion):
-        """Report the epochs that ended with this checkpoint."""
+        """Report the epochs that have ended since this trial's checkpoint before."""
         if self.estimator.verbose:
             self._print(trial, criterion)
         if self.context is None:
@@ -48,11 +51,11 @@ class Progress:
             self.context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
 
     def _print(self, trial, criterion):
-        """Print a line for each epoch that this checkpoint completed."""
-        epoch_steps = trial.recipe.plan.epoch_steps
-        last = trial.run.step // epoch_steps
-        first = (trial.run.step - len(trial.losses[-1])) // epoch_steps
-        losses = epoch_means(trial.all_losses(), epoch_steps)
+        """Print a line for each of these epochs."""
+        epoch_steps, losses = trial.recipe.plan.epoch_steps, trial.all_losses()
+        first, last = self.n_told.get(trial, 0), len(losses) // epoch_steps
+        self.n_told[trial] = last
+        losses = epoch_means(losses, epoch_steps)
         for epoch in range(first, last):
             line = f"[{type(self.estimator).__name__}] epoch {epoch + 1}"
             line += f", loss {losses[epoch]:.4f}"

@@ -1,11 +1,14 @@
 """The gate: which step of the training is kept, judged on rows that it did not see.
 
-Checkpoint 0 is PCA. Folds are trained one after another, only until the gain over PCA is
-clear; then the net is trained on all rows by the same schedule and stopped at the chosen
-step. Everything is judged by the very programs that transform and inverse_transform run.
+Checkpoint 0 is PCA. Folds are trained, first one, then two at a time, only until the gain over
+PCA is clear; the net is trained on all rows by the same schedule and stopped at the chosen
+step. Where a second lane is there, that goes on beside the first fold. Everything is judged by
+the very programs that transform and inverse_transform run.
 """
 
+from concurrent.futures import wait
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -16,7 +19,8 @@ from skae._rows import interleaved, parts_of
 from skae._trials import REFIT
 
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
-ENOUGH_ROWS = 250  # held out, below which another fold is added all the same
+ENOUGH_ROWS = 250  # held out, below which further folds are added all the same
+FOLDS_AT_ONCE = 2  # that are added where the first one does not suffice
 N_PREFIXES = 4  # prefixes judged at every checkpoint
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
@@ -151,10 +155,11 @@ def criterion(costs, unit, variance):
 
 
 class Trail:
-    """A Trial followed along its Judge: costs at every checkpoint, the first one PCA's.
+    """A Trial and its Judge: costs at every checkpoint, the first one PCA's.
 
     Where nets are large, the weights of its best checkpoints only are kept.
-    ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included.
+    ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included;
+    ``values`` (n_checks + 1,) are the validation curve.
     """
 
     def __init__(self, trial, judge):
@@ -164,23 +169,22 @@ class Trail:
             self.costs = [np.stack([start] * len(trial.variants))]
         else:
             self.costs = [self._costs()]
+        self.values = None
 
-    def follow(self, watch):
-        """Train until the budget ends or the criterion has long stopped falling."""
-        while self.trial.advance():
-            costs = self._costs()
-            is_finite = np.isfinite(costs).all(axis=(1, 2), keepdims=True)
-            if not is_finite.any():
-                self.trial.diverged = True
-                return
-            self.costs.append(np.where(is_finite, costs, np.inf))
-            values = validation_curve([self])
-            if watch(self.trial, values[-1]):
-                raise StopFit
-            best = 1 + np.argsort(values[1:], kind="stable")[: self.trial.most_kept]
-            self.trial.keep({0, *best.tolist()})
-            if self._is_spent(values):
-                return
+    def advance(self):
+        """Train up to the next checkpoint and judge it; False where there is no other one."""
+        if not self.trial.advance():
+            return False
+        costs = self._costs()
+        is_finite = np.isfinite(costs).all(axis=(1, 2), keepdims=True)
+        if not is_finite.any():
+            self.trial.diverged = True
+            return False
+        self.costs.append(np.where(is_finite, costs, np.inf))
+        self.values = validation_curve([self])
+        best = 1 + np.argsort(self.values[1:], kind="stable")[: self.trial.most_kept]
+        self.trial.keep({0, *best.tolist()})
+        return True
 
     @property
     def unit(self):
@@ -193,8 +197,10 @@ class Trail:
         models = (self.trial.model(variant=variant) for variant in self.trial.variants)
         return np.stack([self.judge.costs(model) for model in models])
 
-    def _is_spent(self, values):
-        plan = self.trial.recipe.plan
+    @property
+    def is_spent(self):
+        """Whether the criterion has long stopped falling."""
+        plan, values = self.trial.recipe.plan, self.values
         if plan.patience is None or len(values) <= plan.patience:
             return False
         return values[: -plan.patience].min() - values[-plan.patience :].min() < plan.tol
@@ -252,22 +258,61 @@ class Outcome:
         return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
 
 
-def select(recipe, rows, trials, *, refit, watch):
+class Ahead:
+    """The training on all rows, under way in a ``lane`` before it is known where it ends."""
+
+    def __init__(self, lane, recipe, rows):
+        self.lane = lane
+        self._trial = lane.submit(self._begin, recipe, rows)
+        self._moves = []
+
+    def go_on(self):
+        """Train up to the next checkpoint, in the lane's own time."""
+        self._moves.append(self.lane.submit(lambda: self._trial.result().advance()))
+
+    def at(self, check):
+        """Return the Trial at checkpoint ``check``, or before it where it went no further."""
+        for move in self._moves[check:]:
+            move.cancel()
+        wait(self._moves)
+        for move in self._moves[:check]:
+            move.result()
+        trial = self._trial.result()
+        trial.rewind(check)
+        return trial
+
+    def _begin(self, recipe, rows):
+        trial = recipe.begin(rows, REFIT)
+        self.lane.stops(trial.run)
+        return trial
+
+
+def select(recipe, rows, trials, *, refit, watch, lane=None):
     """Choose the step on held-out rows, train on all ``rows``, return an Outcome.
 
     ``trials`` yields a Trial and the Rows that judge it, one fold after another.
     Where ``refit`` is False the first fold's own net is kept. Ctrl-C while folds are judged
-    leaves the best fold's net, later the last checkpoint.
+    leaves the best fold's net, later the last checkpoint. ``lane`` is a second one, if any.
     """
-    trails, stop = [], None
+    trails, stop, ahead = [], None, None
+    trials = iter(trials)
     try:
-        for trial, held_out in trials:
-            trails.append(Trail(trial, Judge(held_out, trial)))
-            trails[-1].follow(watch)
-            trial.run.release()
+        while folds := list(islice(trials, FOLDS_AT_ONCE if trails else 1)):
+            added = []
+            for trial, held_out in folds:
+                added.append(Trail(trial, Judge(held_out, trial)))
+                trails.append(added[-1])
+                if lane is not None:
+                    lane.stops(trial.run)
+            if lane is not None and len(trails) == 1:
+                lane.submit(trial.model(0).warm_up)
+                ahead = Ahead(lane, recipe, rows) if refit else None
+            _follow(added, watch, lane, ahead)
             if _gain_is_clear(trails):
                 break
     except (KeyboardInterrupt, StopFit) as reason:
+        if lane is not None:
+            lane.close()
         if not trails:
             raise
         stop = type(reason)
@@ -279,12 +324,33 @@ def select(recipe, rows, trials, *, refit, watch):
     judged = [(trail.trial, trail.judge) for trail in trails]
     outcome = _outcome(judged, best, variant, values)
     outcome.interrupted = stop is KeyboardInterrupt
-    del trials, trails, judged, trial, held_out  # large, and not needed any more
+    del trials, trails, folds, added, judged, trial, held_out  # large, not needed any more
     if best == 0 and start == "pca":
         outcome.model, outcome.axes = recipe.pca(rows)
     elif refit and stop is None:
-        _refit(recipe, rows, best, variant, outcome, watch)
+        _refit(recipe, rows, best, variant, outcome, watch, ahead)
     return outcome
+
+
+def _follow(trails, watch, lane, ahead):
+    """Train one or two ``trails`` until budgets end or criteria have long stopped falling.
+
+    Training on all rows, if it is to go ``ahead``, keeps pace with the first fold's.
+    """
+    active = trails
+    while active:
+        if ahead is not None and len(trails) == 1:
+            ahead.go_on()
+        if lane is None:
+            moved = [trail.advance() for trail in active]
+        else:
+            moved = lane.also(Trail.advance, active)
+        active = [trail for trail, has_moved in zip(active, moved, strict=True) if has_moved]
+        if any([watch(trail.trial, trail.values[-1]) for trail in active]):
+            raise StopFit
+        active = [trail for trail in active if not trail.is_spent]
+    for trail in trails:
+        trail.trial.run.release()
 
 
 def _choice(trails):
@@ -312,15 +378,15 @@ def _gain_is_clear(trails):
     return mean > CLEAR_GAIN * spread / np.sqrt(n_rows) and n_rows >= ENOUGH_ROWS
 
 
-def _refit(recipe, rows, best, variant, outcome, watch):
+def _refit(recipe, rows, best, variant, outcome, watch, ahead):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
     trial = None
     try:
-        trial = recipe.begin(rows, REFIT)
-        while trial.check < best and trial.advance():
+        trial = recipe.begin(rows, REFIT) if ahead is None else ahead.at(best)
+        is_asked_to_stop = trial.check > 0 and watch(trial, None)
+        while not is_asked_to_stop and trial.check < best and trial.advance():
             trial.keep({trial.check})
-            if watch(trial, None):
-                break
+            is_asked_to_stop = watch(trial, None)
     except KeyboardInterrupt:
         outcome.interrupted = True
     outcome.diverged |= trial is not None and trial.diverged
@@ -332,9 +398,11 @@ def _refit(recipe, rows, best, variant, outcome, watch):
         outcome.best_step = len(outcome.losses)
 
 
-def train_ungated(rows, trial, *, watch):
+def train_ungated(rows, trial, *, watch, lane=None):
     """Train ``trial``, begun on ``rows``, and keep the last checkpoint; return an Outcome."""
     judge, interrupted = Judge(rows.some(CURVE_ROWS), trial), False
+    if lane is not None:
+        lane.submit(trial.model(0).warm_up)
     try:
         while trial.advance():
             trial.keep({trial.check})

@@ -5,9 +5,12 @@ many rows there are, so folds, clones and new data run one compiled program. Not
 knows the estimator or the architecture.
 """
 
+from concurrent.futures import CancelledError
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import zip_longest
+from threading import Lock
 from typing import NamedTuple
 
 import jax
@@ -23,6 +26,7 @@ AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
+_COMPILING = Lock()  # runs of two threads begin one after another: the first one compiles
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,18 @@ class Plan:
     block_steps: int  # capacity of one compiled block
     patience: int | None  # checkpoints without improvement after which a run ends
     tol: float
+    n_numbers: int  # in the weights
     rates: np.ndarray = field(compare=False)  # (n_steps,)
+
+    @property
+    def n_checks(self):
+        """How many checkpoints there are."""
+        return -(-self.n_steps // self.check_steps)
+
+    @property
+    def work(self):
+        """Multiplications of the whole training, roughly."""
+        return 3 * self.n_numbers * self.batch_size * self.n_steps
 
 
 @dataclass(frozen=True)
@@ -124,6 +139,7 @@ class Run:
         self.program, self.path, self.source = program, path, source
         self.plan, self.numbers, self.seed = plan, numbers, seed
         self.step, self.steps_before = 0, 0
+        self.is_cancelled = False
         allowed = is_elementwise(program.optimizer)
         self.packing = Packing.of(params, program.n_init, allowed=allowed)
         packed = self.packing.pack(params)
@@ -133,11 +149,16 @@ class Run:
         self.state = copied(program.mesh, state)
 
     def advance(self, n_steps):
-        """Run up to ``n_steps`` more of the plan; return their losses, on the host."""
+        """Run up to ``n_steps`` more of the plan; return their losses, on the host.
+
+        Raises CancelledError once somebody has called ``cancel``.
+        """
         n_steps, capacity = min(n_steps, self.plan.n_steps - self.step), self.plan.block_steps
         counts = [min(capacity, n_steps - done) for done in range(0, n_steps, capacity)]
         losses, batches = [], self._batches(counts[0])
         for count, following in zip_longest(counts, counts[1:]):
+            if self.is_cancelled:
+                raise CancelledError
             running = self._begin_block(batches, count)
             if following is not None:  # gathered while the device computes
                 batches = self._batches(following)
@@ -159,6 +180,10 @@ class Run:
         """Return the Pause from which another run may go on."""
         return Pause(jax.tree.map(np.array, self.state), self.steps_before + self.step)
 
+    def cancel(self):
+        """Have ``advance`` end in an error before its next block, in another thread too."""
+        self.is_cancelled = True
+
     def release(self):
         """Let go of the rows and of the device's memory: this run has ended."""
         self.source = self.state = None
@@ -174,17 +199,18 @@ class Run:
         batches = spread(self.program.mesh, batches)
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
-        self.state, losses = train_block(
-            self.program,
-            self.packing,
-            self.state,
-            self.path,
-            batches,
-            rates,
-            self.numbers,
-            np.int32(self.steps_before + self.step),
-            np.int32(count),
-        )
+        with _COMPILING if self.step == 0 else nullcontext():
+            self.state, losses = train_block(
+                self.program,
+                self.packing,
+                self.state,
+                self.path,
+                batches,
+                rates,
+                self.numbers,
+                np.int32(self.steps_before + self.step),
+                np.int32(count),
+            )
         self.step += count
         return losses
 
@@ -254,6 +280,7 @@ def make_plan(
         block_steps=_block_steps(n_numbers, batch_size),
         patience=patience,
         tol=tol,
+        n_numbers=n_numbers,
         rates=rate * _factors(schedule, n_steps),
     )
 

@@ -29,6 +29,7 @@ from skae._axes import Axes, merged_axes
 from skae._choices import make_recipe
 from skae._columns import ends, has_missing
 from skae._device import check_alike, computing
+from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
@@ -560,7 +561,8 @@ class AutoencoderTransformer(
             check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
         splits = self._splits(rows, y, groups, kept, seed)
-        outcome = self._train(recipe, rows, held_out, splits, continued, progress)
+        with second_lane(recipe, rows, self.device) as lane:
+            outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)
         few_rows = few(X, weight, seed)
@@ -706,16 +708,17 @@ class AutoencoderTransformer(
             sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
         return np.sqrt(sums[0] / np.maximum(1, sums[1]))
 
-    def _train(self, recipe, rows, held_out, splits, continued, watch):
+    def _train(self, recipe, rows, held_out, splits, continued, watch, lane):
         """Train, gated by the rows that are there to judge; return an Outcome."""
+        beside = {"watch": watch, "lane": lane}
         if continued is not None:
             trial = recipe.resume(rows, continued)
         elif held_out is not None or self.cv is None:
             trial = recipe.begin(rows, REFIT)
         if held_out is not None:
-            return select(recipe, rows, [(trial, held_out)], refit=False, watch=watch)
+            return select(recipe, rows, [(trial, held_out)], refit=False, **beside)
         if continued is not None or self.cv is None:
-            return train_ungated(rows, trial, watch=watch)
+            return train_ungated(rows, trial, **beside)
         refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
         n_rows, n_columns = rows.values.shape
         is_costly = n_rows > most_rows(n_columns) or not refit
@@ -724,7 +727,7 @@ class AutoencoderTransformer(
             (recipe.begin(rows.take(train), REFIT + 1 + i), rows.take(val))
             for i, (train, val) in enumerate(splits)
         )
-        outcome = select(recipe, rows, trials, refit=refit, watch=watch)
+        outcome = select(recipe, rows, trials, refit=refit, **beside)
         try:
             if refit and len(splits) > 1 and not outcome.interrupted:
                 outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)

@@ -341,6 +341,11 @@ class Trial:
             self.check += 1
         return not self.diverged
 
+    def rewind(self, check):
+        """Go back to a checkpoint, as if training had ended there; it does not go on."""
+        if self.check > check:
+            self.check, self.losses, self.diverged = check, self.losses[:check], False
+
     def keep(self, checks):
         """Forget the weights of all other checkpoints."""
         self.weights = {i: self.weights[i] for i in self.weights if i in checks}

@@ -21,6 +21,7 @@ LAYERS = [
     "skae._transformer",
     "skae._choices",
     "skae._selection",
+    "skae._lanes",
     "skae._trials",
     "skae._progress",
     "skae._training",

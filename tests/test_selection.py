@@ -92,7 +92,7 @@ def test_an_interrupted_fold_of_a_large_net_leaves_a_trained_one(curve, quick, m
 
     def interrupted(trial):
         calls.append(trial)
-        if len(set(map(id, calls))) == 2 and calls.count(trial) > 3:
+        if trial is not calls[0] and calls.count(trial) > 3:
             raise KeyboardInterrupt
         return advance(trial)
 

@@ -1,0 +1,164 @@
+"""Trainings side by side: the same results to the bit, and nothing that goes on afterwards."""
+
+import threading
+import warnings
+from collections import Counter
+from concurrent.futures import CancelledError
+
+import jax
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skae import _lanes, _selection, _training, _trials
+
+
+@pytest.fixture
+def lanes(monkeypatch):
+    """A function that sets whether there is a second lane, and notes who trains."""
+    block, threads = _training.train_block, []
+
+    def noted(*args):
+        threads.append(threading.current_thread().name.split("_")[0])
+        return block(*args)
+
+    def arrange(is_open):
+        threads.clear()
+        monkeypatch.setattr(_lanes, "LEAST_WORK", 0)
+        monkeypatch.setattr(_lanes, "cpu_count", lambda: 2 if is_open else 1)
+        monkeypatch.setattr(_training, "train_block", noted)
+        return threads
+
+    yield arrange
+    assert not any(thread.name.startswith("skae") for thread in threading.enumerate())
+
+
+CASES = {
+    "five folds": dict(learning_rate=1e-2, max_iter=6, ordered=False),
+    "two folds": dict(cv=2, learning_rate=1e-2, max_iter=30),
+    "patience": dict(cv=3, learning_rate=1e-2, max_iter=30, n_iter_no_change=2),
+    "PCA is kept": dict(learning_rate=1e-9, max_iter=4),
+    "two restarts": dict(n_init=2, cv=2, learning_rate=1e-2, linear_path=None),
+    "variational": dict(kl_weight=1.0, cv=2, learning_rate=1e-2),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_results_do_not_depend_on_a_second_lane(quick, curve, lanes, case):
+    found = []
+    for is_open in (False, True):
+        threads = lanes(is_open)
+        estimator = quick(**CASES[case]).fit(curve)
+        assert ("skae" in threads) == is_open
+        names = ("loss_curve_", "validation_curve_", "explained_variance_ratio_", "best_iter_")
+        found.append([estimator.transform(curve), *(getattr(estimator, n) for n in names)])
+    for alone, beside in zip(*found, strict=True):
+        assert_array_equal(alone, beside)
+
+
+@pytest.mark.parametrize("parameters", [dict(cv=None), dict(cv=None, warm_start=True), {}])
+def test_one_training_alone_stays_in_the_callers_thread(quick, curve, lanes, parameters):
+    threads = lanes(True)
+    quick(**parameters).fit(curve, X_val=None if parameters else curve[:40])
+    assert set(threads) == {"MainThread"}
+
+
+def test_rows_that_are_read_in_blocks_are_held_once(quick, curve, lanes, monkeypatch):
+    threads = lanes(True)
+    monkeypatch.setattr("skae._long.LEAST_NUMBERS", 100)
+    quick(cv=2).fit(curve)
+    assert set(threads) == {"MainThread"}
+
+
+def test_folds_are_added_in_pairs_until_the_gain_is_clear(quick, curve, monkeypatch):
+    begin, folds = _trials.Recipe.begin, []
+
+    def counted(recipe, rows, stream):
+        folds.append(stream)
+        return begin(recipe, rows, stream)
+
+    monkeypatch.setattr(_trials.Recipe, "begin", counted)
+    for enough, expected in ((1, [1]), (40, [1, 2, 3]), (np.inf, [1, 2, 3, 4, 5])):
+        folds.clear()
+        monkeypatch.setattr(_selection, "ENOUGH_ROWS", enough)
+        quick(ordered=False, max_iter=60, learning_rate=1e-2).fit(curve)
+        assert [fold for fold in folds if fold != _trials.REFIT] == expected
+
+
+def test_training_on_all_rows_goes_on_from_where_it_went_ahead(quick, curve, lanes):
+    """It is begun once, and ends at the checkpoint that the folds chose."""
+    threads = lanes(True)
+    estimator = quick(cv=2, learning_rate=1e-2, max_iter=30, ordered=False).fit(curve)
+    assert 0 < estimator.best_iter_ == len(estimator.loss_curve_)
+    assert Counter(threads)["skae"] <= Counter(threads)["MainThread"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 11])
+def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
+    """The caller's thread gets the signal; the other one ends before its next block."""
+    lanes(True)
+    noted, own = _training.train_block, []
+
+    def interrupted(*args):
+        own.append(threading.current_thread() is threading.main_thread())
+        if own[-1] and sum(own) == n:
+            raise KeyboardInterrupt
+        return noted(*args)
+
+    monkeypatch.setattr(_training, "train_block", interrupted)
+    estimator = quick(cv=5, max_iter=6, learning_rate=1e-2, ordered=False)
+    with pytest.warns(UserWarning, match="Interrupted"):
+        estimator.fit(curve)
+    assert np.isfinite(estimator.inverse_transform(estimator.transform(curve))).all()
+    assert estimator.error_ratio_ <= 1
+
+
+def test_what_fails_in_the_second_lane_fails_the_fit(quick, curve, lanes, monkeypatch):
+    lanes(True)
+    estimator = quick(cv=2, learning_rate=1e-2, max_iter=30, ordered=False).fit(curve)
+    codes = estimator.transform(curve)
+    noted = _training.train_block
+
+    def failing(*args):
+        if threading.current_thread() is not threading.main_thread():
+            raise MemoryError("no room")
+        return noted(*args)
+
+    monkeypatch.setattr(_training, "train_block", failing)
+    with pytest.raises(MemoryError, match="no room"):
+        estimator.fit(curve[:, :3])
+    assert_array_equal(estimator.transform(curve), codes)
+
+
+def test_a_cancelled_run_does_not_go_on(quick, curve, lanes, monkeypatch):
+    runs = []
+    begin = _trials.Recipe.begin
+    monkeypatch.setattr(
+        _trials.Recipe, "begin", lambda *a: runs.append(begin(*a).run) or begin(*a)
+    )
+    quick(cv=None).fit(curve)
+    runs[0].cancel()
+    with pytest.raises(CancelledError):
+        runs[0].advance(1)
+
+
+def test_nothing_is_compiled_twice(quick, curve, lanes, compiled):
+    lanes(True)
+    jax.clear_caches()
+    quick(cv=5).fit(curve)
+    assert Counter(compiled) == {
+        "jit(train_block)": 1,
+        "jit(_encode_tiles)": 1,
+        "jit(_decode_tiles)": 1,
+    }
+
+
+def test_each_epoch_is_told_once(quick, curve, lanes, capsys):
+    told = []
+    for is_open in (False, True):
+        lanes(is_open)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            quick(cv=2, verbose=1, learning_rate=1e-2, max_iter=12).fit(curve)
+        told.append(capsys.readouterr().out.splitlines())
+    assert told[0] == told[1] and len(told[0]) > 24
