@@ -3,8 +3,7 @@
 NumPy and scikit-learn only. How the nets stand on PCA is ``_linear``'s.
 """
 
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import nullcontext
 from threading import Lock
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
 SMALLEST_SHARE = 1e-13  # of the first variance, below which an axis is none
 POWER_ROUNDS, OVERSAMPLED = 4, 10  # of the randomised way to leading axes; axes beyond these
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
-_ONE_AT_A_TIME = Lock()
+FEW_NUMBERS = 2**20  # in rows whose products one thread makes as soon
 
 
 class Axes(NamedTuple):
@@ -146,20 +145,44 @@ def _regression(centred, loadings, ridge):
         return np.linalg.solve(gram, (centred @ loadings).T).T
 
 
-@contextmanager
+class _OneThread:
+    """What ``one_thread`` returns; callers may be many, and within one another."""
+
+    def __init__(self):
+        self._lock, self._n_callers = Lock(), 0
+        self._blas = self._limit = None
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_callers == 0:
+                self._blas = self._blas or ThreadpoolController()
+                self._limit = self._blas.limit(limits=1, user_api="blas")
+            self._n_callers += 1
+
+    def __exit__(self, *reason):
+        with self._lock:
+            self._n_callers -= 1
+            if self._n_callers == 0:
+                self._limit.restore_original_limits()
+
+
+_ONE_THREAD = _OneThread()
+
+
 def one_thread():
     """Have BLAS use one thread: for small matrices more are slower.
 
-    They wait for those of the program that trains, and beyond a hundred rows sums would depend
-    on their number. It is the whole process's: one caller at a time.
+    They wait for those of the program that trains, and it for them: OpenBLAS's are busy for a
+    while after each product. Beyond a hundred rows sums would depend on their number, too. It
+    is the whole process's, until the last caller leaves.
     """
-    with _ONE_AT_A_TIME, _threads().limit(limits=1, user_api="blas"):
-        yield
+    return _ONE_THREAD
 
 
-@lru_cache(maxsize=1)
-def _threads():
-    return ThreadpoolController()
+def few_threads(X):
+    """Have BLAS use ``one_thread`` where the rows ``X`` (n, d) are few."""
+    n_numbers = np.prod(X.shape, dtype=float)
+    return one_thread() if n_numbers <= FEW_NUMBERS else nullcontext()
 
 
 def fit_axes(rows, n_axes, n_components):

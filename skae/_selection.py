@@ -54,7 +54,8 @@ class Judge:
         self.objective = recipe.program.objective
         self.target, self.weight = rows.values, rows.weight
         self.n_components = recipe.network.n_components
-        self.seen, reference = recipe.pca_errors(rows, trial.pca)
+        with _axes.few_threads(rows.values):
+            self.seen, reference = recipe.pca_errors(rows, trial.pca)
         self.reference = agreed(recipe.program.mesh, reference)
         self.total = self.reference[:, 0]  # no component: each row's own variance
         self.corrupted = self.seen

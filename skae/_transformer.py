@@ -647,7 +647,7 @@ class AutoencoderTransformer(
             steps_before=steps,
         )
         axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
-        trial = recipe.go_on(rows, axes, n_seen, model, before.pause)
+        trial = recipe.unjudged.go_on(rows, axes, n_seen, model, before.pause)
         outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
         self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
         self._stream = Stream(axes, n_seen, trial.run.pause(), before.seed)
@@ -711,14 +711,16 @@ class AutoencoderTransformer(
     def _train(self, recipe, rows, held_out, splits, continued, watch, lane):
         """Train, gated by the rows that are there to judge; return an Outcome."""
         beside = {"watch": watch, "lane": lane}
-        if continued is not None:
-            trial = recipe.resume(rows, continued)
-        elif held_out is not None or self.cv is None:
-            trial = recipe.begin(rows, REFIT)
+
+        def begun(recipe):
+            if continued is not None:
+                return recipe.resume(rows, continued)
+            return recipe.begin(rows, REFIT)
+
         if held_out is not None:
-            return select(recipe, rows, [(trial, held_out)], refit=False, **beside)
+            return select(recipe, rows, [(begun(recipe), held_out)], refit=False, **beside)
         if continued is not None or self.cv is None:
-            return train_ungated(rows, trial, **beside)
+            return train_ungated(rows, begun(recipe.unjudged), **beside)
         refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
         n_rows, n_columns = rows.values.shape
         is_costly = n_rows > most_rows(n_columns) or not refit

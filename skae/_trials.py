@@ -34,6 +34,7 @@ MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances 
 MOST_KEPT = 2**24  # numbers in the weights of the checkpoints that a fold keeps
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
+UNJUDGED_BLOCKS = 4  # of half a second at most, up to a checkpoint that nobody judges
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
 
 
@@ -80,14 +81,21 @@ class Recipe:
         """The static record of the architecture."""
         return self.autoencoder.network
 
+    @property
+    def unjudged(self):
+        """The same Recipe with few checkpoints, as nobody judges them: blocks go unbroken."""
+        stride = max(self.plan.check_steps, UNJUDGED_BLOCKS * self.plan.block_steps)
+        return replace(self, plan=replace(self.plan, check_steps=stride))
+
     def begin(self, rows, stream):
         """Return a Trial on the scaled ``rows``: PCA fitted, nets at their start."""
-        reduction, rows = self.reduced(rows)
-        pca, filled = self.fit_pca(rows)
-        path, filler = self._path(rows, pca, filled)
-        start = "pca" if self.linear and self.autoencoder.begins_at_pca else "random"
-        params = self._params(stream)
-        return self._trial(rows, stream, pca, filler, path, params, start, reduction)
+        with _axes.few_threads(rows.values):
+            reduction, rows = self.reduced(rows)
+            pca, filled = self.fit_pca(rows)
+            path, filler = self._path(rows, pca, filled)
+            start = "pca" if self.linear and self.autoencoder.begins_at_pca else "random"
+            params = self._params(stream)
+            return self._trial(rows, stream, pca, filler, path, params, start, reduction)
 
     def go_on(self, rows, axes, n_seen, model=None, pause=None):
         """Return a Trial on the next ``rows`` of a stream: its ``n_seen`` have these ``axes``.

@@ -127,8 +127,9 @@ def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
 
 
 @pytest.mark.parametrize("n", [1, 2, 6])
-def test_interrupted_without_a_gate(quick, X, interrupt_at, n):
+def test_interrupted_without_a_gate(quick, X, interrupt_at, monkeypatch, n):
     """The last checkpoint is kept: PCA itself where there was none."""
+    monkeypatch.setattr(_trials, "UNJUDGED_BLOCKS", 0)  # as many of them as with a gate
     interrupt_at(n)
     estimator = quick(cv=None)
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):
@@ -266,6 +267,7 @@ def diverge(monkeypatch, n):
 @pytest.mark.parametrize("cv", [None, 2, "auto"])
 def test_divergence_is_told_with_advice(quick, X, monkeypatch, n, cv):
     """The last finite weights are kept: here PCA, or the checkpoint before the n-th."""
+    monkeypatch.setattr(_trials, "UNJUDGED_BLOCKS", 0)  # as many of them as with a gate
     estimator = quick(cv=cv)
     diverge(monkeypatch, n)
     with pytest.warns(ConvergenceWarning, match="learning_rate=.*scaling=.*[Ll]ower") as caught:
