@@ -21,7 +21,12 @@ from skae._rows import tiles
 
 TILE_ROWS = 64  # where a device is slow to start and quick to compute
 BLOCK_NUMBERS = 2**17  # float32 numbers in a block of tiles: within a core's own cache
+BLOCK_ROWS = 2**9  # at most: one row, too, has a whole block to fill
 IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
+READ_BY_BOTH = "mean", "basis", "code_scale", "strength"  # of what a path holds
+READ_BY_ENCODER = *READ_BY_BOTH, "projection", "gain", "code_log_variance"
+READ_BY_DECODER = *READ_BY_BOTH, "loadings", "offset", "output_scale", "floor", "ceiling"
+READ_BY_DECODER += "origin", "unit", "margin"
 _COMPILING = Lock()  # first blocks of two threads: one of them compiles
 
 
@@ -167,7 +172,7 @@ class Model:
     def _stream(self, read, n_rows, width, half, program):
         """Yield (part, results) of all blocks; those ahead are being computed meanwhile."""
         widest = max(width, len(self.path.lower))
-        n_tiles = max(1, BLOCK_NUMBERS // (half.tile_rows * widest))
+        n_tiles = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // widest) // half.tile_rows)
         ahead = deque()
         for part, block in tiles(read, n_rows, (n_tiles, half.tile_rows, width)):
             n_used = -(-(part.stop - part.start) // half.tile_rows)
@@ -198,7 +203,7 @@ def _encoder(model):
         if read is not None:
             path = path._replace(basis=None, projection=path.basis[:, :k])
             layers = read
-    return path, {"encoder": layers}
+    return path.only(READ_BY_ENCODER), {"encoder": layers}
 
 
 def _decoder(model):
@@ -216,7 +221,7 @@ def _decoder(model):
                     offset=path.offset @ basis,
                     output_scale=np.ones_like(path.mean),
                 )
-    return path, {"decoder": layers}
+    return path.only(READ_BY_DECODER), {"decoder": layers}
 
 
 @partial(jax.jit, static_argnums=0)
@@ -233,7 +238,7 @@ def _decode_tiles(autoencoder, path, params, n_kept, block, n_used):
         out = autoencoder.decode(path, params, z, n_kept)
         return jnp.clip(autoencoder.columns(path, out), path.floor, path.ceiling)
 
-    return _each_tile(decode_row, block, n_used, len(path.lower))
+    return _each_tile(decode_row, block, n_used, len(path.floor))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -25,7 +25,7 @@ def second_lane(recipe, rows, device):
     """
     plan = recipe.plan
     is_small = plan.n_numbers * plan.n_checks <= MOST_NUMBERS
-    is_small = is_small and not isinstance(rows.values, LongRows)
+    is_small &= recipe.is_reduced or not isinstance(rows.values, LongRows)
     is_one_device = recipe.program.mesh is None and is_processor()
     if not (is_small and is_one_device and plan.work >= LEAST_WORK and cpu_count() > 1):
         yield None

@@ -56,6 +56,10 @@ class LinearPath(NamedTuple):
     strength: np.ndarray
     cell_weight: np.ndarray | None = None
 
+    def only(self, names):
+        """Return the path with None for all but ``names``: each array costs a call time."""
+        return self._replace(**dict.fromkeys(set(self._fields).difference(names)))
+
 
 def pca_path(
     rows, axes, n_components, *, link, clip, filled=None, interval=None, in_columns=False
