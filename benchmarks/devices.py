@@ -46,6 +46,7 @@ def main(arguments=None):
     batch = options.batch
     compare("one batch, half of it each", cores, batch, batch, options.repeats)
     compare("a batch for each", cores, batch, 2 * batch, options.repeats)
+    compare("two batches for each", cores, 2 * batch, 4 * batch, options.repeats)
 
 
 def parse(arguments):
