@@ -18,7 +18,8 @@ from benchmarks.speed import NETS, default_plan, in_turn, spread
 
 N_CORES = len(os.sched_getaffinity(0))
 STEPPED = ("skae", "torch", "skorch", "keras-jax", "keras-torch", "MLPRegressor")
-SEARCHED = ("skae", "skorch", "keras-jax", "keras-torch", "skae, defaults")
+SEARCHED = ("skae", "skorch", "keras-jax", "keras-torch")
+LONG_SEARCHES = ("skae, defaults",)  # of --all alone
 MOST_SEARCH = 1 / 10  # of the wall time of skorch and of Keras
 PLAN = {
     "net": {"k": 8, "hidden": [128, 64], "epochs": 20, "batch_size": 64},
@@ -132,13 +133,13 @@ def process_commands(pool, models, file, X):
     return commands
 
 
-def run_search(pool, records, models, fits, limit):
+def run_search(pool, records, models, fits, limit, *, searched):
     """Print the wall time of grid searches of 20 candidates x 5 folds on digits."""
     print("GridSearchCV on digits' training rows, 20 candidates x 5 folds, one process, warm:")
     print(
         f"{json.dumps(PLAN['net'])}, AdamW; numbers: 5 rates x 4 decays; structures: 5 rates x"
     )
-    print('4 widths. "skae, defaults" is the default estimator, gate and all: half an hour\n')
+    print('4 widths. "skae, defaults" (--all) is the default estimator, gate and all\n')
     columns = {
         "grid": 10,
         "model": 14,
@@ -151,7 +152,7 @@ def run_search(pool, records, models, fits, limit):
     file = fits.file(CASES["digits"], 0)
     for kind in PLAN["grids"]:
         seconds = {}
-        for model in (m for m in SEARCHED if m.partition(",")[0] in models):
+        for model in (m for m in searched if m.partition(",")[0] in models):
             record = search_record(pool, records, model, file, kind, limit)
             if "error" in record:
                 print(f"{kind}, {model}: {record['error']}")

@@ -24,7 +24,9 @@ from benchmarks._cases import BUNDLED, SETS
 from benchmarks._peer_models import MODELS
 from benchmarks._peer_quality import Fits, cases, run_grid, run_quality, run_time, verdicts
 from benchmarks._peer_speed import (
+    LONG_SEARCHES,
     N_CORES,
+    SEARCHED,
     interpreters,
     run_inference,
     run_memory,
@@ -113,11 +115,14 @@ def parse(arguments):
 
 def run_parts(options, pool, records, models, fits):
     """Run the chosen parts, in the order of PARTS."""
+    searched = (*SEARCHED, *LONG_SEARCHES) if options.all else SEARCHED
     jobs = list(cases(options.sets, options.components, options.seeds))
     parts = {
         "steps": lambda: run_steps(pool, records, models, options.repeats),
         "process": lambda: run_process(pool, records, models, fits.folder, options.repeats),
-        "search": lambda: run_search(pool, records, models, fits, 10 * options.limit),
+        "search": lambda: run_search(
+            pool, records, models, fits, 10 * options.limit, searched=searched
+        ),
         "inference": lambda: run_inference(pool, records, models),
         "memory": lambda: run_memory(pool, records, models, fits.folder),
         "quality": lambda: run_quality(fits, models, jobs),

@@ -31,6 +31,11 @@ class Progress:
             self.context = estimator._init_callback_context(max_subtasks=None)
             self.context.call_on_fit_task_begin(estimator=estimator, X=X)
 
+    @property
+    def is_silent(self):
+        """Whether nobody is told anything."""
+        return not (self.estimator.verbose or getattr(self.estimator, "_skl_callbacks", ()))
+
     def __call__(self, trial, criterion):
         """Report the epochs that have ended since this trial's checkpoint before."""
         if self.estimator.verbose:

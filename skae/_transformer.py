@@ -720,7 +720,8 @@ class AutoencoderTransformer(
         if held_out is not None:
             return select(recipe, rows, [(begun(recipe), held_out)], refit=False, **beside)
         if continued is not None or self.cv is None:
-            return train_ungated(rows, begun(recipe.unjudged), **beside)
+            recipe = recipe.unjudged if watch.is_silent else recipe
+            return train_ungated(rows, begun(recipe), **beside)
         refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
         n_rows, n_columns = rows.values.shape
         is_costly = n_rows > most_rows(n_columns) or not refit

@@ -83,7 +83,7 @@ class Recipe:
 
     @property
     def unjudged(self):
-        """The same Recipe with few checkpoints, as nobody judges them: blocks go unbroken."""
+        """The same Recipe with few checkpoints, as nobody looks at them: blocks go unbroken."""
         stride = max(self.plan.check_steps, UNJUDGED_BLOCKS * self.plan.block_steps)
         return replace(self, plan=replace(self.plan, check_steps=stride))
 
@@ -351,7 +351,7 @@ class Trial:
 
     def rewind(self, check):
         """Go back to a checkpoint, as if training had ended there; it does not go on."""
-        if self.check > check:
+        if self.check >= check:  # what came later, a divergence too, has not been
             self.check, self.losses, self.diverged = check, self.losses[:check], False
 
     def keep(self, checks):
