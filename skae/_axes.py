@@ -23,7 +23,6 @@ FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
 SMALLEST_SHARE = 1e-13  # of the first variance, below which an axis is none
 POWER_ROUNDS, OVERSAMPLED = 4, 10  # of the randomised way to leading axes; axes beyond these
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
-FEW_NUMBERS = 2**20  # in rows whose products one thread makes as soon
 
 
 class Axes(NamedTuple):
@@ -154,16 +153,24 @@ class _OneThread:
 
     def __enter__(self):
         with self._lock:
-            if self._n_callers == 0:
-                self._blas = self._blas or ThreadpoolController()
-                self._limit = self._blas.limit(limits=1, user_api="blas")
-            self._n_callers += 1
+            try:
+                if self._n_callers == 0:
+                    self._blas = self._blas or ThreadpoolController()
+                    self._limit = self._blas.limit(limits=1, user_api="blas")
+                self._n_callers += 1
+            except BaseException:  # Ctrl-C at this very moment
+                self._leave()
+                raise
 
     def __exit__(self, *reason):
         with self._lock:
             self._n_callers -= 1
-            if self._n_callers == 0:
-                self._limit.restore_original_limits()
+            self._leave()
+
+    def _leave(self):
+        if self._n_callers == 0 and self._limit is not None:
+            self._limit.restore_original_limits()
+            self._limit = None
 
 
 _ONE_THREAD = _OneThread()
@@ -180,9 +187,8 @@ def one_thread():
 
 
 def few_threads(X):
-    """Have BLAS use ``one_thread`` where the rows ``X`` (n, d) are few."""
-    n_numbers = np.prod(X.shape, dtype=float)
-    return one_thread() if n_numbers <= FEW_NUMBERS else nullcontext()
+    """Have BLAS use ``one_thread`` where rows ``X`` are an array: these are few."""
+    return nullcontext() if isinstance(X, LongRows) else one_thread()
 
 
 def fit_axes(rows, n_axes, n_components):

@@ -44,6 +44,17 @@ def is_processor():
     return getattr(device, "platform", device) == "cpu"
 
 
+def carried(function):
+    """Return ``function`` for another thread: it computes there as it would here."""
+    device = jax.default_device.value
+
+    def compute(*arguments):
+        with jax.default_device(device), computing():
+            return function(*arguments)
+
+    return compute
+
+
 def find_device(name):
     """Return this process's JAX device ``name``; raise ValueError naming those there are."""
     platform, _, index = name.partition(":")

@@ -6,10 +6,8 @@ the host prepares the next one.
 """
 
 from collections import deque
-from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from threading import Lock
 from typing import NamedTuple
 
 import jax
@@ -21,13 +19,12 @@ from skae._rows import tiles
 
 TILE_ROWS = 64  # where a device is slow to start and quick to compute
 BLOCK_NUMBERS = 2**17  # float32 numbers in a block of tiles: within a core's own cache
-BLOCK_ROWS = 2**9  # at most: one row, too, has a whole block to fill
+BLOCK_TILES = 2**6  # at most: one row, too, has a whole block to fill
 IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
 READ_BY_BOTH = "mean", "basis", "code_scale", "strength"  # of what a path holds
 READ_BY_ENCODER = *READ_BY_BOTH, "projection", "gain", "code_log_variance"
 READ_BY_DECODER = *READ_BY_BOTH, "loadings", "offset", "output_scale", "floor", "ceiling"
 READ_BY_DECODER += "origin", "unit", "margin"
-_COMPILING = Lock()  # first blocks of two threads: one of them compiles
 
 
 class Half(NamedTuple):
@@ -172,12 +169,11 @@ class Model:
     def _stream(self, read, n_rows, width, half, program):
         """Yield (part, results) of all blocks; those ahead are being computed meanwhile."""
         widest = max(width, len(self.path.lower))
-        n_tiles = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // widest) // half.tile_rows)
+        n_tiles = max(1, min(BLOCK_TILES, BLOCK_NUMBERS // (half.tile_rows * widest)))
         ahead = deque()
         for part, block in tiles(read, n_rows, (n_tiles, half.tile_rows, width)):
             n_used = -(-(part.stop - part.start) // half.tile_rows)
-            with nullcontext() if ahead else _COMPILING:
-                ahead.append((part, program(block, np.int32(n_used))))
+            ahead.append((part, program(block, np.int32(n_used))))
             if len(ahead) > IN_FLIGHT:
                 yield _fetched(*ahead.popleft())
         while ahead:

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from joblib import cpu_count
+from threadpoolctl import threadpool_info
 
-from skae._device import computing, is_processor
+from skae._device import carried, is_processor
 from skae._long import LongRows
 
 LEAST_WORK = 2**30  # multiplications of a training, below which a thread is not worth it
@@ -18,53 +19,52 @@ MOST_NUMBERS = 2**25  # in the weights of all checkpoints of a training, above w
 
 
 @contextmanager
-def second_lane(recipe, rows, device):
+def second_lane(recipe, rows):
     """Give a Lane for trainings on ``rows`` on a processor; None where one lane is enough.
 
     A training that goes ahead holds its own rows, and keeps all its checkpoints.
     """
-    plan = recipe.plan
-    is_small = plan.n_numbers * plan.n_checks <= MOST_NUMBERS
+    plan, program = recipe.plan, recipe.program
+    is_small = program.n_init * plan.n_numbers * plan.n_checks <= MOST_NUMBERS
     is_small &= recipe.is_reduced or not isinstance(rows.values, LongRows)
-    is_one_device = recipe.program.mesh is None and is_processor()
-    if not (is_small and is_one_device and plan.work >= LEAST_WORK and cpu_count() > 1):
+    is_worth_it = is_small and program.n_init * plan.work >= LEAST_WORK
+    if not (is_worth_it and program.mesh is None and is_processor() and n_threads() > 1):
         yield None
         return
-    lane = Lane(device)
+    lane = Lane()
     try:
         yield lane
     finally:
         lane.close()
 
 
-class Lane:
-    """A thread that does one thing after another, as ``device`` asks for."""
+def n_threads():
+    """Return how many threads may be busy: as many cores as there are, or as BLAS may use.
 
-    def __init__(self, device):
-        self.device = device
+    joblib's processes, and users, tell BLAS where others are at work beside this one.
+    """
+    told = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+    return min([cpu_count(), *told])
+
+
+class Lane:
+    """A thread that does one thing after another, on the device of whoever asks."""
+
+    def __init__(self):
         self._thread = ThreadPoolExecutor(1, "skae")
         self._runs = []
 
     def submit(self, function, *arguments):
         """Have ``function`` called after all that was submitted before; return its Future."""
-        return self._thread.submit(self._compute, function, *arguments)
+        return self._thread.submit(carried(function), *arguments)
 
-    def also(self, function, items):
-        """Return ``function`` of one or two ``items``, the second one's from this lane."""
-        first, *others = items
-        there = [self.submit(function, item) for item in others]
-        return [function(first), *(future.result() for future in there)]
-
-    def stops(self, run):
+    def cancel_at_end(self, run):
         """Have ``run`` cancelled where this lane is left before it ended."""
         self._runs.append(run)
 
     def close(self):
         """Leave: what has not begun never will, what has begun ends soon."""
-        for run in self._runs:
-            run.cancel()
-        self._thread.shutdown(cancel_futures=True)
-
-    def _compute(self, function, *arguments):
-        with computing(self.device):
-            return function(*arguments)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        while self._runs:
+            self._runs.pop().cancel()
+        self._thread.shutdown()

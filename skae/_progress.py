@@ -32,9 +32,14 @@ class Progress:
             self.context.call_on_fit_task_begin(estimator=estimator, X=X)
 
     @property
+    def calls_back(self):
+        """Whether callbacks see each checkpoint, in its turn."""
+        return bool(getattr(self.estimator, "_skl_callbacks", ()))
+
+    @property
     def is_silent(self):
         """Whether nobody is told anything."""
-        return not (self.estimator.verbose or getattr(self.estimator, "_skl_callbacks", ()))
+        return not (self.estimator.verbose or self.calls_back)
 
     def __call__(self, trial, criterion):
         """Report the epochs that have ended since this trial's checkpoint before."""

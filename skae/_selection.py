@@ -6,7 +6,6 @@ step. Where a second lane is there, that goes on beside the first fold. Everythi
 the very programs that transform and inverse_transform run.
 """
 
-from concurrent.futures import wait
 from dataclasses import dataclass
 from itertools import islice
 
@@ -54,8 +53,7 @@ class Judge:
         self.objective = recipe.program.objective
         self.target, self.weight = rows.values, rows.weight
         self.n_components = recipe.network.n_components
-        with _axes.few_threads(rows.values):
-            self.seen, reference = recipe.pca_errors(rows, trial.pca)
+        self.seen, reference = recipe.pca_errors(rows, trial.pca)
         self.reference = agreed(recipe.program.mesh, reference)
         self.total = self.reference[:, 0]  # no component: each row's own variance
         self.corrupted = self.seen
@@ -160,11 +158,12 @@ class Trail:
 
     Where nets are large, the weights of its best checkpoints only are kept.
     ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included;
-    ``values`` (n_checks + 1,) are the validation curve.
+    ``values`` (n_checks + 1,) are the validation curve. Where another thread compiles what
+    judges, ``compiled`` is its Future.
     """
 
-    def __init__(self, trial, judge):
-        self.trial, self.judge = trial, judge
+    def __init__(self, trial, judge, compiled=None):
+        self.trial, self.judge, self.compiled = trial, judge, compiled
         if trial.start == "pca":
             start = judge.start_costs(trial.model(0))
             self.costs = [np.stack([start] * len(trial.variants))]
@@ -176,6 +175,8 @@ class Trail:
         """Train up to the next checkpoint and judge it; False where there is no other one."""
         if not self.trial.advance():
             return False
+        if self.compiled is not None:
+            self.compiled.result()
         costs = self._costs()
         is_finite = np.isfinite(costs).all(axis=(1, 2), keepdims=True)
         if not is_finite.any():
@@ -183,9 +184,12 @@ class Trail:
             return False
         self.costs.append(np.where(is_finite, costs, np.inf))
         self.values = validation_curve([self])
+        return True
+
+    def keep_best(self):
+        """Forget the weights of all other checkpoints, as far as these are large."""
         best = 1 + np.argsort(self.values[1:], kind="stable")[: self.trial.most_kept]
         self.trial.keep({0, *best.tolist()})
-        return True
 
     @property
     def unit(self):
@@ -262,30 +266,27 @@ class Outcome:
 class Ahead:
     """The training on all rows, under way in a ``lane`` before it is known where it ends."""
 
-    def __init__(self, lane, recipe, rows):
-        self.lane = lane
-        self._trial = lane.submit(self._begin, recipe, rows)
+    def __init__(self, lane, trial):
+        self.lane, self.trial = lane, trial
         self._moves = []
+        lane.cancel_at_end(trial.run)
 
-    def go_on(self):
-        """Train up to the next checkpoint, in the lane's own time."""
-        self._moves.append(self.lane.submit(lambda: self._trial.result().advance()))
+    def go_to(self, check):
+        """Train up to a checkpoint, in the lane's own time."""
+        while len(self._moves) < check:
+            self._moves.append(self.lane.submit(self.trial.advance))
 
-    def at(self, check):
-        """Return the Trial at checkpoint ``check``, or before it where it went no further."""
-        for move in self._moves[check:]:
-            move.cancel()
-        wait(self._moves)
+    def end_at(self, check):
+        """Wait for checkpoint ``check``, if it was asked for; what came later is forgotten."""
         for move in self._moves[:check]:
             move.result()
-        trial = self._trial.result()
-        trial.rewind(check)
-        return trial
+        if len(self._moves) > check:
+            self.leave()
+        self.trial.rewind(check)
 
-    def _begin(self, recipe, rows):
-        trial = recipe.begin(rows, REFIT)
-        self.lane.stops(trial.run)
-        return trial
+    def leave(self):
+        """Train no further."""
+        self.lane.close()
 
 
 def select(recipe, rows, trials, *, refit, watch, lane=None):
@@ -296,20 +297,17 @@ def select(recipe, rows, trials, *, refit, watch, lane=None):
     leaves the best fold's net, later the last checkpoint. ``lane`` is a second one, if any.
     """
     trails, stop, ahead = [], None, None
-    trials = iter(trials)
+    trials, at_once = iter(trials), 1 if lane is None else FOLDS_AT_ONCE
     try:
-        while folds := list(islice(trials, FOLDS_AT_ONCE if trails else 1)):
-            added = []
-            for trial, held_out in folds:
-                added.append(Trail(trial, Judge(held_out, trial)))
-                trails.append(added[-1])
-                if lane is not None:
-                    lane.stops(trial.run)
-            if lane is not None and len(trails) == 1:
-                lane.submit(trial.model(0).warm_up)
-                ahead = Ahead(lane, recipe, rows) if refit else None
-            _follow(added, watch, lane, ahead)
-            if _gain_is_clear(trails):
+        while True:
+            n_before, n_wanted = len(trails), FOLDS_AT_ONCE if trails else 1
+            for folds in _batched(islice(trials, n_wanted), at_once):
+                added = [_begin_trail(*fold, lane, is_first=not trails) for fold in folds]
+                trails += added
+                if lane is not None and refit and n_before == 0:
+                    ahead = Ahead(lane, recipe.begin(rows, REFIT))
+                _follow(added, watch, lane, ahead if n_before == 0 else None)
+            if len(trails) == n_before or _gain_is_clear(trails):
                 break
     except (KeyboardInterrupt, StopFit) as reason:
         if lane is not None:
@@ -325,30 +323,47 @@ def select(recipe, rows, trials, *, refit, watch, lane=None):
     judged = [(trail.trial, trail.judge) for trail in trails]
     outcome = _outcome(judged, best, variant, values)
     outcome.interrupted = stop is KeyboardInterrupt
-    del trials, trails, folds, added, judged, trial, held_out  # large, not needed any more
+    del trials, trails, folds, added, judged  # large, and not needed any more
     if best == 0 and start == "pca":
+        if ahead is not None:
+            ahead.leave()
         outcome.model, outcome.axes = recipe.pca(rows)
     elif refit and stop is None:
         _refit(recipe, rows, best, variant, outcome, watch, ahead)
     return outcome
 
 
+def _batched(items, size):
+    """Yield lists of at most ``size`` items, each begun when it is asked for."""
+    return iter(lambda: list(islice(items, size)), [])
+
+
+def _begin_trail(trial, held_out, lane, *, is_first):
+    """Return the Trail of a fold; in a ``lane``, what judges is compiled beside the first."""
+    compiled = None
+    if lane is not None:
+        lane.cancel_at_end(trial.run)
+        compiled = lane.submit(trial.model(0).warm_up) if is_first else None
+    return Trail(trial, Judge(held_out, trial), compiled)
+
+
 def _follow(trails, watch, lane, ahead):
     """Train one or two ``trails`` until budgets end or criteria have long stopped falling.
 
-    Training on all rows, if it is to go ``ahead``, keeps pace with the first fold's.
+    Training on all rows, if it goes ``ahead``, keeps pace; it begins when all is compiled.
     """
     active = trails
     while active:
-        if ahead is not None and len(trails) == 1:
-            ahead.go_on()
-        if lane is None:
-            moved = [trail.advance() for trail in active]
-        else:
-            moved = lane.also(Trail.advance, active)
+        if ahead is not None and active[0].trial.check > 0:
+            ahead.go_to(active[0].trial.check + 1)
+        first, *others = active
+        beside = [lane.submit(trail.advance) for trail in others]
+        moved = [first.advance(), *(future.result() for future in beside)]
         active = [trail for trail, has_moved in zip(active, moved, strict=True) if has_moved]
         if any([watch(trail.trial, trail.values[-1]) for trail in active]):
             raise StopFit
+        for trail in active:
+            trail.keep_best()
         active = [trail for trail in active if not trail.is_spent]
     for trail in trails:
         trail.trial.run.release()
@@ -381,18 +396,26 @@ def _gain_is_clear(trails):
 
 def _refit(recipe, rows, best, variant, outcome, watch, ahead):
     """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
-    trial = None
+    trial = None if ahead is None else ahead.trial
     try:
-        trial = recipe.begin(rows, REFIT) if ahead is None else ahead.at(best)
-        is_asked_to_stop = trial.check > 0 and watch(trial, None)
-        while not is_asked_to_stop and trial.check < best and trial.advance():
+        if ahead is None:
+            trial = recipe.begin(rows, REFIT)
+        else:
+            ahead.end_at(best)
+            watch(trial, None)
+        while trial.check < best and trial.advance():
             trial.keep({trial.check})
-            is_asked_to_stop = watch(trial, None)
+            if watch(trial, None):
+                break
     except KeyboardInterrupt:
         outcome.interrupted = True
+        if ahead is not None:
+            ahead.leave()
+            trial.rewind(best)
     outcome.diverged |= trial is not None and trial.diverged
     if trial is None or trial.check == 0:
         return  # not one block: the first fold's net stays
+    trial.run.release()
     outcome.model, outcome.axes = trial.model(variant=variant), trial.pca.axes
     outcome.losses = trial.all_losses(variant[1])
     if trial.check < best:
@@ -402,13 +425,14 @@ def _refit(recipe, rows, best, variant, outcome, watch, ahead):
 def train_ungated(rows, trial, *, watch, lane=None):
     """Train ``trial``, begun on ``rows``, and keep the last checkpoint; return an Outcome."""
     judge, interrupted = Judge(rows.some(CURVE_ROWS), trial), False
-    if lane is not None:
-        lane.submit(trial.model(0).warm_up)
+    compiled = None if lane is None else lane.submit(trial.model(0).warm_up)
     try:
         while trial.advance():
             trial.keep({trial.check})
             if watch(trial, None):
                 break
+        if compiled is not None:
+            compiled.result()
     except KeyboardInterrupt:
         interrupted = True
     outcome = _outcome([(trial, judge)], trial.check, _best_restart(trial), np.empty(0))

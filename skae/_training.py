@@ -6,11 +6,9 @@ knows the estimator or the architecture.
 """
 
 from concurrent.futures import CancelledError
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import zip_longest
-from threading import Lock
 from typing import NamedTuple
 
 import jax
@@ -26,7 +24,6 @@ AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
-_COMPILING = Lock()  # runs of two threads begin one after another: the first one compiles
 
 
 @dataclass(frozen=True)
@@ -199,18 +196,17 @@ class Run:
         batches = spread(self.program.mesh, batches)
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
-        with _COMPILING if self.step == 0 else nullcontext():
-            self.state, losses = train_block(
-                self.program,
-                self.packing,
-                self.state,
-                self.path,
-                batches,
-                rates,
-                self.numbers,
-                np.int32(self.steps_before + self.step),
-                np.int32(count),
-            )
+        self.state, losses = train_block(
+            self.program,
+            self.packing,
+            self.state,
+            self.path,
+            batches,
+            rates,
+            self.numbers,
+            np.int32(self.steps_before + self.step),
+            np.int32(count),
+        )
         self.step += count
         return losses
 

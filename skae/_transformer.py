@@ -1,7 +1,7 @@
 """AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from numbers import Integral, Real
 from types import FunctionType
@@ -561,7 +561,7 @@ class AutoencoderTransformer(
             check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
         splits = self._splits(rows, y, groups, kept, seed)
-        with second_lane(recipe, rows, self.device) as lane:
+        with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
             outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
         bounds = self._bounds if continued else _bounds(X, outcome.model)
         self._set_fitted(outcome, scaling, bounds, recipe)

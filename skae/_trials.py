@@ -34,7 +34,7 @@ MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances 
 MOST_KEPT = 2**24  # numbers in the weights of the checkpoints that a fold keeps
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
-UNJUDGED_BLOCKS = 4  # of half a second at most, up to a checkpoint that nobody judges
+UNJUDGED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody judges
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
 
 
@@ -152,9 +152,11 @@ class Recipe:
     def fit_pca(self, rows):
         """Return the Pca of ``rows``, through the link where it has a range of its own."""
         k = self.network.n_components
-        axes, filler, filled = _axes.fit_axes(rows, self.n_axes, k)
-        filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
-        return agreed(self.program.mesh, self._pca_of(rows, axes, filler, filled)), filled
+        with _axes.few_threads(rows.values):
+            axes, filler, filled = _axes.fit_axes(rows, self.n_axes, k)
+            filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
+            pca = self._pca_of(rows, axes, filler, filled)
+        return agreed(self.program.mesh, pca), filled
 
     def _pca_of(self, rows, axes, filler, filled):
         k = self.network.n_components
@@ -227,13 +229,14 @@ class Recipe:
         k, seen, losses = self.network.n_components, rows.values, None
         if self.marks:
             seen = self.hide(seen, np.random.default_rng([self.seed, REFIT, 2]))
-        if is_plain and not np.isnan(seen).any():
-            errors = pca.axes.errors(seen, k)
-            return seen, errors if rows.left is None else errors + rows.left[:, None]
         if not is_plain:
             losses = partial(self._pca_losses, pca.path)
-        X, filled = rows.values, pca.filler.fill(seen)
-        errors = [pca.axes.errors_seen(X[p], filled[p], k, losses) for p in parts_of(X)]
+        with _axes.few_threads(rows.values):
+            if is_plain and not np.isnan(seen).any():
+                errors = pca.axes.errors(seen, k)
+                return seen, errors if rows.left is None else errors + rows.left[:, None]
+            X, filled = rows.values, pca.filler.fill(seen)
+            errors = [pca.axes.errors_seen(X[p], filled[p], k, losses) for p in parts_of(X)]
         return seen, np.concatenate(errors)
 
     def _pca_losses(self, path, target, linear):
@@ -286,10 +289,18 @@ class Recipe:
             x = filled if path.basis is None else filled @ path.basis
             return np.concatenate([x, np.isnan(X)], axis=1) if self.marks else x
 
+        def alone(inputs):
+            def filled(X):  # while another training does the same
+                with _axes.few_threads(X):
+                    return inputs(X)
+
+            return filled
+
         def load(part):
             values = X if part is None else X[part]
             if is_gappy:
-                return gather_missing(np.asarray(values), partial(self.hide, rng=rng), inputs)
+                values = np.asarray(values)
+                return gather_missing(values, partial(self.hide, rng=rng), alone(inputs))
             x = np.empty((len(values), self.network.n_inputs), np.float32)
             for place, block in placed(blocks_of(values)):
                 x[place] = inputs(block)

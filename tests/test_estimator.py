@@ -597,6 +597,12 @@ class TestCallbacks:
         last = recorder.models[-1]
         assert_array_equal(last.transform(X), estimator.transform(X))
 
+    def test_models_of_large_nets_are_there_when_they_are_shown(self, quick, X, monkeypatch):
+        monkeypatch.setattr("skae._trials.MOST_KEPT", 1)
+        recorder = Recorder()
+        quick(learning_rate=0.3, max_iter=8, cv=2).set_callbacks(recorder).fit(X)
+        assert len(recorder.models) > 8
+
     @pytest.mark.parametrize("cv", ["auto", 2, None])
     def test_true_stops_the_fit(self, quick, X, cv):
         estimator = quick(cv=cv, max_iter=20).set_callbacks(Recorder(stop=True)).fit(X)

@@ -1,6 +1,7 @@
 """Trainings side by side: the same results to the bit, and nothing that goes on afterwards."""
 
 import threading
+import time
 import warnings
 from collections import Counter
 from concurrent.futures import CancelledError
@@ -9,8 +10,11 @@ import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from threadpoolctl import ThreadpoolController
 
 from skae import _lanes, _selection, _training, _trials
+from skae._axes import one_thread
+from skae._device import computing
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def lanes(monkeypatch):
     def arrange(is_open):
         threads.clear()
         monkeypatch.setattr(_lanes, "LEAST_WORK", 0)
-        monkeypatch.setattr(_lanes, "cpu_count", lambda: 2 if is_open else 1)
+        monkeypatch.setattr(_lanes, "n_threads", lambda: 2 if is_open else 1)
         monkeypatch.setattr(_training, "train_block", noted)
         return threads
 
@@ -85,32 +89,122 @@ def test_folds_are_added_in_pairs_until_the_gain_is_clear(quick, curve, monkeypa
         assert [fold for fold in folds if fold != _trials.REFIT] == expected
 
 
-def test_training_on_all_rows_goes_on_from_where_it_went_ahead(quick, curve, lanes):
-    """It is begun once, and ends at the checkpoint that the folds chose."""
-    threads = lanes(True)
-    estimator = quick(cv=2, learning_rate=1e-2, max_iter=30, ordered=False).fit(curve)
+def test_training_on_all_rows_is_ended_where_the_folds_choose(quick, curve, lanes, monkeypatch):
+    """It is begun once, in the caller's thread, and most of it is done in the other one."""
+    begin, begun = _trials.Recipe.begin, []
+
+    def counted(recipe, rows, stream):
+        begun.append((stream, threading.current_thread() is threading.main_thread()))
+        return begin(recipe, rows, stream)
+
+    monkeypatch.setattr(_trials.Recipe, "begin", counted)
+    parameters = dict(cv=2, learning_rate=1e-2, max_iter=30, ordered=False)
+    n_alone = len(_fit_and_note(quick(**parameters), curve, lanes(False)))
+    begun.clear()
+    threads = _fit_and_note(quick(**parameters), curve, lanes(True))
+    assert Counter(begun)[_trials.REFIT, True] == 1 and all(here for _, here in begun)
+    assert threads.count("MainThread") < 0.75 * n_alone < len(threads)
+
+
+def _fit_and_note(estimator, X, threads):
+    estimator.fit(X)
     assert 0 < estimator.best_iter_ == len(estimator.loss_curve_)
-    assert Counter(threads)["skae"] <= Counter(threads)["MainThread"]
+    return threads
+
+
+def test_without_a_second_lane_one_fold_is_held_at_a_time(quick, curve, lanes, monkeypatch):
+    lanes(False)
+    begin, runs, n_held = _trials.Recipe.begin, [], []
+
+    def counted(*args):
+        trial = begin(*args)
+        runs.append(trial.run)
+        n_held.append(sum(run.source is not None for run in runs))
+        return trial
+
+    monkeypatch.setattr(_trials.Recipe, "begin", counted)
+    quick(cv=5, max_iter=6).fit(curve)
+    assert len(runs) >= 5 and max(n_held) == 1
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 11])
 def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
     """The caller's thread gets the signal; the other one ends before its next block."""
     lanes(True)
-    noted, own = _training.train_block, []
+    monkeypatch.setattr(_training, "_block_steps", lambda *sizes: 1)  # many to a checkpoint
+    noted, own, later = _training.train_block, [], []
 
     def interrupted(*args):
-        own.append(threading.current_thread() is threading.main_thread())
-        if own[-1] and sum(own) == n:
+        if threading.current_thread() is not threading.main_thread():
+            if len(own) == n:
+                later.append(1)
+                time.sleep(0.05)  # not to be done before anybody could cancel it
+            return noted(*args)
+        own.append(1)
+        if len(own) == n:
             raise KeyboardInterrupt
         return noted(*args)
 
     monkeypatch.setattr(_training, "train_block", interrupted)
-    estimator = quick(cv=5, max_iter=6, learning_rate=1e-2, ordered=False)
+    estimator = quick(cv=5, max_iter=60, learning_rate=1e-2, ordered=False)
     with pytest.warns(UserWarning, match="Interrupted"):
         estimator.fit(curve)
+    assert len(later) <= 2  # the one that runs, and one that had begun
     assert np.isfinite(estimator.inverse_transform(estimator.transform(curve))).all()
     assert estimator.error_ratio_ <= 1
+
+
+def test_ctrl_c_while_it_waits_keeps_what_was_reached(quick, curve, lanes, monkeypatch):
+    lanes(True)
+
+    def interrupted(ahead, check):
+        for move in ahead._moves[:3]:
+            move.result()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_selection.Ahead, "end_at", interrupted)
+    estimator = quick(cv=2, learning_rate=1e-2, max_iter=30, ordered=False)
+    with pytest.warns(UserWarning, match="Interrupted"):
+        estimator.fit(curve)
+    assert 3 <= estimator.best_iter_ == len(estimator.loss_curve_)
+
+
+def test_divergence_after_the_chosen_checkpoint_is_none(quick, curve, lanes, monkeypatch):
+    lanes(True)
+    noted = _training.train_block
+
+    def diverging(*args):
+        state, losses = noted(*args)
+        is_ahead = threading.current_thread() is not threading.main_thread()
+        return state, losses * np.float32(np.nan if is_ahead and args[-2] > 25 else 1)
+
+    monkeypatch.setattr(_training, "train_block", diverging)
+    estimator = quick(cv=[(np.arange(100), np.arange(100, 150))], max_iter=40)
+    monkeypatch.setattr(_selection, "_choice", lambda trails: (np.ones(41), 2, (1.0, 0)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(curve)
+    assert estimator.best_iter_ == 2
+
+
+def test_the_second_lane_computes_where_the_first_does():
+    lane, (device, *_) = _lanes.Lane(), jax.local_devices()
+    with jax.default_device(device), computing():
+        there = lane.submit(lambda: (jax.default_device.value, jax.enable_x64.value)).result()
+    lane.close()
+    assert there == (device, False)
+
+
+def test_callers_of_one_thread_may_overlap():
+    blas = ThreadpoolController().select(user_api="blas")
+    with blas.limit(limits=2):
+        before = [library["num_threads"] for library in blas.info()]
+        with one_thread():
+            with one_thread():
+                pass
+            inside = [library["num_threads"] for library in blas.info()]
+        after = [library["num_threads"] for library in blas.info()]
+    assert set(inside) == {1} and before == after
 
 
 def test_what_fails_in_the_second_lane_fails_the_fit(quick, curve, lanes, monkeypatch):
