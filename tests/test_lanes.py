@@ -136,9 +136,8 @@ def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
 
     def interrupted(*args):
         if threading.current_thread() is not threading.main_thread():
-            if len(own) == n:
-                later.append(1)
-                time.sleep(0.05)  # not to be done before anybody could cancel it
+            later.extend([1] if len(own) == n else [])
+            time.sleep(0.02)  # so that there is something left to be cancelled
             return noted(*args)
         own.append(1)
         if len(own) == n:
@@ -149,7 +148,7 @@ def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
     estimator = quick(cv=5, max_iter=60, learning_rate=1e-2, ordered=False)
     with pytest.warns(UserWarning, match="Interrupted"):
         estimator.fit(curve)
-    assert len(later) <= 2  # the one that runs, and one that had begun
+    assert len(later) <= 2  # of the eight to a checkpoint: one that runs, and one more
     assert np.isfinite(estimator.inverse_transform(estimator.transform(curve))).all()
     assert estimator.error_ratio_ <= 1
 
