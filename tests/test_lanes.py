@@ -127,7 +127,7 @@ def test_without_a_second_lane_one_fold_is_held_at_a_time(quick, curve, lanes, m
     assert len(runs) >= 5 and max(n_held) == 1
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 11])
+@pytest.mark.parametrize("n", [1, 2, 11, 20])
 def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
     """The caller's thread gets the signal; the other one ends before its next block."""
     lanes(True)
