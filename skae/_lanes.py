@@ -68,3 +68,29 @@ class Lane:
         while self._runs:
             self._runs.pop().cancel()
         self._thread.shutdown()
+
+
+class Ahead:
+    """The training on all rows, under way in a ``lane`` before it is known where it ends."""
+
+    def __init__(self, lane, trial):
+        self.lane, self.trial = lane, trial
+        self._moves = []
+        lane.cancel_at_end(trial.run)
+
+    def go_to(self, check):
+        """Train up to a checkpoint, in the lane's own time."""
+        while len(self._moves) < check:
+            self._moves.append(self.lane.submit(self.trial.advance))
+
+    def end_at(self, check):
+        """Wait for checkpoint ``check``, if it was asked for; what came later is forgotten."""
+        for move in self._moves[:check]:
+            move.result()
+        if len(self._moves) > check:
+            self.leave()
+        self.trial.rewind(check)
+
+    def leave(self):
+        """Train no further."""
+        self.lane.close()

@@ -14,6 +14,7 @@ import numpy as np
 from skae import _axes, _linear
 from skae._device import agreed
 from skae._inference import Model
+from skae._lanes import Ahead
 from skae._rows import interleaved, parts_of
 from skae._trials import REFIT
 
@@ -261,32 +262,6 @@ class Outcome:
         """The share of variance that the first 1..k components explain: it never falls."""
         unexplained = self.relative * self.pca_unexplained
         return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
-
-
-class Ahead:
-    """The training on all rows, under way in a ``lane`` before it is known where it ends."""
-
-    def __init__(self, lane, trial):
-        self.lane, self.trial = lane, trial
-        self._moves = []
-        lane.cancel_at_end(trial.run)
-
-    def go_to(self, check):
-        """Train up to a checkpoint, in the lane's own time."""
-        while len(self._moves) < check:
-            self._moves.append(self.lane.submit(self.trial.advance))
-
-    def end_at(self, check):
-        """Wait for checkpoint ``check``, if it was asked for; what came later is forgotten."""
-        for move in self._moves[:check]:
-            move.result()
-        if len(self._moves) > check:
-            self.leave()
-        self.trial.rewind(check)
-
-    def leave(self):
-        """Train no further."""
-        self.lane.close()
 
 
 def select(recipe, rows, trials, *, refit, watch, lane=None):

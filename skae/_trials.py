@@ -283,24 +283,17 @@ class Recipe:
         is_gappy = self.marks or has_missing(X)
 
         def inputs(X):
-            filled = filler.fill(X) - path.mean
-            if is_long:  # products that may come again in each pass: in float32
-                filled = filled.astype(np.float32)
-            x = filled if path.basis is None else filled @ path.basis
+            with _axes.few_threads(rows.values):
+                filled = filler.fill(X) - path.mean
+                if is_long:  # products that may come again in each pass: in float32
+                    filled = filled.astype(np.float32)
+                x = filled if path.basis is None else filled @ path.basis
             return np.concatenate([x, np.isnan(X)], axis=1) if self.marks else x
-
-        def alone(inputs):
-            def filled(X):  # while another training does the same
-                with _axes.few_threads(X):
-                    return inputs(X)
-
-            return filled
 
         def load(part):
             values = X if part is None else X[part]
             if is_gappy:
-                values = np.asarray(values)
-                return gather_missing(values, partial(self.hide, rng=rng), alone(inputs))
+                return gather_missing(np.asarray(values), partial(self.hide, rng=rng), inputs)
             x = np.empty((len(values), self.network.n_inputs), np.float32)
             for place, block in placed(blocks_of(values)):
                 x[place] = inputs(block)
