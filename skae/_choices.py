@@ -103,6 +103,7 @@ def make_recipe(
             params.optimizer,
             n_init,
             follows_loss=params.learning_rate_schedule == "plateau",
+            matmul_precision=params.matmul_precision,
             mesh=find_mesh(params.device),
         ),
         plan=plan,

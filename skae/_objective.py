@@ -29,6 +29,7 @@ CODE_ACTIVATIONS = {
     "logistic": jax.nn.sigmoid,
     "softmax": jax.nn.softmax,
 }
+exactly = partial(jnp.matmul, precision="float32")  # PCA's part, however nets are computed
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Autoencoder:
     def posterior(self, path, params, x):
         """Return the mean code (k,) of one row, and the logarithm of its variance over s^2."""
         k = self.network.n_components
-        lead = x if path.projection is None else x[: len(path.mean)] @ path.projection
+        lead = x if path.projection is None else exactly(x[: len(path.mean)], path.projection)
         lead = jnp.repeat(lead, self.entries_per_axis)
         lead = jnp.pad(lead, (0, max(0, k - len(lead))))[:k]
         out = self.network.encode(params, x)
@@ -81,7 +82,7 @@ class Autoencoder:
         """Return the outputs (n_outputs,) of one code of which the first ``n_kept`` count."""
         mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
         z = z * mask
-        linear = z @ path.loadings
+        linear = exactly(z, path.loadings)
         out = self.network.decode(params, z / path.code_scale, mask, linear)
         correction = path.output_scale * out
         return self.link(path, path.offset + linear, path.strength * correction)
@@ -90,7 +91,7 @@ class Autoencoder:
         """Return outputs of ``decode`` as scaled columns (d,)."""
         if not self.link.in_axes:
             return out
-        return path.mean + (out if path.basis is None else path.basis @ out)
+        return path.mean + (out if path.basis is None else exactly(path.basis, out))
 
 
 @dataclass(frozen=True)

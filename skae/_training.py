@@ -24,6 +24,11 @@ AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
+MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it computes in float32
+    "float32": "float32",
+    "tensorfloat32": "tensorfloat32",
+    "bfloat16": "BF16_BF16_F32",  # factors rounded, summed in float32
+}
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,29 @@ class Plan:
 
 @dataclass(frozen=True)
 class Program:
-    """The static part of a training block: an objective and an optimizer's name."""
+    """The static part of a training block: an objective, how it is computed and lowered."""
 
     objective: object
     optimizer: object
     n_init: int = 1  # nets that are trained side by side
     follows_loss: bool = False  # the learning rate does, beside its schedule
+    matmul_precision: str = "float32"
     mesh: object = None  # of devices that each take a share of a batch's rows
+
+    def batch_loss(self, *given):
+        """Return the objective's ``batch_loss``, of products in the chosen precision."""
+        with self._products():
+            return self.objective.batch_loss(*given)
+
+    def batch_loss_and_gradient(self, *given):
+        """Return that and its gradient by the first of ``given``, from all devices' rows."""
+        with self._products():
+            if self.mesh is None:
+                return jax.value_and_grad(self.objective.batch_loss)(*given)
+            return summed(self.mesh, self.objective.total_cost, *given)
+
+    def _products(self):
+        return jax.default_matmul_precision(MATMUL_PRECISIONS[self.matmul_precision])
 
 
 @partial(jax.jit, static_argnames=("program", "packing"), donate_argnames="state")
@@ -81,17 +102,12 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
         def step(i, carry):
             params, average, memory, losses = carry
             batch = jax.tree.map(lambda part: part[i], batches)
-            objective = program.objective
-            given = path, objective.numbers_at(first_step + i, numbers), batch
+            given = path, program.objective.numbers_at(first_step + i, numbers), batch
 
             def loss_of_packed(packed):
-                return objective.batch_loss(packing.unpack(packed), *given)
+                return program.batch_loss(packing.unpack(packed), *given)
 
-            tree = packing.unpack(params)
-            if program.mesh is None:
-                loss, gradient = jax.value_and_grad(objective.batch_loss)(tree, *given)
-            else:
-                loss, gradient = summed(program.mesh, objective.total_cost, tree, *given)
+            loss, gradient = program.batch_loss_and_gradient(packing.unpack(params), *given)
             gradient = packing.pack(gradient)
             optimizer = _optimizer(program, rates[i], numbers)
             update, memory = optimizer.update(

@@ -43,6 +43,7 @@ from skae._selection import (
     select,
     train_ungated,
 )
+from skae._training import MATMUL_PRECISIONS
 from skae._trials import REFIT, Stream
 from skae._validation import (
     LARGEST,
@@ -253,6 +254,11 @@ class AutoencoderTransformer(
         ``jax.distributed.initialize``: each takes a share of the rows of every batch, and the
         result is that of one device but for rounding. Processes are given the same rows and
         parameters and an int as ``random_state``; transform runs on one device of its process.
+    matmul_precision : {"float32", "tensorfloat32", "bfloat16"}, default="float32"
+        To what the factors of matrix products are rounded while training, where the device has
+        such products (GPUs, TPUs); they are summed in float32. Processors train in float32
+        whatever it says, and so do the nets' maps to codes and back everywhere: held-out rows
+        judge what will be used.
 
     Attributes
     ----------
@@ -396,6 +402,7 @@ class AutoencoderTransformer(
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "device": [str, None],
+        "matmul_precision": [StrOptions(set(MATMUL_PRECISIONS))],
     }
 
     def __init__(
@@ -439,6 +446,7 @@ class AutoencoderTransformer(
         random_state=None,
         verbose=0,
         device=None,
+        matmul_precision="float32",
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -478,6 +486,7 @@ class AutoencoderTransformer(
         self.random_state = random_state
         self.verbose = verbose
         self.device = device
+        self.matmul_precision = matmul_precision
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)

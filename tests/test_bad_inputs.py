@@ -350,6 +350,7 @@ BAD_PARAMETERS = {
     "random_state": ["word", 1.5, -1],
     "verbose": ["word", None, -1],
     "device": [1, True],
+    "matmul_precision": ["word", None, 32, "float16"],
 }
 
 

@@ -1,6 +1,7 @@
-"""How often anything is compiled: once per kind of program, whatever the numbers are."""
+"""What is compiled, and how often: once per kind of program, whatever the numbers are."""
 
 import pickle
+import re
 from collections import Counter
 
 import jax
@@ -9,6 +10,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
+
+from skae import _training
 
 PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}
 N_ROWS = 103  # five folds of 82 and 83 rows to train on, four of 77 and 78
@@ -105,3 +108,50 @@ def test_wide_folds_share_one_program(quick, compiled):
     search = GridSearchCV(quick(), {"learning_rate": [1e-3, 1e-2]}, cv=5, error_score="raise")
     search.fit(wide)
     assert Counter(compiled) == PROGRAMS
+
+
+@pytest.fixture
+def products(monkeypatch):
+    """(shapes, precision) of each matrix product of the training blocks that are run."""
+    block, found = _training.train_block, []
+
+    def noted(*arguments):
+        for line in block.lower(*arguments).as_text().splitlines():
+            if "dot_general" in line:
+                rounded = re.search("lhs_precision_type = ([a-z0-9]+)", line)
+                level = re.search(r"precision = \[(\w+)", line)
+                found.append((line, (rounded or level)[1]))
+        return block(*arguments)
+
+    monkeypatch.setattr(_training, "train_block", noted)
+    return found
+
+
+@pytest.mark.parametrize(
+    "asked, of_nets, further",
+    [
+        ("float32", "HIGHEST", {}),
+        ("tensorfloat32", "HIGH", {}),
+        ("bfloat16", "bf16", {}),
+        ("bfloat16", "bf16", {"contraction": 0.1}),
+        ("bfloat16", "bf16", {"optimizer": "lbfgs"}),
+        ("bfloat16", "bf16", {"loss": "absolute_error"}),
+    ],
+)
+def test_products_of_nets_are_in_the_chosen_precision(
+    quick, rows, products, asked, of_nets, further
+):
+    """The nets' own, backwards too: PCA's part of the model stays in float32."""
+    estimator = quick(hidden_layer_sizes=(11,), matmul_precision=asked, cv=None, **further)
+    estimator.fit(rows)
+    nets = {precision for line, precision in products if re.search(r"\b11x|x11x", line)}
+    others = {precision for line, precision in products if not re.search(r"\b11x|x11x", line)}
+    assert nets == {of_nets} and others == {"HIGHEST"}
+
+
+def test_a_processor_trains_in_float32_whatever_is_chosen(quick, X):
+    """XLA rounds factors where the device gains by it."""
+    fits = [quick(matmul_precision=p).fit(X) for p in ("float32", "tensorfloat32", "bfloat16")]
+    for other in fits[1:]:
+        np.testing.assert_array_equal(other.transform(X), fits[0].transform(X))
+        assert other.loss_curve_ == fits[0].loss_curve_
