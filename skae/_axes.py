@@ -341,7 +341,8 @@ def _leading_axes(X, rank, n_axes, weight):
         for _ in range(1 + n_rounds):
             along = _subspace(X.covariance_times(along, mean, share))
         values, turn = _descending(along.T @ X.covariance_times(along, mean, share))
-    basis = _signed(_orthonormal(along, turn[:, :rank]))
+    # Contiguous: SciPy copies any other one whenever sparse rows are multiplied by it.
+    basis = np.ascontiguousarray(_signed(_orthonormal(along, turn[:, :rank])))
     if rank < n_axes:
         basis = np.pad(basis, ((0, 0), (0, n_axes - rank)))
     variances = np.zeros(n_axes)

@@ -34,12 +34,16 @@ class Rows(NamedTuple):
         """Return the rows at ``index``."""
         return Rows(*(part if part is None else part[index] for part in self))
 
+    def thinned(self, most):
+        """Return at most ``most`` of the rows, spread evenly."""
+        step = -(-len(self.weight) // most)
+        return self if step == 1 else self.take(slice(None, None, step))
+
     def some(self, most):
-        """Return at most ``most`` of the rows, spread evenly, and no more than can be held."""
+        """Return ``thinned`` rows as an array, no more than can be held."""
         if isinstance(self.values, LongRows):
             most = min(most, most_rows(self.values.shape[1]))
-        step = -(-len(self.weight) // most)
-        rows = self if step == 1 else self.take(slice(None, None, step))
+        rows = self.thinned(most)
         return rows._replace(values=np.asarray(rows.values))
 
     def held_if_missing(self):

@@ -399,7 +399,7 @@ def _refit(recipe, rows, best, variant, outcome, watch, ahead):
 
 def train_ungated(rows, trial, *, watch, lane=None):
     """Train ``trial``, begun on ``rows``, and keep the last checkpoint; return an Outcome."""
-    judge, interrupted = Judge(rows.some(CURVE_ROWS), trial), False
+    judge, interrupted = Judge(rows.thinned(CURVE_ROWS), trial), False
     compiled = None if lane is None else lane.submit(trial.model(0).warm_up)
     try:
         while trial.advance():
