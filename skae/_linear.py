@@ -62,13 +62,23 @@ class LinearPath(NamedTuple):
 
 
 def pca_path(
-    rows, axes, n_components, *, link, clip, filled=None, interval=None, in_columns=False
+    rows,
+    axes,
+    n_components,
+    *,
+    link,
+    clip,
+    filled=None,
+    interval=None,
+    in_columns=False,
+    even_noise=False,
 ):
     """Return the LinearPath that begins at PCA of ``rows`` (n, d).
 
     Where cells are missing, ``filled`` has them filled. ``interval`` (2, d) is the range of
     the ``link`` where it is not that of the columns. The nets' inputs, and the outputs of an
-    identity link, are principal axes, or centred columns where ``in_columns``.
+    identity link, are principal axes, or centred columns where ``in_columns``. Noise has the
+    size of what PCA leaves, or with ``even_noise`` of the columns themselves, on average.
     """
     n_axes = axes.basis.shape[1]
     k = min(n_components, n_axes)
@@ -87,6 +97,8 @@ def pca_path(
     if not link.in_axes:
         loadings, offset = axes.basis.T, axes.mean
         output_scale, margin = _link_scales(rows, axes, k, link, filled, ranges)
+    if even_noise:
+        noise_scale = np.full_like(noise_scale, np.sqrt(axes.total / len(axes.mean)))
     return _float32(
         mean=axes.mean,
         basis=None if in_columns else axes.basis,

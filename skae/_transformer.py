@@ -171,7 +171,8 @@ class AutoencoderTransformer(
         rows are corrupted likewise where the step is chosen.
     corruption_level : float, default=0.4
         Strength: for "gaussian" the standard deviation, in units of what PCA leaves
-        unexplained; for the others the share of the cells.
+        unexplained, or with fewer than four components of the columns' own on average; for the
+        others the share of the cells.
     augmentation : callable or None, default=None
         ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
         another row, as good as the one that is there, anew at each step. It is both input and

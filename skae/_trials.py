@@ -28,6 +28,7 @@ from skae._rows import (
     parts_of,
 )
 from skae._training import Plan, Program, Run, any_finite
+from skae.architectures.dense import FEW
 from skae.losses import Joint, SquaredError
 
 MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
@@ -165,7 +166,11 @@ class Recipe:
         return Pca(axes, filler, self._pca_path(rows, axes, k, **given))
 
     def _pca_path(self, rows, axes, n_axes, **given):
-        layout = {"interval": self.interval, "in_columns": self.network.in_columns}
+        layout = {
+            "interval": self.interval,
+            "in_columns": self.network.in_columns,
+            "even_noise": self.network.n_components < FEW,
+        }
         return self._weighed(_linear.pca_path(rows, axes, n_axes, **layout, **given), rows)
 
     def _weighed(self, path, rows):

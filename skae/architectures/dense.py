@@ -8,7 +8,7 @@ import numpy as np
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network
 
-FEW = 4  # components, below which depth and a high rate serve best, from there on width
+FEW = 4  # components, below which depth, a high rate and much noise serve best; then width
 TILE_WORK = 2**22  # multiplications by both nets: some 0.05 ms of a core for either
 LEAST_ROWS, MOST_ROWS = 8, 64  # in a tile; fewer are slower each
 
