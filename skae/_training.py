@@ -58,7 +58,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Program:
-    """The static part of a training block: an objective, how it is computed and lowered."""
+    """The static part of a training block: an objective, how it is computed and minimised."""
 
     objective: object
     optimizer: object

@@ -561,9 +561,10 @@ class AutoencoderTransformer(
         shape = self.sample_shape_
         recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
-        some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
-        sizes = str((recipe.network, recipe.plan))
-        check_alike(recipe.program.mesh, random_state=seed, X=some, parameters=sizes)
+        if recipe.program.mesh is not None:
+            some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
+            sizes = str((recipe.network, recipe.plan))
+            check_alike(recipe.program.mesh, random_state=seed, X=some, parameters=sizes)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:

@@ -365,6 +365,22 @@ class TestWideRows:
         assert_allclose(found.score(X), expected.score(DIGITS), atol=1e-3)
         assert_allclose(found.transform(X), found.transform(DIGITS), atol=1e-4)
 
+    @pytest.mark.parametrize("cv", [None, "auto"])
+    def test_sparse_rows_are_never_all_columns_at_once(self, quick, monkeypatch, cv):
+        """All rows to train on, or some to judge: they are in the axes before they are held."""
+        monkeypatch.setattr(_long, "LEAST_NUMBERS", 2_000)
+        for module in (_long, _rows):
+            monkeypatch.setattr(module, "BLOCK_NUMBERS", 1_000)
+        held, hold = [], LongRows.__array__
+
+        def noted(rows, dtype=None, copy=None):
+            held.append(rows.shape)
+            return hold(rows, dtype, copy)
+
+        monkeypatch.setattr(LongRows, "__array__", noted)
+        quick(n_components=3, cv=cv).fit(sparse.csr_array(DIGITS))
+        assert held == []
+
     def test_what_needs_columns_gets_them(self, quick):
         estimator = quick(corruption="masking", output_activation="logistic").fit(DIGITS)
         assert estimator._model.reduction is None

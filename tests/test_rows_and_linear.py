@@ -192,6 +192,18 @@ def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
     assert (path.code_scale > 0).all()
 
 
+@pytest.mark.parametrize("n_components", [3, 4])
+def test_noise_is_of_the_columns_size_for_few_components(quick, n_components):
+    """In every direction alike; with more components it is of what PCA leaves there."""
+    X = TABLES["cancer"]
+    path = quick(n_components=n_components, max_iter=1).fit(X)._model.path
+    left = np.square(path.noise_scale)
+    if n_components == 3:  # scaled columns have a mean square of 1
+        assert_allclose(left, 1.0, rtol=1e-5)
+    else:
+        assert_allclose(left.sum(), path.cut_error[-1] / (1 - 4 / len(left)), rtol=1e-4)
+
+
 def test_piles_are_the_shares_at_the_ends():
     X = np.array([[0, 0, 5], [0, 1, 5], [3, 2, 5], [1, 2, 5]])
     at_least, at_most = piles(X)
