@@ -138,12 +138,17 @@ def replicated(mesh, tree):
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
 
 
+def is_alone(mesh):
+    """Say whether this process trains its net without others."""
+    return mesh is None or jax.process_count() == 1
+
+
 def agreed(mesh, value):
     """Return the first process's ``value``, with which all of them go on.
 
     Machines of different kinds round differently, and must not choose differently.
     """
-    if mesh is None or jax.process_count() == 1:
+    if is_alone(mesh):
         return value
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
@@ -152,10 +157,8 @@ def agreed(mesh, value):
     return pickle.loads(np.asarray(broadcast_one_to_all(sent)).tobytes())
 
 
-def check_alike(mesh, **parts):
+def check_alike(**parts):
     """Raise ValueError, in every process, where ``parts`` are not the same in all of them."""
-    if mesh is None or jax.process_count() == 1:
-        return
     from jax.experimental.multihost_utils import process_allgather
 
     digests = [zlib.crc32(pickle.dumps(part)) for part in parts.values()]

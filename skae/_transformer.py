@@ -28,7 +28,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skae._axes import Axes, merged_axes
 from skae._choices import make_recipe
 from skae._columns import ends, has_missing
-from skae._device import check_alike, computing
+from skae._device import check_alike, computing, is_alone
 from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
@@ -561,10 +561,10 @@ class AutoencoderTransformer(
         shape = self.sample_shape_
         recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(recipe.autoencoder.link, self.output_activation, X)
-        if recipe.program.mesh is not None:
+        if not is_alone(recipe.program.mesh):
             some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
             sizes = str((recipe.network, recipe.plan))
-            check_alike(recipe.program.mesh, random_state=seed, X=some, parameters=sizes)
+            check_alike(random_state=seed, X=some, parameters=sizes)
         progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:
