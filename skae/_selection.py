@@ -25,7 +25,7 @@ N_PREFIXES = 4  # prefixes judged at every checkpoint
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 SMALLEST_ERROR = 1e-100
-LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 10_000, 5  # rows in one; how many there may be
+LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 2_000, 5  # rows in one; how many there may be
 
 
 def judged_prefixes(n_components, ordered):

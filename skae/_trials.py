@@ -13,7 +13,7 @@ import numpy as np
 
 from skae import _axes, _linear
 from skae._columns import column_means, has_missing
-from skae._device import agreed
+from skae._device import agreed, return_memory
 from skae._inference import Model
 from skae._links import Identity
 from skae._long import LongRows, blocks_of, placed
@@ -32,10 +32,11 @@ from skae.architectures.dense import FEW
 from skae.losses import Joint, SquaredError
 
 MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
-MOST_KEPT = 2**24  # numbers in the weights of the checkpoints that a fold keeps
+MOST_KEPT = 2**22  # numbers in the weights of the checkpoints that a fold keeps
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
 UNJUDGED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody judges
+COMPILED_BY = 2  # checkpoints: what trains by the first one, what judges after it
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
 
 
@@ -279,7 +280,8 @@ class Recipe:
         source = self._source(rows, path, filler, rng)
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed, pause)
-        return Trial(self, run, pca, filler, path, start, reduction)
+        is_long = reduction is not None or isinstance(rows.values, LongRows)
+        return Trial(self, run, pca, filler, path, start, reduction, is_long)
 
     def _source(self, rows, path, filler, rng):
         """Return the RowSource of inputs of the nets and, where they differ, of targets."""
@@ -335,8 +337,8 @@ class Trial:
     and of a restart.
     """
 
-    def __init__(self, recipe, run, pca, filler, path, start, reduction=None):
-        self.recipe, self.run = recipe, run
+    def __init__(self, recipe, run, pca, filler, path, start, reduction=None, is_long=False):
+        self.recipe, self.run, self.is_long = recipe, run, is_long
         self.pca, self.filler, self.path = pca, filler, path
         self.reduction = reduction
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
@@ -356,6 +358,8 @@ class Trial:
             self.losses.append(losses)
             self.weights[self.check + 1] = weights
             self.check += 1
+        if self.is_long and self.check <= COMPILED_BY:
+            return_memory()
         return not self.diverged
 
     def rewind(self, check):
