@@ -235,13 +235,13 @@ class AutoencoderTransformer(
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
         over PCA exceeds two standard errors; the net is then trained anew on all rows up to
-        the chosen step. Above 20,000 rows there is one hold-out of at most 10,000 and no new
-        training. An int is a number of shuffled folds, a splitter is scikit-learn's
-        (``KFold``, ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a list holds
-        pairs of indices, (train, held out); of these too no more are trained than it takes.
-        None trains on all rows and keeps the last step, ungated.
+        the chosen step. Above 20,000 rows there is one hold-out and no new training. An int
+        is a number of shuffled folds, a splitter is scikit-learn's (``KFold``,
+        ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a list holds pairs of
+        indices, (train, held out); of these too no more are trained than it takes. None
+        trains on all rows and keeps the last step, ungated.
     validation_fraction : float, default=0.2
-        Share of the rows in each hold-out of ``cv="auto"`` without groups.
+        Share of the rows in each hold-out of ``cv="auto"`` without groups: 2,000 at most.
     warm_start : bool, default=False
         Go on from the fitted model, ungated unless ``X_val`` is given.
     random_state : int, RandomState instance or None, default=None

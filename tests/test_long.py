@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from skae import AutoencoderImputer, AutoencoderOutlierDetector, _choices, _long, _rows
+from skae import AutoencoderImputer, AutoencoderOutlierDetector, _choices, _long, _rows, _trials
 from skae._axes import principal_axes
 from skae._columns import column_means, column_variances, ends, has_missing, piles, survey
 from skae._long import LongRows, is_long
@@ -235,6 +235,15 @@ class TestFits:
         found = quick(**parameters).fit(container)
         assert_allclose(found.validation_curve_, curve, rtol=1e-3)
         assert_allclose(found.transform(container), Z, atol=1e-2 * np.abs(Z).max())
+
+    def test_what_compiling_took_is_given_back_where_rows_are_long(self, quick, some_memory):
+        """Once what trains is compiled, and once what judges; for few rows it pays nothing."""
+        calls = []
+        some_memory.setattr(_trials, "return_memory", lambda: calls.append(1))
+        quick(max_iter=40).fit(DIGITS[:30])
+        assert not calls
+        quick(cv=None, max_iter=40).fit(DIGITS)
+        assert len(calls) == 2
 
     def test_missing_cells_and_few_rows_that_may_be_held(self, quick, some_memory):
         X = DIGITS.copy()

@@ -87,6 +87,11 @@ def test_balanced_is_the_weight_that_says_so(quick, X):
     assert_allclose(one.transform(X), other.transform(X), rtol=1e-3, atol=1e-4)
 
 
+def test_of_many_rows_2000_are_held_out():
+    (train, val), *_ = hold_outs(50_000, 0.2, np.random.default_rng(0))
+    assert len(val) == 2_000 and len(np.union1d(train, val)) == 50_000
+
+
 def test_hold_outs_are_stratified():
     strata = np.repeat(["a", "b", "c"], [80, 15, 5])
     splits = list(hold_outs(100, 0.2, np.random.default_rng(0), strata))
