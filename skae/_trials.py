@@ -280,8 +280,8 @@ class Recipe:
         source = self._source(rows, path, filler, rng)
         seed = (self.seed + stream) % 2**31
         run = Run(self.program, path, params, source, self.plan, self.numbers, seed, pause)
-        is_long = reduction is not None or isinstance(rows.values, LongRows)
-        return Trial(self, run, pca, filler, path, start, reduction, is_long)
+        is_large = reduction is not None or isinstance(rows.values, LongRows)
+        return Trial(self, run, pca, filler, path, start, reduction, is_large)
 
     def _source(self, rows, path, filler, rng):
         """Return the RowSource of inputs of the nets and, where they differ, of targets."""
@@ -337,10 +337,11 @@ class Trial:
     and of a restart.
     """
 
-    def __init__(self, recipe, run, pca, filler, path, start, reduction=None, is_long=False):
-        self.recipe, self.run, self.is_long = recipe, run, is_long
+    def __init__(self, recipe, run, pca, filler, path, start, reduction, is_large):
+        self.recipe, self.run = recipe, run
         self.pca, self.filler, self.path = pca, filler, path
         self.reduction = reduction
+        self.is_large = is_large  # its rows are long or wide, and memory counts
         self.start = start  # "pca", "random" or "model": what checkpoint 0 is
         self.check = 0  # the latest checkpoint
         self.weights = {0: run.weights()}
@@ -358,7 +359,7 @@ class Trial:
             self.losses.append(losses)
             self.weights[self.check + 1] = weights
             self.check += 1
-        if self.is_long and self.check <= COMPILED_BY:
+        if self.is_large and self.check <= COMPILED_BY:
             return_memory()
         return not self.diverged
 
