@@ -32,7 +32,7 @@ from skae.architectures.dense import FEW
 from skae.losses import Joint, SquaredError
 
 MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances do not say
-MOST_KEPT = 2**23  # numbers in the weights of the checkpoints that a fold keeps
+MOST_KEPT = 2**22  # numbers in the weights of the checkpoints that a fold keeps
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
 UNJUDGED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody judges
