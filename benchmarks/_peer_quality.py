@@ -161,7 +161,7 @@ def best_of_grid(records, peer):
 
 
 def verdicts(records):
-    """Return the lines on point 12: defaults against defaults, and against the grids' best."""
+    """Return lines on who is ahead: defaults against defaults, and against the grids' best."""
     some = [r for r in records if r["part"] == "quality" and "ratio" in r]
     by_case = grouped(some, "set", "k", "seed")
     lines = against_defaults(by_case) + against_references(by_case) + against_grids(by_case)
@@ -193,7 +193,7 @@ def against_defaults(by_case):
     share = sum(ahead) / len(ahead)
     verdict = "holds" if share >= AHEAD else "DOES NOT HOLD"
     head = (
-        f"12. skae's defaults ahead of every peer's defaults in {sum(ahead)} of {len(ahead)} "
+        f"skae's defaults ahead of every peer's defaults in {sum(ahead)} of {len(ahead)} "
         f"cases ({share:.0%}, asked {AHEAD:.0%}) -> {verdict}"
     )
     return [head, *losses, *(line_of(peer, some) for peer, some in pairs.items() if some)]
@@ -247,7 +247,7 @@ def against_grids(by_case):
     cheaper = sum(own["seconds"] < seconds for own, _, seconds in rows)
     verdict = "holds" if ahead > len(rows) / 2 else "DOES NOT HOLD"
     head = (
-        f"12. skae's defaults ahead of the peers' grids at their best on test rows in {ahead} "
+        f"skae's defaults ahead of the peers' grids at their best on test rows in {ahead} "
         f"of {len(rows)} cases (asked: most) -> {verdict}; in less time than the grids in "
         f"{cheaper}, than the best point's fit alone in {faster}"
     )
@@ -359,12 +359,12 @@ def print_times(table, record):
         if name in lines:
             holds = lines[name]["warm"] <= MOST_WARM and lines[name]["fresh"] <= MOST_FRESH
             out.append(
-                f"2. {record['set']}, best peer {record['peer']}: skae ({name}) reaches its "
+                f"{record['set']}, best peer {record['peer']}: skae ({name}) reaches its "
                 f"error in {lines[name]['warm']:.2f} of its time warm (asked {MOST_WARM:.2f}), "
                 f"{lines[name]['fresh']:.2f} fresh (asked {MOST_FRESH:.2f}) -> "
                 f"{'holds' if holds else 'DOES NOT HOLD'}"
             )
-    return list(dict.fromkeys(out)) or [f"2. {record['set']}: never reached -> DOES NOT HOLD"]
+    return list(dict.fromkeys(out)) or [f"{record['set']}: never reached -> DOES NOT HOLD"]
 
 
 def quotients(some, others):

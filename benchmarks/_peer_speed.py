@@ -192,7 +192,7 @@ def search_verdicts(kind, seconds):
         ratio = seconds["skae"] / seconds[peer]
         verdict = "holds" if ratio <= MOST_SEARCH else "DOES NOT HOLD"
         lines.append(
-            f"4. {kind}: skae / {peer} {ratio:.3f} (asked {MOST_SEARCH:.2f}) -> {verdict}"
+            f"{kind}: skae / {peer} {ratio:.3f} (asked {MOST_SEARCH:.2f}) -> {verdict}"
         )
     return lines
 

@@ -42,7 +42,7 @@ def _never_worse(title, records):
     above = [f"{name} {mean:.6f}" for name, mean in means.items() if mean > 1 + FLOAT32]
     line, holds = _bounds([(r["ratio"], _label(r)) for r in records])
     return [
-        f"1. Never worse, {title} ({len(records)} fits): {line}; mean ratio above 1 on: "
+        f"Never worse, {title} ({len(records)} fits): {line}; mean ratio above 1 on: "
         f"{', '.join(above) or 'none'} -> {_holds(holds and not above)}"
     ]
 
@@ -56,7 +56,7 @@ def _ordered(title, records):
         for m, ratio in enumerate(record["ratios"], 1)
     ]
     line, holds = _bounds(ratios)
-    return [f"3. Ordered, {title} ({len(ratios)} prefixes): {line} -> {_holds(holds)}"]
+    return [f"Ordered, {title} ({len(ratios)} prefixes): {line} -> {_holds(holds)}"]
 
 
 def _bounds(ratios):
@@ -80,7 +80,7 @@ def _better(records):
                 seeds = ",".join(str(r["seed"]) for r in some)
                 word = "reached" if mean <= target else "NOT reached"
                 lines.append(
-                    f"2. Better: {name:<20} k={k:<3} mean ratio {mean:.3f}, asked {target:.2f} "
+                    f"Better: {name:<20} k={k:<3} mean ratio {mean:.3f}, asked {target:.2f} "
                     f"-> {word} (seeds {seeds})"
                 )
     return lines
@@ -95,7 +95,7 @@ def _explained(records):
     of_pca = sum(record["pca_r2_gap"] <= R2_GAP for record in records)
     widest = max(record["pca_r2_gap"] for record in records)
     return [
-        f"3. Explained variance against R2 on >= {N_REFERENCE} test rows: within {R2_GAP} in "
+        f"Explained variance against R2 on >= {N_REFERENCE} test rows: within {R2_GAP} in "
         f"{within} of {len(records)} fits, largest {worst['r2_gap']:.4f} at {_label(worst)} "
         f"(PCA's own: in {of_pca}, largest {widest:.4f}) -> {_holds(within == len(records))}"
     ]
@@ -112,7 +112,7 @@ def _against_unordered(records):
     within = sum(share <= UNORDERED for share, _ in shares)
     worst, where = max(shares)
     return [
-        f"3. Full code against ordered=False: at most {UNORDERED - 1:.0%} more error in "
+        f"Full code against ordered=False: at most {UNORDERED - 1:.0%} more error in "
         f"{within} of {len(shares)} fits, most {worst - 1:+.1%} at {where} "
         f"-> {_holds(within == len(shares))}"
     ]
@@ -122,10 +122,10 @@ def share_verdict(record):
     """Return the line on a float ``n_components``."""
     needs, text = record["pca_needs"], f"{record['n_kept']} components"
     if record["warnings"]:
-        return f"5. {record['set']} seed {record['seed']}: all {text} kept, with a warning"
+        return f"{record['set']} seed {record['seed']}: all {text} kept, with a warning"
     holds = 0.89 <= record["r2"] <= 0.95 and (needs is None or record["n_kept"] < needs)
     return (
-        f"5. {record['set']} seed {record['seed']}: {text} reach R2 {record['r2']:.3f} (asked "
+        f"{record['set']} seed {record['seed']}: {text} reach R2 {record['r2']:.3f} (asked "
         f"0.89 to 0.95), PCA needs {needs or 'more than there are'} -> {_holds(holds)}"
     )
 
@@ -134,7 +134,7 @@ def start_verdict(record):
     """Return the line on how near to PCA a fit begins, and linear maps end."""
     holds = record["start"] <= 1e-5 and -0.01 <= record["linear"] <= 1e-5
     return (
-        f"4. {_label(record)}: step 0 is {record['start']:.1e} off PCA (asked 1e-5), linear "
+        f"{_label(record)}: step 0 is {record['start']:.1e} off PCA (asked 1e-5), linear "
         f"maps explain {record['linear']:+.1e} (asked -1e-2 to +1e-5) -> {_holds(holds)}"
     )
 

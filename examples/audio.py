@@ -1,6 +1,6 @@
 """Plucked strings through short codes: PCA beside skae on notes that neither has heard.
 
-The notes are computed (an ideal string), since no library at hand brings recordings.
+The notes are computed (an ideal string), since no dependency brings recordings.
 """
 
 import tempfile

@@ -99,12 +99,12 @@ class AutoencoderTransformer(
 
     where V are the principal axes of the training rows, f and g a neural network's two
     halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
-    present. The nets begin at zero, so training begins at PCA. A step of the training is
-    kept only where rows that it did not see are reconstructed better (see ``cv``), with the
+    present. The nets begin at zero, so training begins at PCA [2]_. A step of the training
+    is kept only where rows that it did not see are reconstructed better (see ``cv``), with the
     whole of both corrections or with half of them; where none is, the fitted model is PCA. A
-    third of the codes are cut while training, after their first components (nested dropout),
-    so that components come in order of importance and every prefix of a code is a good code
-    itself.
+    third of the codes are cut while training, after their first components (nested dropout
+    [1]_), so that components come in order of importance and every prefix of a code is a good
+    code itself.
 
     Parameters
     ----------
@@ -113,8 +113,9 @@ class AutoencoderTransformer(
         held-out share of variance explained reaches it, from one fit of as many components
         as PCA needs for a little more than that share on the training rows (at most 512).
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
-        Widths of the encoder's hidden layers; the decoder mirrors them. "auto" chooses by
-        ``n_components``. ``()`` makes both maps linear.
+        Widths of the encoder's hidden layers; the decoder mirrors them. "auto" is
+        (128, 128, 128, 128) below four components and (512, 256) from there on, and (256,)
+        behind convolutions and recurrent nets. ``()`` makes both maps linear.
     activation : {"identity", "relu", "tanh", "logistic", "silu", "gelu"}, default="gelu"
         Nonlinearity of the hidden layers.
     architecture : {"dense", "conv1d", "conv2d", "recurrent"} or instance, default="dense"
@@ -163,7 +164,7 @@ class AutoencoderTransformer(
         the model kept, is clipped by True only.
     corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
             default="gaussian"
-        What is done to the input, not to the target, while training: noise, cells set to
+        What is done to the input, not to the target, while training [3]_: noise, cells set to
         their column's mean, or cells set to an end of their column's range. A callable
         ``(key, row, level) -> row`` of JAX arrays gets one row of shape (n_features,), in
         scaled units. "gaussian" is there so that the nets generalise, and held-out rows judge
@@ -220,9 +221,11 @@ class AutoencoderTransformer(
         one that is best on held-out rows is kept (by the training loss where nothing is held
         out).
     batch_size : "auto" or int, default="auto"
-        Rows per step; "auto" grows from 32 to 128 with the number of rows.
+        Rows per step; "auto" is 32 below 512 rows, 64 below 8,192 and 128 from there on.
     max_iter : "auto" or int, default="auto"
-        Epochs: passes over the rows of ``fit``. "auto" sets a number of steps.
+        Epochs: passes over the rows of ``fit``. "auto" sets a number of steps: 4,000 below
+        four components and 3,000 from there on, times sqrt(n_samples / 4,000) where that is
+        more.
     tol : float, default=1e-4
         Least fall of the held-out criterion that counts as an improvement.
     n_iter_no_change : "auto", int or None, default="auto"
@@ -235,7 +238,8 @@ class AutoencoderTransformer(
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
         over PCA exceeds two standard errors; the net is then trained anew on all rows up to
-        the chosen step. Above 20,000 rows there is one hold-out and no new training. An int
+        the chosen step. Above 16 million numbers there is one hold-out, and above
+        20,000 rows no new training either. An int
         is a number of shuffled folds, a splitter is scikit-learn's (``KFold``,
         ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a list holds pairs of
         indices, (train, held out); of these too no more are trained than it takes. None
@@ -245,8 +249,8 @@ class AutoencoderTransformer(
     warm_start : bool, default=False
         Go on from the fitted model, ungated unless ``X_val`` is given.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. The same seed on the same versions and CPU gives the same
-        bits.
+        Seed of everything random. The same seed on the same versions, CPU and number of its
+        cores gives the same bits.
     verbose : int, default=0
         Above 0, print a line per epoch.
     device : str or None, default=None
@@ -291,6 +295,8 @@ class AutoencoderTransformer(
     best_iter_ : int
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
         went on from.
+    n_samples_seen_ : int
+        Rows of ``fit``, or of all calls of ``partial_fit``.
     n_features_in_ : int
         Number of features seen in fit: of cells, for samples of more dimensions.
     sample_shape_ : tuple of int
@@ -312,7 +318,8 @@ class AutoencoderTransformer(
     Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
     errors are sums over them. While training on rows with missing cells, observed ones are
     hidden anew at each step, so that the nets learn to fill: twice as many as are missing, but
-    at least a twentieth and at most a fifth of them. Sparse matrices are refused.
+    at least a twentieth and at most a fifth of them. Missing cells in sparse matrices are
+    refused.
 
     References
     ----------
@@ -878,7 +885,7 @@ class AutoencoderTransformer(
         return len(explained)
 
     def _warn(self, outcome):
-        kept = f"checkpoint {self.best_iter_} of {self.n_iter_} epochs"
+        kept = f"epoch {self.best_iter_} of {self.n_iter_}"
         if outcome.interrupted:
             warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
         if outcome.diverged:
@@ -918,7 +925,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows. Missing cells (NaN) are filled from the observed ones by probabilistic PCA
             of the training rows; the encoder of a model that was fitted with missing cells is
             told which ones they are. A row of nothing else has the code of the mean.
@@ -950,8 +957,8 @@ class AutoencoderTransformer(
         Returns
         -------
         X_original : ndarray or DataFrame of shape (n_samples, n_features)
-            Rows in the units of the training data; a DataFrame with its column names where
-            ``set_output`` asks for one.
+            Rows in the units of the training data, float32 for float32 codes, otherwise
+            float64; a DataFrame with its column names where ``set_output`` asks for one.
 
         Raises
         ------
@@ -1039,8 +1046,8 @@ class AutoencoderTransformer(
         Returns
         -------
         X_filled : ndarray or DataFrame of shape (n_samples, n_features)
-            The same rows, the observed cells as they were; a DataFrame where ``set_output``
-            asks for one.
+            The same rows, float32 for float32 rows, otherwise float64, the observed cells as
+            they were; a DataFrame where ``set_output`` asks for one.
 
         Raises
         ------
@@ -1075,7 +1082,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows. Missing cells are NaN.
         y : object, default=None
             Ignored.
@@ -1086,6 +1093,12 @@ class AutoencoderTransformer(
         -------
         score : float
             1 for perfect reconstructions, 0 for the mean of the training rows.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite, and
+            for cells outside of the loss's range.
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
@@ -1106,13 +1119,18 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows. The mean is over the observed cells, and 0 where there is none.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
             Higher is better reconstructed; the lowest are the strangest rows.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)

@@ -1,6 +1,6 @@
 """Architectures: how one sample becomes a code, and a code a sample.
 
-An architecture is two small classes in one file of this folder, and one line below.
+An architecture is two small classes in one file of this folder, and one line in ``_names.py``.
 
 - A *holder*: an ``Architecture`` (a ``sklearn.base.BaseEstimator``) whose constructor only
   assigns, with ``_parameter_constraints`` in scikit-learn's form, ``layer_sizes`` (the trunk's
