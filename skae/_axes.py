@@ -3,7 +3,7 @@
 NumPy and scikit-learn only. How the nets stand on PCA is ``_linear``'s.
 """
 
-from contextlib import nullcontext
+from contextlib import ContextDecorator, nullcontext
 from threading import Lock
 from typing import NamedTuple
 
@@ -144,7 +144,7 @@ def _regression(centred, loadings, ridge):
         return np.linalg.solve(gram, (centred @ loadings).T).T
 
 
-class _OneThread:
+class _OneThread(ContextDecorator):
     """What ``one_thread`` returns; callers may be many, and within one another."""
 
     def __init__(self):
@@ -228,8 +228,7 @@ def _fit_long_axes(rows, n_axes, n_components):
     if has_missing(X):
         return *fit_axes(rows.some(len(X)), n_axes, n_components)[:2], X
     axes = principal_axes(X, n_axes, rows)
-    rank = _filling_rank(*X.shape, n_axes, n_components)
-    return axes, _filler(axes, rank)[0], X
+    return axes, filler_along(axes, len(X), n_components), X
 
 
 def merged_axes(seen, n_seen, X, n_axes):
@@ -254,9 +253,8 @@ def merged_axes(seen, n_seen, X, n_axes):
 
 
 def filler_along(axes, n_rows, n_components):
-    """Return the Filler of rows that have these ``axes``, all of them."""
-    d = len(axes.mean)
-    return _filler(axes, _filling_rank(n_rows, d, d, n_components))[0]
+    """Return the Filler of ``n_rows`` complete rows that have these ``axes``."""
+    return _filler(axes, _filling_rank(n_rows, *axes.basis.shape, n_components))[0]
 
 
 def _filling_rank(n, d, n_axes, n_components):

@@ -102,7 +102,7 @@ def make_recipe(
             objective,
             params.optimizer,
             n_init,
-            follows_loss=params.learning_rate_schedule == "plateau",
+            follows_loss=params.learning_rate_schedule == "plateau" and not is_stream,
             matmul_precision=params.matmul_precision,
             mesh=find_mesh(params.device),
         ),

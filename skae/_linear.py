@@ -120,22 +120,22 @@ def marked_path(path):
     return path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
 
 
-def widened_path(path, before):
-    """Return ``path`` with the ranges of ``before`` too: of the rows that came before.
+def continued_path(path, before, *, has_interval):
+    """Return ``path``, of the latest rows, for a model that had the path ``before``.
 
-    What was no bound then is none, and the range of a link that has its own stays.
+    Ranges are of all rows, where the link has no interval of its own; what was no bound is
+    none, and the share of the corrections that is applied stays.
     """
     lower, upper = np.minimum(path.lower, before.lower), np.maximum(path.upper, before.upper)
     is_low, is_high = np.isfinite(before.floor), np.isfinite(before.ceiling)
-    is_own = np.array_equal(before.origin, before.lower)
-    return path._replace(
+    path = path._replace(
         lower=lower,
         upper=upper,
         floor=np.where(is_low, lower, -np.inf).astype(np.float32),
         ceiling=np.where(is_high, upper, np.inf).astype(np.float32),
-        origin=lower if is_own else before.origin,
-        unit=upper - lower if is_own else before.unit,
+        strength=before.strength,
     )
+    return path if has_interval else path._replace(origin=lower, unit=upper - lower)
 
 
 def rescaled_path(path, error, squared, link):

@@ -8,21 +8,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._axes import Axes, principal_axes
-from skae._long import BLOCK_NUMBERS, LongRows
+from skae._axes import Axes, Filler, filler_along, one_thread, principal_axes
+from skae._long import BLOCK_NUMBERS, LongRows, blocks_of
 
 
 class Reduction(NamedTuple):
-    """y = (x - mean) @ basis: d columns to r axes; ``mean`` (d,), ``basis`` (d, r)."""
+    """y = (x - mean) @ basis: d columns to r axes; ``mean`` (d,), ``basis`` (d, r).
+
+    Missing cells of rows that come later are filled along the first axes: ``ridge`` is that
+    of the Filler.
+    """
 
     mean: np.ndarray
     basis: np.ndarray
+    ridge: np.ndarray
+
+    @property
+    def filler(self):
+        """The Filler of the columns: rows this wide miss cells in patterns of their own."""
+        return Filler(self.mean, self.basis[:, : len(self.ridge)], self.ridge, by_pattern=True)
 
     def forward(self, X):
-        """Return scaled rows ``X`` (n, d) in the axes: (n, r)."""
-        if isinstance(X, LongRows):
+        """Return scaled rows ``X`` (n, d), NaN where missing, in the axes: (n, r)."""
+        if isinstance(X, LongRows) and X.is_sparse:
             return X.times(self.basis, self.mean)
-        return (X - self.mean) @ self.basis
+        fill = self.filler.fill
+        return np.concatenate([(fill(x) - self.mean) @ self.basis for x in blocks_of(X)])
 
     def backward(self, Y):
         """Return rows (n, d) of float32 from their axes (n, r)."""
@@ -33,13 +44,19 @@ class Reduction(NamedTuple):
             out[part] = Y[part] @ self.basis.T + self.mean
         return out
 
+    @one_thread()
     def rows(self, rows):
-        """Return the Rows in the axes, with the error that each of them keeps in any case."""
+        """Return the Rows in the axes, with the error that each of them keeps in any case.
+
+        Of rows with missing cells it is that of the filled ones.
+        """
         X = rows.values
         Y = self.forward(X)
-        squares = X.squares(self.mean) if isinstance(X, LongRows) else None
-        if squares is None:
-            squares = np.square(X - self.mean).sum(axis=1)
+        if isinstance(X, LongRows) and X.is_sparse:
+            squares = X.squares(self.mean)
+        else:
+            filled = (self.filler.fill(x) - self.mean for x in blocks_of(X))
+            squares = np.concatenate([np.square(x).sum(axis=1) for x in filled])
         left = np.maximum(squares - np.square(Y).sum(axis=1), 0.0)
         return rows._replace(values=Y, left=left)
 
@@ -49,7 +66,9 @@ class Reduction(NamedTuple):
         return Axes(mean, self.basis @ axes.basis, axes.variances, axes.left)
 
 
-def fit_reduction(rows, n_axes):
+@one_thread()
+def fit_reduction(rows, n_axes, n_components):
     """Return the Reduction of ``rows`` to their ``n_axes`` leading principal axes."""
     axes = principal_axes(rows.values, n_axes, rows)
-    return Reduction(axes.mean, axes.basis)
+    filler = filler_along(axes, len(rows.weight), n_components)
+    return Reduction(axes.mean, axes.basis, filler.ridge)

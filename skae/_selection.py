@@ -45,6 +45,7 @@ class Judge:
     trial are, and some of them judge where there are too many to be held.
     """
 
+    @_axes.one_thread()
     def __init__(self, rows, trial):
         if trial.reduction is not None:
             rows = trial.reduction.rows(rows)
@@ -79,6 +80,7 @@ class Judge:
         """Return what is judged of a model (n_rows, n_cuts): its errors and its penalties."""
         return agreed(self.recipe.program.mesh, self._costs(model))
 
+    @_axes.one_thread()
     def _costs(self, model):
         if self.objective.is_error_alone:
             return self.errors(model, self.cuts, self.corrupted)
@@ -88,6 +90,7 @@ class Judge:
         costs = [model.path.cut_error[m] * model.costs(*given, m) for m in self.cuts]
         return np.column_stack(costs).astype(np.float64) + self.left[:, None]
 
+    @_axes.one_thread()
     def errors(self, model, cuts, seen=None, rows=slice(None)):
         """Return the error (n_rows, n_cuts) of each row with its first ``cuts`` components."""
         model = model.without_reduction

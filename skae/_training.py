@@ -139,9 +139,14 @@ def _optimizer(program, rate, numbers):
 
 
 class Pause(NamedTuple):
-    """Where a run stopped: weights, their average and the optimizer's memory; its steps."""
+    """Where a run stopped: packed weights, their average, and the optimizer's memory.
 
-    state: tuple
+    ``memory`` are its leaves, so that a pickle holds none of Optax's classes.
+    """
+
+    params: object
+    average: object
+    memory: list
     step: int
 
 
@@ -158,7 +163,8 @@ class Run:
         packed = self.packing.pack(params)
         state = packed, packed, _optimizer_zeros(program, _shapes(packed))
         if pause is not None:
-            state, self.steps_before = pause
+            memory = jax.tree.structure(state[2]).unflatten(pause.memory)
+            state, self.steps_before = (pause.params, pause.average, memory), pause.step
         self.state = copied(program.mesh, state)
 
     def advance(self, n_steps):
@@ -191,7 +197,8 @@ class Run:
 
     def pause(self):
         """Return the Pause from which another run may go on."""
-        return Pause(jax.tree.map(np.array, self.state), self.steps_before + self.step)
+        params, average, memory = jax.tree.map(np.array, self.state)
+        return Pause(params, average, jax.tree.leaves(memory), self.steps_before + self.step)
 
     def cancel(self):
         """Have ``advance`` end in an error before its next block, in another thread too."""

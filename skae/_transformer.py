@@ -296,7 +296,7 @@ class AutoencoderTransformer(
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
         went on from.
     n_samples_seen_ : int
-        Rows of ``fit``, or of all calls of ``partial_fit``.
+        Rows that PCA was fitted on: those of ``fit``, and of all calls of ``partial_fit``.
     n_features_in_ : int
         Number of features seen in fit: of cells, for samples of more dimensions.
     sample_shape_ : tuple of int
@@ -581,12 +581,14 @@ class AutoencoderTransformer(
         splits = self._splits(rows, y, groups, kept, seed)
         with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
             outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
-        bounds = self._bounds if continued else _bounds(X, outcome.model)
-        self._set_fitted(outcome, scaling, bounds, recipe)
+        if continued:
+            self._set_continued(outcome, scaling, recipe)
+        else:
+            self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
+            self._stream, self.n_samples_seen_ = None, len(X)
         few_rows = few(X, weight, seed)
         self._density = self._fit_density(few_rows, seed)
         self._residual = self._fit_residual(few_rows)
-        self._stream, self.n_samples_seen_ = None, len(X)
         progress.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -595,11 +597,12 @@ class AutoencoderTransformer(
 
         The linear path is PCA of all rows so far, to rounding: their mean and covariance are
         updated [1]_. The nets take the rows once, in batches of ``batch_size`` at a constant
-        rate, and go on with the optimizer's memory. Nothing is held out: ``cv``, ``max_iter``
-        and ``learning_rate_schedule`` do not count, a gain over PCA is likely and not
-        guaranteed, and ``explained_variance_ratio_``, ``error_ratio_`` and ``sample`` are of
-        the latest rows. The first call sets the scaling. Let rows come in random order: axes
-        that turn towards others make the nets learn again what they knew.
+        rate, and go on with the optimizer's memory. Nothing is held out: ``cv``, ``max_iter``,
+        ``learning_rate_schedule`` and ``class_weight`` do not count, a gain over PCA is likely
+        and not guaranteed, and ``explained_variance_ratio_``, ``error_ratio_`` and ``sample``
+        are of the latest rows. The first call sets the scaling, and how many components a
+        share asks for. Let rows come in random order: axes that turn towards others make the
+        nets learn again what they knew.
 
         Parameters
         ----------
@@ -616,9 +619,10 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For rows with missing cells or with other columns than before, for more than one
-            net (``n_init``), and where ``fit`` made the model and has not kept all axes:
-            architectures that read columns, and wide rows.
+            For rows with missing cells or with other columns than before, for parameters that
+            ask for another net than before, for more than one (``n_init``), and where ``fit``
+            made the model and has not kept all axes: architectures that read columns, and wide
+            rows.
 
         References
         ----------
@@ -645,6 +649,8 @@ class AutoencoderTransformer(
     def _partial_fit(self, X):
         model = getattr(self, "_model", None)
         before = self._stream_so_far()
+        if model is not None:
+            self._check_structure("partial_fit", "Use a clone to begin anew")
         X = self._rows_to_fit(X) if model is None else check_rows(self, X, reset=False)
         check_range(self.loss, X, self.sample_shape_)
         if has_missing(X):
@@ -667,8 +673,15 @@ class AutoencoderTransformer(
         axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
         trial = recipe.unjudged.go_on(rows, axes, n_seen, model, before.pause)
         outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
-        self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
-        self._stream = Stream(axes, n_seen, trial.run.pause(), before.seed)
+        bounds, n_components = _bounds(X, outcome.model), None
+        if model is not None:
+            (lowest, highest), (lower, upper) = self._bounds, bounds
+            bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
+            n_components = self.n_components_
+        self._set_fitted(outcome, scaling, bounds, recipe, n_components)
+        is_cut_short = outcome.diverged or outcome.interrupted
+        pause = None if is_cut_short else trial.run.pause()
+        self._stream = Stream(axes, n_seen, before.seed, pause, _plain(self.optimizer))
         self.n_samples_seen_ = n_seen
         some = few(X, weight, before.seed)
         self._density = self._fit_density(some, before.seed)
@@ -680,11 +693,13 @@ class AutoencoderTransformer(
             raise ValueError(
                 f"partial_fit trains one net, got n_init={self.n_init}. Pass n_init=1."
             )
-        if getattr(self, "_stream", None) is not None:
-            return self._stream
+        stream = getattr(self, "_stream", None)
+        if stream is not None:
+            is_same = stream.optimizer == _plain(self.optimizer)
+            return stream if is_same else stream._replace(pause=None)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         if not hasattr(self, "_model"):
-            return Stream(None, 0, None, seed)
+            return Stream(None, 0, seed)
         path, axes = self._model.path, None
         if self.linear_path is not None:
             if path.basis is None or self._model.reduction is not None:
@@ -694,7 +709,7 @@ class AutoencoderTransformer(
                     "a clone, or use fit with warm_start=True."
                 )
             axes = Axes(path.mean.astype(np.float64), path.basis, self._variances)
-        return Stream(axes, self.n_samples_seen_, None, seed)
+        return Stream(axes, self.n_samples_seen_, seed)
 
     def _rows_to_fit(self, X):
         """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
@@ -818,15 +833,19 @@ class AutoencoderTransformer(
                 f"{self.n_features_in_}. Pass rows of {n_features} features, or set "
                 "warm_start=False to begin anew."
             )
-        asked = self._structure()
-        changed = [name for name in asked if asked[name] != self._fitted_structure[name]]
+        self._check_structure("warm_start=True", "Set warm_start=False")
+        return self._model
+
+    def _check_structure(self, who, way_out):
+        """Raise ValueError where parameters ask for another net than the fitted one."""
+        asked, fitted = self._structure(), self._fitted_structure
+        changed = [name for name in asked if asked[name] != fitted[name]]
         if changed:
             raise ValueError(
-                "warm_start=True goes on with the fitted net, but these parameters have "
-                f"changed since: {changed}. Set warm_start=False, or the parameters as they "
-                f"were: { {name: self._fitted_structure[name] for name in changed} }."
+                f"{who} goes on with the fitted net, but these parameters have changed since: "
+                f"{changed}. {way_out}, or the parameters as they were: "
+                f"{ {name: fitted[name] for name in changed} }."
             )
-        return self._model
 
     def _structure(self):
         """Return the parameters that a fitted model cannot change, as strings."""
@@ -840,10 +859,19 @@ class AutoencoderTransformer(
         centered = self.linear_path is not None
         return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
 
-    def _set_fitted(self, outcome, scaling, bounds, recipe):
+    def _set_continued(self, outcome, scaling, recipe):
+        """Set what a warm start changes: PCA, and how many rows it has seen, stay."""
+        variances, stream = self._variances, self._stream
+        self._set_fitted(outcome, scaling, self._bounds, recipe)
+        if self.linear_path is not None:
+            self._variances = variances
+        if stream is not None:
+            self._stream = stream._replace(pause=None)
+
+    def _set_fitted(self, outcome, scaling, bounds, recipe, n_components=None):
         """Set every fitted attribute together, from the record of the run."""
         model, explained = outcome.model, outcome.explained
-        n_components = self._n_kept(explained)
+        n_components = n_components or self._n_kept(explained)
         self._scaling, self._bounds, self._model = scaling, bounds, model
         self._loss = recipe.program.objective.loss
         self._fitted_structure = self._structure()

@@ -49,12 +49,16 @@ class Pca(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """What goes from one batch of a stream to the next; ``axes`` are those of all rows."""
+    """What goes from one batch of a stream to the next; ``axes`` are those of all rows.
 
-    axes: _axes.Axes
+    ``pause`` is where the training stopped, None where it begins with what the model has.
+    """
+
+    axes: _axes.Axes | None
     n_seen: int
-    pause: object
     seed: int
+    pause: object = None
+    optimizer: object = None  # whose memory the pause has
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,9 @@ class Recipe:
         path, filler = self._path(rows, pca, rows.values)
         params, start = self._params(REFIT), "random"
         if model is not None:
-            path, params, start = _linear.widened_path(path, model.path), model.params, "model"
+            has_interval = self.interval is not None
+            path = _linear.continued_path(path, model.path, has_interval=has_interval)
+            params, start = model.params, "model"
         return self._trial(rows, stream, pca, filler, path, params, start, pause=pause)
 
     def _path(self, rows, pca, filled):
@@ -135,7 +141,8 @@ class Recipe:
         """Return the Reduction of ``rows`` and the reduced ones: None and themselves mostly."""
         if not self.is_reduced:
             return None, rows
-        reduction = agreed(self.program.mesh, fit_reduction(rows, self.n_axes))
+        found = fit_reduction(rows, self.n_axes, self.network.n_components)
+        reduction = agreed(self.program.mesh, found)
         return reduction, reduction.rows(rows)
 
     def _within_reach(self, errors):

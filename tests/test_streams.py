@@ -1,6 +1,7 @@
 """Rows that come bit by bit: partial_fit."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 
 ROWS = load_digits().data[:300]
 BATCHES = [ROWS[:120], ROWS[120:150], ROWS[150:]]
@@ -77,6 +79,75 @@ def test_later_rows_widen_the_range(quick):
     assert estimator.inverse_transform(estimator.transform(ROWS)).max() > ROWS[:100].max() / 2
 
 
+@pytest.mark.parametrize("clip", [True, "auto"])
+def test_a_dark_batch_narrows_no_range(quick, clip):
+    estimator = quick(n_components=5, clip=clip).partial_fit(ROWS)
+    bright = estimator.score(ROWS)
+    estimator.partial_fit(ROWS / 10)
+    assert estimator.score(ROWS) > bright - 0.1
+
+
+@pytest.mark.parametrize("loss", ["poisson", "binary_cross_entropy"])
+def test_the_range_of_a_loss_is_its_own(quick, loss):
+    X = ROWS if loss == "poisson" else ROWS / 16
+    estimator = quick(n_components=5, loss=loss).partial_fit(X)
+    unit = estimator._model.path.unit
+    estimator.partial_fit(X / 2)
+    assert_array_equal(estimator._model.path.unit, unit)
+
+
+def test_half_of_a_correction_stays_half(quick):
+    estimator = quick(cv=None).fit(ROWS)
+    path = estimator._model.path._replace(strength=np.float32(0.5))
+    estimator._model = replace(estimator._model, path=path)
+    estimator.partial_fit(ROWS)
+    assert estimator._model.path.strength == 0.5
+
+
+def test_it_recovers_from_a_batch_that_diverged(quick):
+    estimator = quick(n_components=3).partial_fit(ROWS)
+    estimator.set_params(learning_rate=1e30, max_gradient_norm=None)
+    with pytest.warns(ConvergenceWarning, match="last finite weights are kept"):
+        estimator.partial_fit(ROWS)
+    estimator.set_params(learning_rate="auto", max_gradient_norm=1.0).partial_fit(ROWS)
+    assert estimator.score(ROWS) > 0.3
+
+
+def test_pca_of_all_rows_after_a_warm_start(quick):
+    """Which trains the nets, and leaves PCA and what it has seen as they are."""
+    pca = PCA(3, svd_solver="full").fit(ROWS)
+    for begin in ("fit", "partial_fit"):
+        estimator = getattr(quick(n_components=3, warm_start=True), begin)(ROWS[:200])
+        estimator.fit(ROWS[:100])
+        assert estimator.n_samples_seen_ == 200
+        estimator.partial_fit(ROWS[200:])
+        assert estimator.n_samples_seen_ == 300
+        assert_allclose(np.abs(np.sum(estimator.components_ * pca.components_, axis=1)), 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"optimizer": "sgd"}, {"optimizer": "lbfgs"}, {"learning_rate_schedule": "plateau"}],
+    ids=str,
+)
+def test_another_optimizer_begins_its_memory_anew(quick, change):
+    estimator = quick(n_components=3).partial_fit(ROWS).set_params(**change)
+    assert estimator.partial_fit(ROWS).partial_fit(ROWS).score(ROWS) > 0.3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n_components": 4}, {"hidden_layer_sizes": (4,)}, {"linear_path": None}],
+    ids=str,
+)
+def test_another_net_is_refused(quick, change):
+    estimator = quick(n_components=3).partial_fit(ROWS)
+    before = estimator.transform(ROWS)
+    with pytest.raises(ValueError, match="partial_fit goes on with the fitted net"):
+        estimator.set_params(**change).partial_fit(ROWS)
+    assert_array_equal(estimator.transform(ROWS), before)
+
+
 def test_one_row_at_a_time(quick):
     estimator = streamed(quick(), [ROWS[:50], ROWS[50:51], ROWS[51:52]])
     assert estimator.n_samples_seen_ == 52
@@ -97,8 +168,10 @@ def test_it_goes_on_from_fit(quick):
 
 
 def test_a_share_of_variance(quick):
-    estimator = streamed(quick(n_components=0.5))
-    assert 1 <= estimator.n_components_ < 64
+    estimator = quick(n_components=0.5).partial_fit(ROWS)
+    kept = estimator.n_components_
+    assert 1 <= kept < 64
+    assert streamed(estimator).n_components_ == kept
 
 
 def test_refused(quick, X):

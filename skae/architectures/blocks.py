@@ -16,7 +16,7 @@ N_FEATURES = 64  # that a block hands to the trunk
 
 
 class Blocks(Architecture):
-    """An architecture for each block of columns, fused into one code.
+    """An architecture for each block of columns, fused into one code [1]_.
 
     For samples that are several things at once, such as an image, a text and some numbers: the
     columns of the first block come first, raveled, then those of the second.
@@ -40,6 +40,7 @@ class Blocks(Architecture):
     References
     ----------
     .. [1] Ngiam, J. et al. (2011). "Multimodal deep learning". ICML.
+       `<https://icml.cc/2011/papers/399_icmlpaper.pdf>`_
 
     Examples
     --------
