@@ -71,6 +71,8 @@ def find_device(name):
     """Return this process's JAX device ``name``; raise ValueError naming those there are."""
     platform, _, index = name.partition(":")
     try:
+        if not platform or index.startswith("-"):
+            raise IndexError
         return jax.local_devices(backend=platform)[int(index or 0)]
     except (RuntimeError, ValueError, IndexError):
         there = sorted({f"{d.platform}:{i}" for i, d in enumerate(jax.local_devices())})

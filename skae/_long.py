@@ -15,7 +15,9 @@ BLOCK_NUMBERS = 2**20  # in a block that is read, 8 MB
 def is_long(X):
     """Say whether ``X`` is an array-like of numbers, too large to be copied as a whole."""
     shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
-    if getattr(dtype, "kind", "O") not in "fiub" or len(shape) < 2 or np.ma.isMaskedArray(X):
+    if getattr(dtype, "kind", "O") not in "fiub" or len(shape) < 2:
+        return False
+    if isinstance(X, np.matrix | np.ma.MaskedArray):
         return False
     return not hasattr(X, "columns") and np.prod(shape, dtype=float) > LEAST_NUMBERS
 

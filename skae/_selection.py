@@ -125,14 +125,20 @@ def hold_outs(n_rows, fraction, rng, strata=None):
         yield np.setdiff1d(order, val), np.sort(val)
 
 
-def kept_splits(cv, kept):
-    """Yield the (train, val) pairs of a list, or of a splitter of fixed rows, for kept rows.
+def kept_splits(splits, kept):
+    """Yield the (train, val) pairs of ``splits`` for kept rows; raise ValueError for bad ones.
 
     Their indices are those of all rows, of which ``kept`` (n_samples,) says which count.
     """
-    place = np.cumsum(kept) - 1
-    for i, parts in enumerate(cv.split() if hasattr(cv, "split") else cv):
-        parts = (np.arange(len(kept))[part] for part in parts)
+    numbers, place = np.arange(len(kept)), np.cumsum(kept) - 1
+    for i, parts in enumerate(splits):
+        try:
+            parts = [numbers[part] for part in parts]
+        except IndexError as reason:
+            raise ValueError(
+                f"Split {i} of cv must hold the numbers of some of {len(kept)} rows, counted "
+                f"from 0, or masks of them: {reason}."
+            ) from reason
         train, val = (place[part[kept[part]]] for part in parts)
         if not (len(train) and len(val)):
             raise ValueError(

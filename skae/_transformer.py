@@ -555,6 +555,8 @@ class AutoencoderTransformer(
     def _fit(self, X, y, sample_weight, X_val, groups):
         X = self._rows_to_fit(X)
         check_consistent_length(X, y, groups)
+        if y is not None and self.class_weight is not None:
+            y = column_or_1d(y)
         weight = self._weight(X, y, sample_weight)
         X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
         check_range(self.loss, X, self.sample_shape_)
@@ -793,12 +795,13 @@ class AutoencoderTransformer(
         elif hasattr(self.cv, "split") and not hasattr(self.cv, "test_fold"):
             splitter = self.cv
         else:
-            yield from kept_splits(self.cv, kept)
+            is_splitter = hasattr(self.cv, "split")  # of fixed rows
+            yield from kept_splits(self.cv.split() if is_splitter else self.cv, kept)
             return
         X = rows.values  # of which splitters want the length
         if isinstance(X, LongRows):
             X = np.asarray(X) if X.may_be_held else np.empty((len(X), 0))
-        yield from splitter.split(X, y, groups)
+        yield from kept_splits(splitter.split(X, y, groups), np.ones(len(X), bool))
 
     def _weight(self, X, y, sample_weight):
         """Return the weight of each row: ``sample_weight`` times its class's in a dict."""
@@ -812,7 +815,6 @@ class AutoencoderTransformer(
                 f"class_weight={self.class_weight!r} needs the classes of the rows: pass y to "
                 "fit, or set class_weight=None."
             )
-        y = column_or_1d(y)
         if self.class_weight == "balanced":
             return weight
         of_class = np.array(list(self.class_weight.values()), np.float64)

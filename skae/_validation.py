@@ -42,6 +42,9 @@ def check_rows(estimator, X, *, reset, minimum=1):
     if issparse(X) and is_taken:
         given = {"estimator": estimator, "input_name": "X"}
         X = check_array(X, accept_sparse="csr", dtype=None, **given)
+        if not X.has_canonical_format:  # a cell may be the sum of several entries
+            X = X.copy()
+            X.sum_duplicates()
         X = X if is_long(X) else X.toarray()
     if is_taken and is_long(X):
         return _check_long(estimator, X, reset=reset, minimum=minimum)

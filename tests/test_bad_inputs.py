@@ -219,6 +219,31 @@ def test_bad_weights(fitted, X, case):
     assert_array_equal(estimator.transform(X), codes)
 
 
+def test_classes_in_a_column(quick, X):
+    y = np.arange(len(X)) % 2
+    for class_weight in ("balanced", {0: 1.0, 1: 3.0}):
+        column = quick(class_weight=class_weight).fit(X, y[:, None]).transform(X)
+        assert_array_equal(column, quick(class_weight=class_weight).fit(X, y).transform(X))
+
+
+@pytest.mark.parametrize("rows", [[0, 10_000], [0.5], np.ones(3, bool)], ids=str)
+def test_splits_of_other_rows(quick, X, rows):
+    with pytest.raises(ValueError, match="Split 0 of cv must hold the numbers of some"):
+        quick(cv=[(rows, np.arange(5))]).fit(X)
+
+
+def test_a_splitter_that_leaves_nothing_to_train_on(quick, X):
+    class Nothing:
+        def split(self, X, y=None, groups=None):
+            yield np.arange(0), np.arange(len(X))
+
+        def get_n_splits(self, X=None, y=None, groups=None):
+            return 1
+
+    with pytest.raises(ValueError, match="Split 0 of cv has 0 rows to train on"):
+        quick(cv=Nothing()).fit(X)
+
+
 def test_class_weight_needs_classes(quick, X):
     with pytest.raises(ValueError, match="class_weight='balanced' needs the classes"):
         quick(class_weight="balanced").fit(X)
@@ -394,7 +419,7 @@ def test_bad_parameter_of_the_architecture(quick, X, value):
         quick(architecture=Dense(skip=value)).fit(X)
 
 
-@pytest.mark.parametrize("device", ["nowhere", "cpu:99", "cpu:x"])
+@pytest.mark.parametrize("device", ["nowhere", "cpu:99", "cpu:x", "cpu:-1", ""])
 def test_device_that_is_not_here(quick, X, device):
     with pytest.raises(ValueError, match=f"device='{device}' is not here; JAX sees .*cpu"):
         quick(device=device).fit(X)

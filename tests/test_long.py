@@ -327,6 +327,17 @@ class TestFits:
         with pytest.raises(ValueError, match="expecting 64 features as input"):
             quick().fit(DIGITS).transform(DIGITS[:, :60])
 
+    def test_a_cell_in_several_entries(self, quick, little_memory):
+        """Is their sum, as SciPy has it: for what the columns hold, too."""
+        once = sparse.csr_array(DIGITS)
+        order = np.repeat(np.arange(once.nnz), 2)
+        parts = np.where(np.arange(2 * once.nnz) % 2, once.data[order] - 1.0, 1.0)
+        twice = sparse.csr_array((parts, once.indices[order], 2 * once.indptr), once.shape)
+        before = twice.nnz
+        Z = quick(n_components=3).fit(twice).transform(once)
+        assert twice.nnz == before
+        assert_array_equal(Z, quick(n_components=3).fit(once).transform(once))
+
     @pytest.mark.parametrize("n_rows", [10, 600])
     def test_bad_sparse_matrices(self, quick, fitted, n_rows, little_memory):
         X = sparse.csr_array(DIGITS[:n_rows])
@@ -393,6 +404,35 @@ class TestWideRows:
     def test_what_needs_columns_gets_them(self, quick):
         estimator = quick(corruption="masking", output_activation="logistic").fit(DIGITS)
         assert estimator._model.reduction is None
+
+    def test_cells_may_be_missing_later(self, quick):
+        estimator = quick(n_components=3).fit(DIGITS)
+        gappy = DIGITS.copy()
+        gappy[np.arange(len(gappy)), np.arange(len(gappy)) % 64] = np.nan
+        hidden, Z = np.isnan(gappy), estimator.transform(DIGITS)
+        assert_allclose(estimator.transform(gappy), Z, atol=0.1 * np.abs(Z).max())
+        filled = estimator.impute(gappy)
+        assert_array_equal(filled[~hidden], DIGITS[~hidden])
+        spread = np.square(DIGITS - DIGITS.mean(axis=0))[hidden].sum()
+        assert np.square(filled - DIGITS)[hidden].sum() < 0.8 * spread
+        assert_allclose(estimator.score(gappy), estimator.score(DIGITS), atol=0.03)
+
+    @pytest.mark.parametrize("is_read_in_blocks", [False, True])
+    def test_cells_may_be_missing_where_rows_judge_or_go_on(
+        self, quick, is_read_in_blocks, monkeypatch
+    ):
+        if is_read_in_blocks:
+            for module, name in ((_long, "LEAST_NUMBERS"), (_rows, "BLOCK_NUMBERS")):
+                monkeypatch.setattr(module, name, 2_000)
+        gappy = DIGITS.copy()
+        gappy[::3, 20] = np.nan
+        complete = quick(warm_start=True).fit(DIGITS, X_val=DIGITS[:100]).validation_curve_
+        estimator = quick(warm_start=True).fit(DIGITS, X_val=gappy[:100])
+        assert_allclose(estimator.validation_curve_, complete, rtol=0.05)
+        before = estimator.score(DIGITS)
+        estimator.set_params(cv=None).fit(gappy)
+        assert estimator._model.reduction is not None
+        assert estimator.score(DIGITS) > before - 0.02
 
     def test_a_share_of_variance(self, quick):
         estimator = quick(n_components=0.6, max_iter=10).fit(DIGITS)

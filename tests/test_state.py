@@ -42,6 +42,12 @@ def test_pickle_names_no_jax_type(quick, X, overrides, protocol):
     assert modules & {"skae"} and not modules & {"jax", "jaxlib", "optax"}
 
 
+def test_a_stream_names_none_either(quick, X):
+    """Whose training goes on with the optimizer's memory."""
+    names = names_in(pickle.dumps(quick().partial_fit(X)))
+    assert not {name.partition(".")[0] for name in names} & {"jax", "jaxlib", "optax"}
+
+
 def test_a_users_own_factory_is_the_only_optax_name(quick, X):
     """optimizer=optax.lion is a parameter: pickled by its name, and nothing of its state."""
     stream = pickle.dumps(quick(optimizer=optax.lion).fit(X))
