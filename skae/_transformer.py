@@ -247,7 +247,8 @@ class AutoencoderTransformer(
     validation_fraction : float, default=0.2
         Share of the rows in each hold-out of ``cv="auto"`` without groups: 2,000 at most.
     warm_start : bool, default=False
-        Go on from the fitted model, ungated unless ``X_val`` is given.
+        Go on from the fitted model, ungated unless ``X_val`` is given. Its scaling, PCA and
+        ranges stay.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random. The same seed on the same versions, CPU and number of its
         cores gives the same bits.
