@@ -46,4 +46,7 @@ def test_ci_runs_the_test_command():
 
 @pytest.mark.parametrize("link", LINKS, ids=str)
 def test_local_links_exist(link):
-    assert (ROOT / link).exists()
+    path, _, heading = str(link).partition("#")
+    assert (ROOT / path).exists()
+    titles = re.findall(r"^#+ (.*)", (ROOT / path).read_text(), flags=re.M) if heading else []
+    assert not heading or heading in [t.lower().replace(" ", "-") for t in titles]
