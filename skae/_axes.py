@@ -257,6 +257,11 @@ def filler_along(axes, n_rows, n_components):
     return _filler(axes, _filling_rank(n_rows, *axes.basis.shape, n_components))[0]
 
 
+def ridge_along(axes, n_rows, n_components):
+    """Return the ``ridge`` of that Filler: wide axes are not copied for it."""
+    return _ridge(axes, _filling_rank(n_rows, *axes.basis.shape, n_components))[0]
+
+
 def _filling_rank(n, d, n_axes, n_components):
     """Return the axes that missing cells are filled along: many, while that costs little."""
     most = min(LONGEST_FILLING, max(MOST_FILLING, int(np.sqrt(FILL_WORK / (n * d)))))
@@ -271,12 +276,17 @@ def mean_filler(rows):
 
 def _filler(axes, rank):
     """Return the Filler along the first ``rank`` axes, and the noise: what is left."""
+    ridge, noise = _ridge(axes, rank)
+    return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge), noise
+
+
+def _ridge(axes, rank):
+    """Return the noise over the variances of the first ``rank`` axes (rank,), and the noise."""
     variances, d = axes.variances[:rank], len(axes.mean)
     total = axes.total or 1.0
     left = axes.variances[rank:].sum() + axes.left
     noise = max(left / max(1, d - rank), NOISE_FLOOR * total / d)
-    ridge = noise / np.maximum(variances, 1e-9 * total)
-    return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge), noise
+    return noise / np.maximum(variances, 1e-9 * total), noise
 
 
 def principal_axes(X, n_axes, rows=None):

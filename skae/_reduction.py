@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._axes import Axes, Filler, filler_along, one_thread, principal_axes
+from skae._axes import Axes, Filler, one_thread, principal_axes, ridge_along
 from skae._long import BLOCK_NUMBERS, LongRows, blocks_of
 
 
@@ -70,5 +70,4 @@ class Reduction(NamedTuple):
 def fit_reduction(rows, n_axes, n_components):
     """Return the Reduction of ``rows`` to their ``n_axes`` leading principal axes."""
     axes = principal_axes(rows.values, n_axes, rows)
-    filler = filler_along(axes, len(rows.weight), n_components)
-    return Reduction(axes.mean, axes.basis, filler.ridge)
+    return Reduction(axes.mean, axes.basis, ridge_along(axes, len(rows.weight), n_components))
