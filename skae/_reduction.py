@@ -32,8 +32,11 @@ class Reduction(NamedTuple):
         """Return scaled rows ``X`` (n, d), NaN where missing, in the axes: (n, r)."""
         if isinstance(X, LongRows) and X.is_sparse:
             return X.times(self.basis, self.mean)
-        fill = self.filler.fill
-        return np.concatenate([(fill(x) - self.mean) @ self.basis for x in blocks_of(X)])
+        return np.concatenate([x @ self.basis for x in self._centred(X)])
+
+    def _centred(self, X):
+        """Yield blocks of the rows ``X``, filled, around the mean."""
+        return (self.filler.fill(x) - self.mean for x in blocks_of(X))
 
     def backward(self, Y):
         """Return rows (n, d) of float32 from their axes (n, r)."""
@@ -51,12 +54,11 @@ class Reduction(NamedTuple):
         Of rows with missing cells it is that of the filled ones.
         """
         X = rows.values
-        Y = self.forward(X)
         if isinstance(X, LongRows) and X.is_sparse:
-            squares = X.squares(self.mean)
-        else:
-            filled = (self.filler.fill(x) - self.mean for x in blocks_of(X))
-            squares = np.concatenate([np.square(x).sum(axis=1) for x in filled])
+            Y, squares = self.forward(X), X.squares(self.mean)
+        else:  # read and filled once
+            parts = [(x @ self.basis, np.square(x).sum(axis=1)) for x in self._centred(X)]
+            Y, squares = (np.concatenate(part) for part in zip(*parts, strict=True))
         left = np.maximum(squares - np.square(Y).sum(axis=1), 0.0)
         return rows._replace(values=Y, left=left)
 
