@@ -27,11 +27,12 @@ def gaussian_rows(n_features):
     return np.random.default_rng(0).standard_normal((N_ROWS, n_features)).astype(np.float32)
 
 
-def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, device=None):
+def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, **parameters):
     """Return a function that trains a plain autoencoder of skae for some steps.
 
     It is what ``fit`` runs between two checkpoints: shuffled batches gathered on the host,
     compiled blocks, losses back on the host. The number of threads is JAX's own choice.
+    ``parameters`` are further ones of the estimator, such as ``device``.
     """
     import numpy as np
 
@@ -63,16 +64,16 @@ def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, device
         max_iter=10_000,
         n_iter_no_change=None,
         cv=None,
-        device=device,
+        **parameters,
     )
     rows = Rows(gaussian_rows(n_features), np.ones(N_ROWS))
     scaling = fit_scaling(rows.values, rows.weight, None, centered=False)
-    with computing(device):
+    with computing(model.device):
         recipe = make_recipe(model, rows, scaling, 0, sample_shape=shape)
         run = recipe.begin(rows, 0).run
 
     def train(n_steps):
-        with computing(device):
+        with computing(model.device):
             run.advance(n_steps)
 
     return train
@@ -98,14 +99,14 @@ def sklearn_trainer(sizes, batch, threads):
     return train
 
 
-def torch_trainer(sizes, batch, threads, architecture="dense", shape=None):
+def torch_trainer(sizes, batch, threads, architecture="dense", shape=None, device="cpu"):
     """Return a function that trains the same net in PyTorch, with the fused Adam."""
     import torch
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    X = torch.from_numpy(gaussian_rows(sizes[0]))
-    net = torch_net(architecture, shape, sizes)
+    X = torch.from_numpy(gaussian_rows(sizes[0])).to(device)
+    net = torch_net(architecture, shape, sizes).to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True)
     return lambda n_steps: torch_steps(net, optimizer, X, batch, n_steps)
 
@@ -152,10 +153,10 @@ def torch_steps(net, optimizer, X, batch, n_steps):
     """Run ``n_steps`` optimizer steps on shuffled batches of ``X``."""
     import torch
 
-    order = torch.empty(0, dtype=torch.long)
+    order = torch.empty(0, dtype=torch.long, device=X.device)
     for _ in range(n_steps):
         if len(order) == 0:
-            order = torch.randperm(len(X))
+            order = torch.randperm(len(X), device=X.device)
         x, order = X[order[:batch]], order[batch:]
         optimizer.zero_grad(set_to_none=True)
         torch.nn.functional.mse_loss(net(x), x).backward()

@@ -91,11 +91,12 @@ def find_mesh(device):
 def spread(mesh, batches):
     """Return stacked ``batches`` (steps, size, ...) with their rows spread over ``mesh``.
 
+    Without one they begin to move to an accelerator, and stay where a processor reads them.
     Each process hands over its own devices' rows. Where devices do not divide the size, first
     rows are there twice, the second time with a weight of 0: these are the last of ``batches``.
     """
     if mesh is None:
-        return batches
+        return batches if is_processor() else jax.device_put(batches)
     *parts, weight = batches
     n_rows = weight.shape[1]
     index = np.arange(-(-n_rows // mesh.size) * mesh.size)

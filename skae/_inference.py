@@ -17,7 +17,8 @@ import numpy as np
 from skae._axes import one_thread
 from skae._rows import tiles
 
-TILE_ROWS = 64  # where a device is slow to start and quick to compute
+ACCELERATOR_NUMBERS = 2**19  # in what such a device, slow to start, computes at once
+ACCELERATOR_ROWS = 2**6, 2**10  # the fewest and the most of them
 BLOCK_NUMBERS = 2**17  # float32 numbers in a block of tiles: within a core's own cache
 BLOCK_TILES = 2**6  # at most: one row, too, has a whole block to fill
 IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
@@ -28,11 +29,14 @@ READ_BY_DECODER += "origin", "unit", "margin"
 
 
 class Half(NamedTuple):
-    """An encoder or a decoder on a device: its path, its weights and the rows of a tile."""
+    """An encoder or a decoder on a device: its path, its weights and the rows of a tile.
+
+    ``tile_rows`` is None on an accelerator, where it depends on their width.
+    """
 
     path: object
     params: object
-    tile_rows: int
+    tile_rows: int | None
 
 
 @dataclass(frozen=True)
@@ -162,22 +166,29 @@ class Model:
         if key not in there:
             path, params = jax.device_put(make(self))
             (device,) = path.mean.devices()
-            tile_rows = self.network.tile_rows if device.platform == "cpu" else TILE_ROWS
+            tile_rows = self.network.tile_rows if device.platform == "cpu" else None
             there[key] = Half(path, params, tile_rows)
         return there[key]
 
     def _stream(self, read, n_rows, width, half, program):
         """Yield (part, results) of all blocks; those ahead are being computed meanwhile."""
-        widest = max(width, len(self.path.lower))
-        n_tiles = max(1, min(BLOCK_TILES, BLOCK_NUMBERS // (half.tile_rows * widest)))
+        n_tiles, tile_rows = _block_shape(half.tile_rows, max(width, len(self.path.lower)))
         ahead = deque()
-        for part, block in tiles(read, n_rows, (n_tiles, half.tile_rows, width)):
-            n_used = -(-(part.stop - part.start) // half.tile_rows)
+        for part, block in tiles(read, n_rows, (n_tiles, tile_rows, width)):
+            n_used = -(-(part.stop - part.start) // tile_rows)
             ahead.append((part, program(block, np.int32(n_used))))
             if len(ahead) > IN_FLIGHT:
                 yield _fetched(*ahead.popleft())
         while ahead:
             yield _fetched(*ahead.popleft())
+
+
+def _block_shape(tile_rows, width):
+    """Return how many tiles a block has, and of how many rows."""
+    if tile_rows is None:
+        bits = np.clip(np.log2(ACCELERATOR_NUMBERS / width), *np.log2(ACCELERATOR_ROWS))
+        return 1, 2 ** int(bits)
+    return max(1, min(BLOCK_TILES, BLOCK_NUMBERS // (tile_rows * width))), tile_rows
 
 
 def _fetched(part, result):

@@ -129,16 +129,24 @@ class RowSource:
 
     Of more than ``most_rows`` a pass takes runs as long as a batch, in random order, and
     shuffles as many of them as are loaded at once.
+
+    A ``table``, the (x, target, observed) of all rows, is held by a device, which gathers from
+    it: then nothing is loaded, and ``block`` returns the index as its x.
     """
 
-    def __init__(self, load, weight, batch_size, rng, *, strata=None, most_rows=None):
+    def __init__(
+        self, load, weight, batch_size, rng, *, strata=None, most_rows=None, table=None
+    ):
         smallest = np.finfo(np.float32).tiny  # a row of weight 0 would be no row
         self.load, self.weight = load, np.maximum(weight, smallest).astype(np.float32)
         self.batch_size, self.rng, self.strata = batch_size, rng, strata
+        self.table = table
         most_rows = len(weight) if most_rows is None else most_rows
         self.n_runs = None if len(weight) <= most_rows else max(1, most_rows // batch_size)
         self._parts = iter(())
-        self._gather = load(None) if self.n_runs is None else None
+        self._gather = load(None) if self.n_runs is None and table is None else None
+        if table is not None:
+            self._gather = lambda index: (index.astype(np.int32), None, None)
         self._index = np.empty((0, batch_size), np.intp)
         self._weight = np.empty((0, batch_size), np.float32)
 

@@ -9,20 +9,23 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import zip_longest
+from operator import itemgetter
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._device import copied, replicated, spread, summed
+from skae._device import carried, copied, is_processor, replicated, spread, summed
 from skae._objective import N_WORDS
 from skae._packing import Packing
+from skae._together import meeting
 from skae.optimizers import SCHEDULES, is_elementwise, make_optimizer
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
+PROCESSOR_RATE, ACCELERATOR_RATE = 4e10, 4e13  # operations a second, roughly
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
 MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it computes in float32
     "float32": "float32",
@@ -128,6 +131,23 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
     return replicated(program.mesh, jax.vmap(train)(state))
 
 
+@partial(jax.jit, static_argnames=("program", "packing"))
+def train_blocks(program, packing, fits):
+    """Run the ``train_block`` of several ``fits``; return the states and losses of each.
+
+    Each of them is a tuple of what is not static in it.
+    """
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *fits)
+    trained = jax.vmap(partial(train_block.__wrapped__, program, packing))(*stacked)
+    return [jax.tree.map(itemgetter(i), trained) for i in range(len(fits))]
+
+
+def _train_fits(program, packing, n_seats, fits):
+    """Return the (state, losses) of each of ``fits``; empty seats do what the first does."""
+    empty = [fits[0]] * (n_seats - len(fits))
+    return train_blocks(program, packing, [*fits, *empty])[: len(fits)]
+
+
 def _optimizer(program, rate, numbers):
     return make_optimizer(
         program.optimizer,
@@ -166,6 +186,7 @@ class Run:
             memory = jax.tree.structure(state[2]).unflatten(pause.memory)
             state, self.steps_before = (pause.params, pause.average, memory), pause.step
         self.state = copied(program.mesh, state)
+        self.table = None if source.table is None else jax.device_put(source.table)
 
     def advance(self, n_steps):
         """Run up to ``n_steps`` more of the plan; return their losses, on the host.
@@ -206,32 +227,40 @@ class Run:
 
     def release(self):
         """Let go of the rows and of the device's memory: this run has ended."""
-        self.source = self.state = None
+        self.source = self.state = self.table = None
 
     def _batches(self, count):
-        """Return the batches of the next ``count`` steps, up to a block's capacity of them."""
+        """Return the batches of the next ``count`` steps, on their way to the devices.
+
+        They are padded to a block's capacity.
+        """
         *parts, weight = self.source.block(count, self.plan.block_steps)
+        if self.table is not None:
+            parts = _rows_at(self.table, parts[0])
         words = random_words(self.seed, self.steps_before + self.step, *weight.shape)
-        return *parts, words, weight
+        return spread(self.program.mesh, (*parts, words, weight))
 
     def _begin_block(self, batches, count):
         """Set the device to ``count`` steps; return their losses, when they will be there."""
-        batches = spread(self.program.mesh, batches)
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
-        self.state, losses = train_block(
-            self.program,
-            self.packing,
-            self.state,
-            self.path,
-            batches,
-            rates,
-            self.numbers,
-            np.int32(self.steps_before + self.step),
-            np.int32(count),
-        )
+        first_step = np.int32(self.steps_before + self.step)
+        given = self.state, self.path, batches, rates, self.numbers, first_step, np.int32(count)
+        together = None if self.program.mesh is not None else meeting()
+        if together is None:
+            self.state, losses = train_block(self.program, self.packing, *given)
+        else:
+            train = partial(_train_fits, self.program, self.packing, together.n_seats)
+            key = self.program, self.packing, jax.default_device.value, _shapes(given)
+            self.state, losses = together.ask(key, carried(train), given)
         self.step += count
         return losses
+
+
+@jax.jit
+def _rows_at(table, index):
+    """Return the rows at ``index`` of each array of ``table``."""
+    return jax.tree.map(lambda rows: rows[index], table)
 
 
 def random_words(seed, first_step, n_steps, n_rows):
@@ -324,6 +353,7 @@ def _factors(schedule, n_steps):
 
 
 def _block_steps(n_numbers, batch_size):
-    """Return the steps of a block of about a quarter of a second at most, at 40 GFLOP/s."""
-    steps = 0.25 * 4e10 / (6.0 * n_numbers * batch_size)
+    """Return the steps of a block of about a quarter of a second at most."""
+    rate = PROCESSOR_RATE if is_processor() else ACCELERATOR_RATE
+    steps = 0.25 * rate / (6.0 * n_numbers * batch_size)
     return int(2 ** np.clip(np.floor(np.log2(steps)), 0, 6))

@@ -13,7 +13,7 @@ import numpy as np
 
 from skae import _axes, _linear
 from skae._columns import column_means, has_missing
-from skae._device import agreed, return_memory
+from skae._device import agreed, is_processor, return_memory
 from skae._inference import Model
 from skae._links import Identity
 from skae._long import LongRows, blocks_of, placed
@@ -37,6 +37,7 @@ PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are we
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
 UNJUDGED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody judges
 COMPILED_BY = 2  # checkpoints: what trains by the first one, what judges after it
+MOST_RESIDENT = 2**28  # numbers of rows that an accelerator holds while nets train on them
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
 
 
@@ -304,21 +305,28 @@ class Recipe:
                 x = filled if path.basis is None else filled @ path.basis
             return np.concatenate([x, np.isnan(X)], axis=1) if self.marks else x
 
-        def load(part):
-            values = X if part is None else X[part]
-            if is_gappy:
-                return gather_missing(np.asarray(values), partial(self.hide, rng=rng), inputs)
+        def complete(values):
             x = np.empty((len(values), self.network.n_inputs), np.float32)
             for place, block in placed(blocks_of(values)):
                 x[place] = inputs(block)
             if is_own_target:
-                return gather_complete(x, None)
+                return x, None
             is_quick = isinstance(values, LongRows) and values.has_any_order
-            return gather_complete(x, values if is_quick else np.asarray(values, np.float32))
+            return x, values if is_quick else np.asarray(values, np.float32)
+
+        def load(part):
+            values = X if part is None else X[part]
+            if is_gappy:
+                return gather_missing(np.asarray(values), partial(self.hide, rng=rng), inputs)
+            return gather_complete(*complete(values))
 
         n_numbers = self.network.n_inputs + (0 if is_own_target else X.shape[1])
         most = part_rows(X, n_numbers, size, is_gappy=is_gappy)
-        return RowSource(load, rows.weight, size, rng, strata=rows.strata, most_rows=most)
+        is_resident = not (is_long or is_gappy or is_processor()) and self.program.mesh is None
+        is_resident &= len(X) * n_numbers <= MOST_RESIDENT
+        table = (*complete(X), None) if is_resident else None
+        given = {"strata": rows.strata, "most_rows": most, "table": table}
+        return RowSource(load, rows.weight, size, rng, **given)
 
     def pca(self, rows):
         """Return the Model that is PCA of ``rows``, to float precision, and its Axes."""

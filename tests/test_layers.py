@@ -39,6 +39,7 @@ LAYERS = [
     "skae.losses",
     "skae._links",
     "skae._device",
+    "skae._together",
     "skae.optimizers",
     "skae.corruptions",
     "skae.architectures",
