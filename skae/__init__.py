@@ -1,6 +1,5 @@
 """PCA's drop-in successor: autoencoders that begin at PCA and stay ahead of it."""
 
-from skae._together import train_together
 from skae._transformer import AutoencoderTransformer
 from skae.images import ImageResizer
 from skae.impute import AutoencoderImputer
@@ -21,6 +20,5 @@ __all__ = [
     "TableAutoencoder",
     "TableEncoder",
     "TokenEncoder",
-    "train_together",
 ]
 __version__ = "0.1.0"

@@ -80,6 +80,7 @@ def make_recipe(
     plan = make_plan(
         n,
         _n_weights(network),
+        network.n_inputs + network.n_outputs,
         batch_size=batch_size,
         max_iter=1 if is_stream else params.max_iter,
         auto_steps=4000 if network.n_components < FEW else 3000,

@@ -88,15 +88,19 @@ def find_mesh(device):
     return Mesh(np.array(jax.devices()), ("rows",))
 
 
+def sent(tree):
+    """Return the arrays of ``tree`` on their way to an accelerator; a processor reads them."""
+    return tree if is_processor() else jax.device_put(tree)
+
+
 def spread(mesh, batches):
     """Return stacked ``batches`` (steps, size, ...) with their rows spread over ``mesh``.
 
-    Without one they begin to move to an accelerator, and stay where a processor reads them.
     Each process hands over its own devices' rows. Where devices do not divide the size, first
     rows are there twice, the second time with a weight of 0: these are the last of ``batches``.
     """
     if mesh is None:
-        return batches if is_processor() else jax.device_put(batches)
+        return sent(batches)
     *parts, weight = batches
     n_rows = weight.shape[1]
     index = np.arange(-(-n_rows // mesh.size) * mesh.size)
@@ -116,7 +120,7 @@ def spread(mesh, batches):
 def copied(mesh, tree):
     """Return the NumPy arrays of ``tree`` on every device of ``mesh``."""
     if mesh is None:
-        return tree
+        return sent(tree)
     whole = NamedSharding(mesh, PartitionSpec())
 
     def place(leaf):

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_info
 
 from skae._device import carried, is_processor
 from skae._long import LongRows
-from skae._together import meeting
 
 LEAST_WORK = 2**30  # multiplications of a training, below which a thread is not worth it
 MOST_NUMBERS = 2**25  # in the weights of all checkpoints of a training, above which it waits
@@ -28,7 +27,6 @@ def second_lane(recipe, rows):
     plan, program = recipe.plan, recipe.program
     is_small = program.n_init * plan.n_numbers * plan.n_checks <= MOST_NUMBERS
     is_small &= recipe.is_reduced or not isinstance(rows.values, LongRows)
-    is_small &= meeting() is None  # where it would be missed
     is_worth_it = is_small and program.n_init * plan.work >= LEAST_WORK
     if not (is_worth_it and program.mesh is None and is_processor() and n_threads() > 1):
         yield None

@@ -9,23 +9,22 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import zip_longest
-from operator import itemgetter
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._device import carried, copied, is_processor, replicated, spread, summed
+from skae._device import copied, is_processor, replicated, spread, summed
 from skae._objective import N_WORDS
 from skae._packing import Packing
-from skae._together import meeting
 from skae.optimizers import SCHEDULES, is_elementwise, make_optimizer
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
 PROCESSOR_RATE, ACCELERATOR_RATE = 4e10, 4e13  # operations a second, roughly
+MOST_IN_BLOCK = 2**26  # numbers in the rows that an accelerator has for a block
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
 MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it computes in float32
     "float32": "float32",
@@ -131,23 +130,6 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
     return replicated(program.mesh, jax.vmap(train)(state))
 
 
-@partial(jax.jit, static_argnames=("program", "packing"))
-def train_blocks(program, packing, fits):
-    """Run the ``train_block`` of several ``fits``; return the states and losses of each.
-
-    Each of them is a tuple of what is not static in it.
-    """
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *fits)
-    trained = jax.vmap(partial(train_block.__wrapped__, program, packing))(*stacked)
-    return [jax.tree.map(itemgetter(i), trained) for i in range(len(fits))]
-
-
-def _train_fits(program, packing, n_seats, fits):
-    """Return the (state, losses) of each of ``fits``; empty seats do what the first does."""
-    empty = [fits[0]] * (n_seats - len(fits))
-    return train_blocks(program, packing, [*fits, *empty])[: len(fits)]
-
-
 def _optimizer(program, rate, numbers):
     return make_optimizer(
         program.optimizer,
@@ -174,8 +156,8 @@ class Run:
     """One training in progress: call ``advance``, read ``weights`` in between."""
 
     def __init__(self, program, path, params, source, plan, numbers, seed, pause=None):
-        self.program, self.path, self.source = program, path, source
-        self.plan, self.numbers, self.seed = plan, numbers, seed
+        self.program, self.plan, self.source, self.seed = program, plan, source, seed
+        self.path, self.numbers = copied(program.mesh, (path, numbers))
         self.step, self.steps_before = 0, 0
         self.is_cancelled = False
         allowed = is_elementwise(program.optimizer)
@@ -186,7 +168,7 @@ class Run:
             memory = jax.tree.structure(state[2]).unflatten(pause.memory)
             state, self.steps_before = (pause.params, pause.average, memory), pause.step
         self.state = copied(program.mesh, state)
-        self.table = None if source.table is None else jax.device_put(source.table)
+        self.table = copied(program.mesh, source.table)
 
     def advance(self, n_steps):
         """Run up to ``n_steps`` more of the plan; return their losses, on the host.
@@ -244,15 +226,17 @@ class Run:
         """Set the device to ``count`` steps; return their losses, when they will be there."""
         rates = np.zeros(self.plan.block_steps, np.float32)
         rates[:count] = self.plan.rates[self.step : self.step + count]
-        first_step = np.int32(self.steps_before + self.step)
-        given = self.state, self.path, batches, rates, self.numbers, first_step, np.int32(count)
-        together = None if self.program.mesh is not None else meeting()
-        if together is None:
-            self.state, losses = train_block(self.program, self.packing, *given)
-        else:
-            train = partial(_train_fits, self.program, self.packing, together.n_seats)
-            key = self.program, self.packing, jax.default_device.value, _shapes(given)
-            self.state, losses = together.ask(key, carried(train), given)
+        self.state, losses = train_block(
+            self.program,
+            self.packing,
+            self.state,
+            self.path,
+            batches,
+            rates,
+            self.numbers,
+            np.int32(self.steps_before + self.step),
+            np.int32(count),
+        )
         self.step += count
         return losses
 
@@ -299,9 +283,19 @@ def _optimizer_zeros(program, shapes):
 
 
 def make_plan(
-    n_rows, n_numbers, *, batch_size, max_iter, auto_steps, patience, tol, rate, schedule
+    n_rows,
+    n_numbers,
+    row_numbers,
+    *,
+    batch_size,
+    max_iter,
+    auto_steps,
+    patience,
+    tol,
+    rate,
+    schedule,
 ):
-    """Return the Plan for ``n_rows`` rows and a net of ``n_numbers`` weights.
+    """Return the Plan for ``n_rows`` of ``row_numbers`` and a net of ``n_numbers`` weights.
 
     ``max_iter`` "auto" means ``auto_steps`` steps, and more of them above 4,000 rows.
 
@@ -325,7 +319,7 @@ def make_plan(
         n_steps=n_steps,
         epoch_steps=epoch_steps,
         check_steps=check_steps,
-        block_steps=_block_steps(n_numbers, batch_size),
+        block_steps=_block_steps(n_numbers, batch_size, row_numbers),
         patience=patience,
         tol=tol,
         n_numbers=n_numbers,
@@ -352,8 +346,10 @@ def _factors(schedule, n_steps):
     return factors
 
 
-def _block_steps(n_numbers, batch_size):
+def _block_steps(n_numbers, batch_size, row_numbers):
     """Return the steps of a block of about a quarter of a second at most."""
-    rate = PROCESSOR_RATE if is_processor() else ACCELERATOR_RATE
-    steps = 0.25 * rate / (6.0 * n_numbers * batch_size)
+    rate, most = PROCESSOR_RATE, np.inf
+    if not is_processor():
+        rate, most = ACCELERATOR_RATE, MOST_IN_BLOCK / (row_numbers * batch_size)
+    steps = min(0.25 * rate / (6.0 * n_numbers * batch_size), most)
     return int(2 ** np.clip(np.floor(np.log2(steps)), 0, 6))

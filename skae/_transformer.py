@@ -43,7 +43,6 @@ from skae._selection import (
     select,
     train_ungated,
 )
-from skae._together import attending
 from skae._training import MATMUL_PRECISIONS
 from skae._trials import REFIT, Stream
 from skae._validation import (
@@ -583,8 +582,7 @@ class AutoencoderTransformer(
             check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
         splits = self._splits(rows, y, groups, kept, seed)
-        beside = nullcontext() if progress.calls_back else second_lane(recipe, rows)
-        with attending(), beside as lane:
+        with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
             outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
         if continued:
             self._set_continued(outcome, scaling, recipe)

@@ -78,6 +78,16 @@ def test_rows_beyond_what_a_device_holds_are_gathered_on_the_host(
     assert not gathered
 
 
+@pytest.mark.parametrize(
+    ("row_numbers", "steps"), [(10, 64), (2**15, 16), (2**20, 1)], ids=["few", "many", "more"]
+)
+def test_blocks_of_rows_fit_into_a_device(accelerator, row_numbers, steps):
+    """A block takes little time, and no more memory than 256 MB."""
+    assert _training._block_steps(2**20, 128, row_numbers) == 8
+    accelerator()
+    assert _training._block_steps(2**20, 128, row_numbers) == steps
+
+
 @pytest.mark.parametrize("n_rows", [1, 2, 149])
 def test_a_row_is_the_same_beside_any_others(fitted, X, accelerator, n_rows):
     accelerator()

@@ -39,7 +39,6 @@ LAYERS = [
     "skae.losses",
     "skae._links",
     "skae._device",
-    "skae._together",
     "skae.optimizers",
     "skae.corruptions",
     "skae.architectures",
