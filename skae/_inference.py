@@ -8,6 +8,7 @@ the host prepares the next one.
 from collections import deque
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
+from itertools import islice
 from typing import NamedTuple
 
 import jax
@@ -59,10 +60,21 @@ class Model:
         """The static record of the architecture."""
         return self.autoencoder.network
 
-    @cached_property
+    @property
     def without_reduction(self):
         """The same Model for rows that are reduced already."""
+        return self if self.reduction is None else self._without_reduction
+
+    @cached_property
+    def _without_reduction(self):
         return replace(self, reduction=None)
+
+    def weakened(self, share):
+        """Return the Model with a ``share`` of its corrections; on devices it is the same."""
+        path = self.path._replace(strength=self.path.strength * np.float32(share))
+        model = replace(self, path=path)
+        vars(model)["_strong"] = self
+        return model
 
     @property
     def n_features(self):
@@ -112,10 +124,16 @@ class Model:
 
     def decode(self, Z, n_kept):
         """Return scaled float32 rows (n, d) of codes ``Z``, the first ``n_kept`` of each."""
-        out = np.empty((len(Z), self.n_features), np.float32)
-        for part, rows in self.rows(lambda part: Z[part], len(Z), n_kept):
-            out[part] = rows
-        return out
+        return next(self.decodes(Z, [n_kept]))
+
+    def decodes(self, Z, cuts):
+        """Yield what ``decode`` returns with each of ``cuts``; all are begun at once."""
+        streams = [self.rows(lambda part: Z[part], len(Z), n_kept) for n_kept in cuts]
+        for stream in streams:
+            out = np.empty((len(Z), self.n_features), np.float32)
+            for part, rows in stream:
+                out[part] = rows
+            yield out
 
     def rows(self, read, n_rows, n_kept):
         """Yield (part, scaled float32 rows) of blocks of codes, all ``n_rows`` in turn.
@@ -163,7 +181,11 @@ class Model:
         """Return the Half on JAX's present device that ``make`` (model) -> (path, params)."""
         there = vars(self).setdefault("_halves", {})
         key = name, jax.default_device.value
-        if key not in there:
+        if key not in there and hasattr(self, "_strong"):
+            half = self._strong._half(name, make)
+            path = half.path._replace(strength=jax.device_put(self.path.strength))
+            there[key] = half._replace(path=path)
+        elif key not in there:
             path, params = jax.device_put(make(self))
             (device,) = path.mean.devices()
             tile_rows = self.network.tile_rows if device.platform == "cpu" else None
@@ -171,16 +193,15 @@ class Model:
         return there[key]
 
     def _stream(self, read, n_rows, width, half, program):
-        """Yield (part, results) of all blocks; those ahead are being computed meanwhile."""
+        """Return an iterator of (part, results) of all blocks; the first ones are begun."""
         n_tiles, tile_rows = _block_shape(half.tile_rows, max(width, len(self.path.lower)))
-        ahead = deque()
-        for part, block in tiles(read, n_rows, (n_tiles, tile_rows, width)):
+
+        def begin(part, block):
             n_used = -(-(part.stop - part.start) // tile_rows)
-            ahead.append((part, program(block, np.int32(n_used))))
-            if len(ahead) > IN_FLIGHT:
-                yield _fetched(*ahead.popleft())
-        while ahead:
-            yield _fetched(*ahead.popleft())
+            return part, program(block, np.int32(n_used))
+
+        blocks = tiles(read, n_rows, (n_tiles, tile_rows, width))
+        return _fetched_ahead(begin(*block) for block in blocks)
 
 
 def _block_shape(tile_rows, width):
@@ -191,9 +212,18 @@ def _block_shape(tile_rows, width):
     return max(1, min(BLOCK_TILES, BLOCK_NUMBERS // (tile_rows * width))), tile_rows
 
 
-def _fetched(part, result):
-    rows = np.asarray(result)
-    return part, rows.reshape(-1, rows.shape[-1])[: part.stop - part.start]
+def _fetched_ahead(begun):
+    """Return an iterator of what ``begun`` gives, fetched while further blocks are computed."""
+    ahead = deque(islice(begun, IN_FLIGHT))
+
+    def fetch():
+        while ahead:
+            ahead.extend(islice(begun, 1))
+            part, result = ahead.popleft()
+            rows = np.asarray(result)
+            yield part, rows.reshape(-1, rows.shape[-1])[: part.stop - part.start]
+
+    return fetch()
 
 
 def _encoder(model):

@@ -99,8 +99,7 @@ class Judge:
         for part in parts_of(target):
             observed = ~np.isnan(target[part])
             cells, Z = np.where(observed, target[part], 0.0), model.encode(seen[part])
-            for column, n_kept in enumerate(cuts):
-                out = model.decode(Z, n_kept)
+            for column, out in enumerate(model.decodes(Z, cuts)):
                 losses = np.asarray(self.objective.cell_losses(model.path, cells, out))
                 errors[part, column] = np.where(observed, losses, 0.0).sum(axis=1)
         return errors + self.left[rows, None]
@@ -209,8 +208,13 @@ class Trail:
         return self.judge.reference[:, self.judge.cuts]
 
     def _costs(self):
-        models = (self.trial.model(variant=variant) for variant in self.trial.variants)
-        return np.stack([self.judge.costs(model) for model in models])
+        costs, models = [], {}
+        for share, restart in self.trial.variants:
+            if restart not in models:
+                whole = self.trial.model(variant=(1.0, restart))
+                models[restart] = whole.without_reduction
+            costs.append(self.judge.costs(models[restart].weakened(share)))
+        return np.stack(costs)
 
     @property
     def is_spent(self):

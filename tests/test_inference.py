@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -119,3 +120,19 @@ def test_few_rows_are_checked_like_many(fitted, X, n_rows, bad):
         fitted.transform(np.zeros((n_rows, 2)))
     with pytest.raises(ValueError, match="contains NaN"):
         fitted.inverse_transform(np.full((n_rows, 2), np.nan))
+
+
+def test_a_weakened_model_has_less_strength_and_nothing_else(quick, X):
+    """It takes from the stronger one what that has on the device."""
+    strong = quick(learning_rate=1e-2, max_iter=20, cv=None).fit(X)._model
+    weak = strong.weakened(0.5)
+    half = np.float32(0.5) * strong.path.strength
+    expected = replace(strong, path=strong.path._replace(strength=half))
+    rows = np.random.default_rng(0).normal(size=(30, X.shape[1]))
+    Z = weak.encode(rows)
+    assert_array_equal(Z, expected.encode(rows))
+    assert np.abs(Z - strong.encode(rows)).max() > 1e-4
+    for n_kept, out in zip([1, 2], weak.decodes(Z, [1, 2]), strict=True):
+        assert_array_equal(out, expected.decode(Z, n_kept))
+    ours, theirs = (m._halves["encoder", None].params for m in (weak, strong))
+    assert ours is theirs
