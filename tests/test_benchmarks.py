@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from benchmarks import _peer_models, _peer_quality, _peer_workers, _peers, inference, speed
+from benchmarks import (
+    _peer_models,
+    _peer_quality,
+    _peer_workers,
+    _peers,
+    accelerators,
+    inference,
+    speed,
+)
 from benchmarks._report import Table
 
 
@@ -11,6 +19,12 @@ from benchmarks._report import Table
 def test_peers_train_the_net_that_is_timed(peer):
     train = _peers.TRAINERS[peer]((6, 4, 2), 2048, threads=1)
     train(2)
+
+
+def test_steps_of_several_nets_are_timed_in_each_precision():
+    train = _peers.skae_trainer((6, 4, 2), 2048, 0, n_init=2, matmul_precision="bfloat16")
+    seconds = accelerators.in_turn({"two": train}, 2, 3)["two"]
+    assert len(seconds) == 3 and min(seconds) > 0
 
 
 def test_the_default_net_is_described_to_the_peers():
