@@ -15,13 +15,14 @@ from skae import _axes, _linear
 from skae._device import agreed
 from skae._inference import Model
 from skae._lanes import Ahead
-from skae._rows import interleaved, parts_of
+from skae._rows import interleaved, parts
 from skae._trials import REFIT
 
 CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
 ENOUGH_ROWS = 250  # held out, below which further folds are added all the same
 FOLDS_AT_ONCE = 2  # that are added where the first one does not suffice
 N_PREFIXES = 4  # prefixes judged at every checkpoint
+JUDGED_NUMBERS = 2**17  # of held-out rows whose errors are taken at once, 1 MB
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 SMALLEST_ERROR = 1e-100
@@ -96,7 +97,7 @@ class Judge:
         model = model.without_reduction
         seen, target = (self.seen if seen is None else seen)[rows], self.target[rows]
         errors = np.empty((len(target), len(cuts)))
-        for part in parts_of(target):
+        for part in parts(len(target), max(1, JUDGED_NUMBERS // target.shape[1])):
             observed = ~np.isnan(target[part])
             cells, Z = np.where(observed, target[part], 0.0), model.encode(seen[part])
             for column, out in enumerate(model.decodes(Z, cuts)):
@@ -130,15 +131,15 @@ def kept_splits(splits, kept):
     Their indices are those of all rows, of which ``kept`` (n_samples,) says which count.
     """
     numbers, place = np.arange(len(kept)), np.cumsum(kept) - 1
-    for i, parts in enumerate(splits):
+    for i, pair in enumerate(splits):
         try:
-            parts = [numbers[part] for part in parts]
+            pair = [numbers[part] for part in pair]
         except IndexError as reason:
             raise ValueError(
                 f"Split {i} of cv must hold the numbers of some of {len(kept)} rows, counted "
                 f"from 0, or masks of them: {reason}."
             ) from reason
-        train, val = (place[part[kept[part]]] for part in parts)
+        train, val = (place[part[kept[part]]] for part in pair)
         if not (len(train) and len(val)):
             raise ValueError(
                 f"Split {i} of cv has {len(train)} rows to train on and {len(val)} held out, "

@@ -188,6 +188,10 @@ class Run:
             losses.append(np.asarray(running).T[:count])
         return np.concatenate(losses)
 
+    def warm_up(self):
+        """Compile the block, where that is not done yet; nothing is trained."""
+        jax.block_until_ready(self._begin_block(self._batches(1), 0))
+
     @property
     def losses_shape(self):
         """The shape of the losses of no step."""

@@ -35,8 +35,8 @@ MEASURED_ROWS = 2_000  # on which PCA's errors are measured where its variances 
 MOST_KEPT = 2**22  # numbers in the weights of the checkpoints that a fold keeps
 PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are weighed against
 STRENGTHS = (0.5, 1.0)  # of the corrections to PCA, judged at every checkpoint
+JUDGED_BY = 2  # checkpoints: what judges them is compiled
 UNJUDGED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody judges
-COMPILED_BY = 2  # checkpoints: what trains by the first one, what judges after it
 MOST_RESIDENT = 2**28  # numbers of rows that an accelerator holds while nets train on them
 REFIT = 0  # random stream of the training on all rows; folds have the following ones
 
@@ -284,18 +284,24 @@ class Recipe:
         self, rows, stream, pca, filler, path, params, start, reduction=None, pause=None
     ):
         path = agreed(self.program.mesh, path)
-        rng = np.random.default_rng([self.seed, stream, 1])
-        source = self._source(rows, path, filler, rng)
         seed = (self.seed + stream) % 2**31
-        run = Run(self.program, path, params, source, self.plan, self.numbers, seed, pause)
         is_large = reduction is not None or isinstance(rows.values, LongRows)
-        return Trial(self, run, pca, filler, path, start, reduction, is_large)
+        is_gappy = self.marks or has_missing(rows.values)
 
-    def _source(self, rows, path, filler, rng):
+        def run_on(rows):
+            rng = np.random.default_rng([self.seed, stream, 1])
+            source = self._source(rows, path, filler, rng, is_gappy)
+            return Run(self.program, path, params, source, self.plan, self.numbers, seed, pause)
+
+        if is_large:  # compiling takes memory, as these rows do: one after the other
+            run_on(rows.take(slice(self.plan.batch_size))).warm_up()
+            return_memory()
+        return Trial(self, run_on(rows), pca, filler, path, start, reduction, is_large)
+
+    def _source(self, rows, path, filler, rng, is_gappy):
         """Return the RowSource of inputs of the nets and, where they differ, of targets."""
         X, is_own_target = rows.values, self.program.objective.in_axes
         is_long, size = isinstance(X, LongRows), self.plan.batch_size
-        is_gappy = self.marks or has_missing(X)
 
         def inputs(X):
             with _axes.few_threads(rows.values):
@@ -374,7 +380,7 @@ class Trial:
             self.losses.append(losses)
             self.weights[self.check + 1] = weights
             self.check += 1
-        if self.is_large and self.check <= COMPILED_BY:
+        if self.is_large and self.check == JUDGED_BY:
             return_memory()
         return not self.diverged
 

@@ -1,5 +1,6 @@
 """Rows that are read block by block: from arrays, files, sparse matrices, all the same."""
 
+import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -244,6 +245,25 @@ class TestFits:
         assert not calls
         quick(cv=None, max_iter=40).fit(DIGITS)
         assert len(calls) == 2
+
+    @pytest.mark.parametrize("first_gap", [500, None])
+    def test_what_trains_is_compiled_before_rows_are_copied(
+        self, quick, compiled, monkeypatch, first_gap, little_memory
+    ):
+        """Compiling takes memory, and so do they; gaps that come late compile nothing else."""
+        X, source, seen = DIGITS.copy(), _trials.RowSource, []
+        if first_gap is not None:
+            X[first_gap:, 3] = np.nan
+
+        def noted(load, weight, *given, **named):
+            seen.append((len(weight), compiled.count("jit(train_block)")))
+            return source(load, weight, *given, **named)
+
+        monkeypatch.setattr(_trials, "RowSource", noted)
+        jax.clear_caches()
+        quick(cv=None, batch_size=40, max_iter=4).fit(X)
+        assert seen == [(40, 0), (600, 1)]
+        assert compiled.count("jit(train_block)") == 1
 
     def test_missing_cells_and_few_rows_that_may_be_held(self, quick, some_memory):
         X = DIGITS.copy()
