@@ -3,7 +3,7 @@
 NumPy and scikit-learn only. How the nets stand on PCA is ``_linear``'s.
 """
 
-from contextlib import ContextDecorator, nullcontext
+from contextlib import ContextDecorator, contextmanager, nullcontext
 from threading import Lock
 from typing import NamedTuple
 
@@ -145,7 +145,7 @@ def _regression(centred, loadings, ridge):
 
 
 class _OneThread(ContextDecorator):
-    """What ``one_thread`` returns; callers may be many, and within one another."""
+    """What ``one_thread`` returns; callers may be many, within one another, in many threads."""
 
     def __init__(self):
         self._lock, self._n_callers = Lock(), 0
@@ -155,8 +155,9 @@ class _OneThread(ContextDecorator):
         with self._lock:
             try:
                 if self._n_callers == 0:
-                    self._blas = self._blas or ThreadpoolController()
-                    self._limit = self._blas.limit(limits=1, user_api="blas")
+                    self._blas = self._blas or ThreadpoolController().select(user_api="blas")
+                    with self._control():
+                        self._limit = self._blas.limit(limits=1)
                 self._n_callers += 1
             except BaseException:  # Ctrl-C at this very moment
                 self._leave()
@@ -169,8 +170,24 @@ class _OneThread(ContextDecorator):
 
     def _leave(self):
         if self._n_callers == 0 and self._limit is not None:
-            self._limit.restore_original_limits()
+            with self._control():
+                self._limit.restore_original_limits()
             self._limit = None
+
+    @contextmanager
+    def _control(self):
+        """Have this thread set limits, though another one has before.
+
+        From 3.8 on, threadpoolctl ignores all but the first that did; here callers come and go.
+        """
+        self._clear_control()
+        yield
+        self._clear_control()
+
+    def _clear_control(self):
+        for library in self._blas.lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):
+                library.clear_controlling_thread(force=True)
 
 
 _ONE_THREAD = _OneThread()
