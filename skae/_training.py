@@ -163,9 +163,12 @@ class Run:
         allowed = is_elementwise(program.optimizer)
         self.packing = Packing.of(params, program.n_init, allowed=allowed)
         packed = self.packing.pack(params)
-        state = packed, packed, _optimizer_zeros(program, _shapes(packed))
-        if pause is not None:
-            memory = jax.tree.structure(state[2]).unflatten(pause.memory)
+        memory = _optimizer_memory(program, _shapes(packed))
+        if pause is None:  # the block itself begins the optimizer
+            zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
+            state = packed, packed, zeros
+        else:
+            memory = jax.tree.structure(memory).unflatten(pause.memory)
             state, self.steps_before = (pause.params, pause.average, memory), pause.step
         self.state = copied(program.mesh, state)
         self.table = copied(program.mesh, source.table)
@@ -276,14 +279,13 @@ def _shapes(params):
 
 
 @lru_cache(maxsize=64)
-def _optimizer_zeros(program, shapes):
-    """Return zeros shaped as the optimizer's memory: the block itself begins it."""
+def _optimizer_memory(program, shapes):
+    """Return the shapes and dtypes of the optimizer's memory."""
     structure, leaves = shapes
     params = structure.unflatten([jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
     numbers = {"weight_decay": 0.0, "max_gradient_norm": 1.0}
     begin = _optimizer(program, 1.0, numbers).init
-    memory = jax.eval_shape(begin if program.n_init == 1 else jax.vmap(begin), params)
-    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
+    return jax.eval_shape(begin if program.n_init == 1 else jax.vmap(begin), params)
 
 
 def make_plan(
