@@ -32,7 +32,7 @@ N_COST_FEATURES, COST_ROWS = 32, 1_000_000
 WIDE_FITS = {"defaults": {}, "max_iter=5, cv=None": {"max_iter": 5, "cv": None}}
 EVERY = 0.02  # seconds between two looks at the memory
 FILE_DTYPE = np.dtype(np.float32)
-BESIDE = {  # scikit-learn imports pandas where it is installed
+PACKAGES = {  # what a process imports first; scikit-learn imports pandas where it can
     "required packages": (
         "import sys; sys.modules['pandas'] = None; import skae; del sys.modules['pandas']"
     ),
@@ -65,7 +65,7 @@ def main(arguments=None):
 def measured(name, *arguments, first=""):
     """Run the measurement called ``name`` in a fresh process; return what it prints.
 
-    ``first`` is what that process does before it imports anything.
+    ``first`` is code that the process runs before all else.
     """
     run = f"{first}\nimport runpy\nrunpy.run_module('benchmarks.scale', run_name='__main__')"
     command = [sys.executable, "-c", run, name, json.dumps(arguments)]
@@ -333,7 +333,7 @@ def run_memory(folder):
     ):
         with tempfile.NamedTemporaryFile(suffix=".npy", dir=folder) as file:
             write_rows(file.name, *shape)
-            for packages, first in BESIDE.items():
+            for packages, first in PACKAGES.items():
                 found = measured("memory_of_array", file.name, dtype, first=first)
                 print_memory(f"{shape} {dtype}, {packages}", **found)
 

@@ -181,8 +181,10 @@ class _OneThread(ContextDecorator):
         From 3.8 on, threadpoolctl ignores all but the first that did; here callers come and go.
         """
         self._clear_control()
-        yield
-        self._clear_control()
+        try:
+            yield
+        finally:
+            self._clear_control()
 
     def _clear_control(self):
         for library in self._blas.lib_controllers:
