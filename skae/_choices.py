@@ -31,6 +31,8 @@ MARGIN = 0.25  # of the variance left, since held-out rows are explained less th
 MOST_COMPONENTS = 512  # that a float n_components starts from
 WIDEST = 4096  # columns, beyond which the nets see leading axes only, where that is possible
 FEWEST_AXES = 128  # of these
+FEW_DECAY, DECAY = 0.1, 0.3  # of weights, below FEW components and from there on
+SETTLED_AFTER = 0.8  # of the steps, from which on noise and cut codes stay as they are
 
 
 def make_recipe(
@@ -77,13 +79,14 @@ def make_recipe(
             "set augmentation=None."
         )
     batch_size = _batch_size(params.batch_size, n)
+    auto_steps = 4000 if network.n_components < FEW else 3000
     plan = make_plan(
         n,
         _n_weights(network),
         network.n_inputs + network.n_outputs,
         batch_size=batch_size,
         max_iter=1 if is_stream else params.max_iter,
-        auto_steps=4000 if network.n_components < FEW else 3000,
+        auto_steps=auto_steps,
         patience=params.n_iter_no_change,
         tol=params.tol,
         rate=_learning_rate(params.learning_rate, network.n_components, batch_size),
@@ -98,6 +101,8 @@ def make_recipe(
         tuple(name for name in PENALTIES if getattr(params, name) > 0),
     )
     n_init = params.n_init if continued is None else 1
+    n_steps = (steps_before or 0) + plan.n_steps
+    usual_steps = max(n_steps, auto_steps) if is_stream else n_steps
     return Recipe(
         program=Program(
             objective,
@@ -111,7 +116,7 @@ def make_recipe(
         n_axes=n_axes,
         linear=linear,
         clip=False if is_reduced else params.clip,
-        numbers=_numbers(params, plan, steps_before or 0),
+        numbers=_numbers(params, network.n_components, n_steps, usual_steps),
         seed=seed,
         marks=marks,
         hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
@@ -133,19 +138,27 @@ def _is_reducible(params, loss):
     )
 
 
-def _numbers(params, plan, steps_before):
-    """Return what is traced: numbers that a search may change without a new program."""
-    n_steps = steps_before + plan.n_steps
-    names = "weight_decay", "corruption_level", "kl_weight", *PENALTIES
+def _numbers(params, n_components, n_steps, usual_steps):
+    """Return what is traced: numbers that a search may change without a new program.
+
+    Noise and cut codes settle as in a training of ``usual_steps``: nobody knows how long a
+    stream will be.
+    """
+    names = "corruption_level", "kl_weight", *PENALTIES
     numbers = {name: np.float32(getattr(params, name)) for name in names}
+    decay = params.weight_decay
+    if decay == "auto":
+        decay = FEW_DECAY if n_components < FEW else DECAY
     norm = params.max_gradient_norm
     norm = np.inf if norm is None else max(norm, np.finfo(np.float32).tiny)
     numbers["max_gradient_norm"] = np.float32(norm)
     warmup = max(1.0, params.kl_warmup * n_steps)
     return {
         **numbers,
+        "weight_decay": np.float32(decay),
         "kl_ramp": np.float32(1.0 / warmup),
         "average_decay": np.float32(average_decay(n_steps)),
+        "settling": np.float32(1.0 / (SETTLED_AFTER * usual_steps)),
     }
 
 

@@ -126,16 +126,23 @@ def continued_path(path, before, *, has_interval):
     Ranges are of all rows, where the link has no interval of its own; what was no bound is
     none, and the share of the corrections that is applied stays.
     """
+    path = widened_path(path._replace(floor=before.floor, ceiling=before.ceiling), before)
+    path = path._replace(strength=before.strength)
+    if has_interval:
+        return path
+    return path._replace(origin=path.lower, unit=path.upper - path.lower)
+
+
+def widened_path(path, before):
+    """Return ``path`` with ranges that hold those of ``before`` too; no bound is added."""
     lower, upper = np.minimum(path.lower, before.lower), np.maximum(path.upper, before.upper)
-    is_low, is_high = np.isfinite(before.floor), np.isfinite(before.ceiling)
-    path = path._replace(
+    is_low, is_high = np.isfinite(path.floor), np.isfinite(path.ceiling)
+    return path._replace(
         lower=lower,
         upper=upper,
         floor=np.where(is_low, lower, -np.inf).astype(np.float32),
         ceiling=np.where(is_high, upper, np.inf).astype(np.float32),
-        strength=before.strength,
     )
-    return path if has_interval else path._replace(origin=lower, unit=upper - lower)
 
 
 def rescaled_path(path, error, squared, link):

@@ -18,7 +18,7 @@ from skae._links import Identity, shares
 from skae.corruptions import CORRUPTIONS, in_columns
 from skae.losses import SquaredError
 
-CUT_SHARE = 1 / 3  # of the rows, whose code is cut
+FIRST_CUT_SHARE, LAST_CUT_SHARE = 0.5, 0.05  # of the rows, whose code is cut
 N_WORDS = 7  # random ones of 32 bits for each row of a batch: three keys of two, and a cut
 NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
 SMALLEST_CODE = 1e-4  # mean square, below which a code is nothing and not dense
@@ -157,15 +157,27 @@ class Objective:
             x = self.corrupt(corruption_key, x, numbers["corruption_level"], path)
         if self.autoencoder.variational:
             noise = jax.random.normal(noise_key, (self.network.n_components,), x.dtype)
-        n_kept = self._cut(cut_word[0])
+        n_kept = self._cut(cut_word[0], numbers["cut_share"])
         return self.cost(params, path, numbers, x, target, observed, n_kept, noise)
 
-    def numbers_at(self, step, numbers):
-        """Return ``numbers`` as they are at a step of the training."""
-        if not self.autoencoder.variational:
-            return numbers
-        ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
-        return {**numbers, "kl_weight": ramp * numbers["kl_weight"]}
+    def numbers_at(self, step, path, numbers):
+        """Return ``numbers`` as they are at a step of the training.
+
+        Gaussian noise falls geometrically, from its level to that times the share of the
+        variance that PCA leaves; the share of cut codes falls linearly. Noise finds a smooth
+        solution early, and late it would blur what is found; order is found early, and the
+        full code is polished late.
+        """
+        progress = jnp.minimum(1.0, (step + 1) * numbers["settling"])
+        change = LAST_CUT_SHARE - FIRST_CUT_SHARE
+        numbers = {**numbers, "cut_share": FIRST_CUT_SHARE + change * progress}
+        if self.corruption == "gaussian":
+            unexplained = path.cut_error[-1] / path.cut_error[0]
+            numbers["corruption_level"] *= unexplained**progress
+        if self.autoencoder.variational:
+            ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
+            numbers["kl_weight"] *= ramp
+        return numbers
 
     def cost(self, params, path, numbers, x, target, observed, n_kept, noise):
         """Return one row's objective, in units of PCA's error with as many components.
@@ -219,15 +231,15 @@ class Objective:
         """Whether the loss is one of cells in X's units: 0 and 1 are then the path's ends."""
         return getattr(self.loss, "link", None) is not None
 
-    def _cut(self, word):
-        """How many leading components a row keeps: all of them, or m for some rows.
+    def _cut(self, word, share):
+        """How many leading components a row keeps: all of them, or m for a share of the rows.
 
         log m is uniform: were m, the first prefixes of a long code would hardly be seen.
         """
         k = self.network.n_components
         if not self.ordered or k == 1:
             return k
-        place = (word >> 8).astype(jnp.float32) * (2.0**-24 / CUT_SHARE)
+        place = (word >> 8).astype(jnp.float32) * (2.0**-24 / share)
         cut = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
         return jnp.where(place < 1, cut, k)
 

@@ -7,7 +7,9 @@ the very programs that transform and inverse_transform run.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,14 +20,19 @@ from skae._lanes import Ahead
 from skae._rows import interleaved, parts
 from skae._trials import REFIT
 
-CLEAR_GAIN = 2.0  # standard errors of the held-out gain beyond which no fold is added
+CLEAR_GAIN = 3.0  # standard errors of the held-out gain: it is kept, and no fold is added
+TYPICAL_FLOOR = 0.1  # of PCA's mean error: smaller errors are as good as this one
 ENOUGH_ROWS = 250  # held out, below which further folds are added all the same
 FOLDS_AT_ONCE = 2  # that are added where the first one does not suffice
 N_PREFIXES = 4  # prefixes judged at every checkpoint
 JUDGED_NUMBERS = 2**17  # of held-out rows whose errors are taken at once, 1 MB
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
-SMALLEST_ERROR = 1e-100
+HOPELESS = 1e30  # stands for costs that are not finite
+SMALLEST_ERROR, SMALLEST_RATIO = 1e-100, 1e-12
+FULL_SHARE = 0.75  # of the criterion
+WARM_UP = 0.1  # of the checkpoints, before which no run ends for want of patience
+WORSE = 0.35  # than the judged net, as a share of its error, where a training went wrong
 LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 2_000, 5  # rows in one; how many there may be
 
 
@@ -148,38 +155,24 @@ def kept_splits(splits, kept):
         yield train, val
 
 
-def criterion(costs, unit, variance):
-    """Return each row's share of the criterion: its mean is 1 for PCA, lower is better.
-
-    ``costs`` (..., n_rows, n_cuts) over PCA's mean ``unit`` (n_cuts,), half of it on the full
-    code (the last cut), half on the mean over the prefixes. Where PCA leaves nothing, costs
-    count against a trace of the rows' ``variance``.
-    """
-    if variance == 0:  # rows all alike: nothing is better than anything
-        return np.zeros(costs.shape[:-1])
-    floor = max(_linear.ERROR_FLOOR * variance, SMALLEST_ERROR)
-    share = costs / np.maximum(unit, floor)
-    full, prefixes = share[..., -1], share[..., :-1]
-    return full if prefixes.shape[-1] == 0 else 0.5 * (full + prefixes.mean(axis=-1))
-
-
 class Trail:
     """A Trial and its Judge: costs at every checkpoint, the first one PCA's.
 
     Where nets are large, the weights of its best checkpoints only are kept.
     ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included;
     ``values`` (n_checks + 1,) are the validation curve. Where another thread compiles what
-    judges, ``compiled`` is its Future.
+    judges, ``compiled`` is its Future. ``trained_on`` are some of the rows of the training.
     """
 
-    def __init__(self, trial, judge, compiled=None):
+    def __init__(self, trial, judge, trained_on=None, compiled=None):
         self.trial, self.judge, self.compiled = trial, judge, compiled
+        self.trained_on = trained_on
         if trial.start == "pca":
             start = judge.start_costs(trial.model(0))
             self.costs = [np.stack([start] * len(trial.variants))]
         else:
             self.costs = [self._costs()]
-        self.values = None
+        self.values = validation_curve([self])
 
     def advance(self):
         """Train up to the next checkpoint and judge it; False where there is no other one."""
@@ -192,7 +185,7 @@ class Trail:
         if not is_finite.any():
             self.trial.diverged = True
             return False
-        self.costs.append(np.where(is_finite, costs, np.inf))
+        self.costs.append(np.where(is_finite, costs, HOPELESS))
         self.values = validation_curve([self])
         return True
 
@@ -217,42 +210,151 @@ class Trail:
             costs.append(self.judge.costs(models[restart].weakened(share)))
         return np.stack(costs)
 
-    @property
-    def is_spent(self):
-        """Whether the criterion has long stopped falling."""
-        plan, values = self.trial.recipe.plan, self.values
-        if plan.patience is None or len(values) <= plan.patience:
-            return False
-        return values[: -plan.patience].min() - values[-plan.patience :].min() < plan.tol
-
 
 class StopFit(Exception):
     """A callback asked to stop."""
 
 
+class Candidates:
+    """Every checkpoint of some folds, at every variant, beside PCA on the held-out rows.
+
+    ``ratios`` (n_checks + 1, n_variants, n_cuts) are mean costs over PCA's, ``criterion``
+    (n_checks + 1, n_variants) is what decides between candidates, lower is better; ``gains``
+    (n_checks + 1, n_variants) are the gains over PCA in standard errors.
+    """
+
+    def __init__(self, trails):
+        n_checks = min(len(trail.costs) for trail in trails)
+        self.trial, self.objective = trails[0].trial, trails[0].judge.objective
+        self.costs = np.concatenate([np.stack(t.costs[:n_checks]) for t in trails], axis=-2)
+        self.weight = np.concatenate([trail.judge.weight for trail in trails])
+        total = np.concatenate([trail.judge.total for trail in trails])
+        unit = np.concatenate([trail.unit for trail in trails])
+        variance = np.average(total, weights=self.weight)
+        floor = max(_linear.ERROR_FLOOR * variance, SMALLEST_ERROR)
+        self.unit = np.maximum(np.average(unit, axis=0, weights=self.weight), floor)
+        self.has_variance = variance > 0
+        self.ratios = self._mean(self.costs / self.unit, axis=-2)
+
+    def _mean(self, values, axis=-1):
+        return np.average(values, axis=axis, weights=self.weight)
+
+    @property
+    def criterion(self):
+        """Three quarters of it are the full code's, the rest is the prefixes'; 1 for PCA.
+
+        Means are geometric, so that a full code of a hundredth of PCA's error weighs as much
+        as its prefixes; of costs that may be negative they are arithmetic. Where rows are all
+        alike, nothing is better than anything.
+        """
+        if not self.has_variance:
+            return np.zeros(self.ratios.shape[:-1])
+        if not self.objective.is_error_alone:
+            return _blended(self.ratios)
+        return np.exp(_blended(np.log(np.maximum(self.ratios, SMALLEST_RATIO))))
+
+    @property
+    def is_allowed(self):
+        """Which candidates (n_checks + 1, n_variants) may be kept instead of PCA.
+
+        None of their prefixes, nor the full code, is worse than PCA's on held-out rows. With
+        penalties the error alone may be.
+        """
+        if not self.objective.is_error_alone:
+            return np.ones(self.ratios.shape[:-1], bool)
+        return (self.ratios <= 1).all(axis=-1)
+
+    @cached_property
+    def gains(self):
+        """The gain of each candidate's full code over the start, in standard errors.
+
+        It is the gain in the mean cost, or the gain of a typical row, in logarithms, if that
+        is clearer: a few rows of large cost hide it in the mean. The mean must tell a third of
+        it nevertheless. A gain that rests on a single row is none.
+        """
+        costs = self.costs[..., -1] / self.unit[-1]
+        in_mean = self._clarity(costs[0, 0] - costs)
+        if not self.objective.is_error_alone:
+            return in_mean
+        logarithms = np.log(costs + TYPICAL_FLOOR)
+        typical = self._clarity(logarithms[0, 0] - logarithms)
+        return np.maximum(in_mean, np.minimum(typical, 3 * in_mean))
+
+    def _clarity(self, gain):
+        """Return the mean of each ``gain`` (..., n_rows) in standard errors."""
+        mean = self._mean(gain)
+        spread = np.sqrt(self._mean(np.square(gain - mean[..., None])))
+        alike = np.where(mean > 0, np.inf, 0.0)
+        error = spread / np.sqrt(self.n_rows)
+        found = np.divide(mean, error, out=alike, where=error > 0)
+        weighted = self.weight * gain
+        rests_on_one = weighted.sum(axis=-1) <= weighted.max(axis=-1)
+        return np.where(rests_on_one, np.minimum(found, 0.0), found)
+
+    @property
+    def n_rows(self):
+        """How many rows would say as much if all weights were alike."""
+        return self.weight.sum() ** 2 / np.square(self.weight).sum()
+
+
+def _blended(values):
+    """Return the mean of ``values`` (..., n_cuts), in which the full code is most of it."""
+    full, prefixes = values[..., -1], values[..., :-1]
+    if prefixes.shape[-1] == 0:
+        return full
+    return FULL_SHARE * full + (1 - FULL_SHARE) * prefixes.mean(axis=-1)
+
+
 def validation_curve(trails):
     """Return the criterion (n_checks + 1,) over all rows, each check at its best variant."""
-    return _means(_shares(trails), trails).min(axis=1)
+    return Candidates(trails).criterion.min(axis=1)
 
 
-def _shares(trails):
-    """Return each row's share of the criterion: (n_checks + 1, n_variants, n_rows)."""
-    n_checks = min(len(trail.costs) for trail in trails)
-    costs = np.concatenate([np.stack(t.costs[:n_checks]) for t in trails], axis=-2)
-    weight = _weight(trails)
-    unit = np.concatenate([trail.unit for trail in trails])
-    total = np.concatenate([t.judge.total for t in trails])
-    unit = np.average(unit, axis=0, weights=weight)
-    return criterion(costs, unit, np.average(total, weights=weight))
+class Choice(NamedTuple):
+    """What is kept of some folds: a checkpoint, 0 the start, one of its variants, and why."""
+
+    check: int
+    variant: tuple
+    curve: np.ndarray
+    ratio: float  # of its full code's mean cost to PCA's
+    gain: float  # over PCA, in standard errors
+    reason: str
+    is_pca: bool = False
 
 
-def _weight(trails):
-    return np.concatenate([trail.judge.weight for trail in trails])
+def choose(trails):
+    """Return the Choice: the best candidate that is allowed and clearly better, or PCA.
+
+    A random start, and what a warm start goes on from, are not PCA: the best checkpoint is
+    kept in any case, and of a random start it is none that is not trained.
+    """
+    found, trial = Candidates(trails), trails[0].trial
+    criterion, curve = found.criterion, found.criterion.min(axis=1)
+    rivals, reason = criterion.copy(), "the lowest held-out criterion"
+    if trial.start == "random" and len(rivals) > 1:
+        rivals[0] = np.inf
+    if trial.start == "pca":
+        is_better = criterion < criterion[0] - trial.recipe.plan.tol
+        is_clear = found.gains >= CLEAR_GAIN
+        rivals[~(is_better & found.is_allowed & is_clear)] = np.inf
+        if np.isinf(rivals).all():
+            reason = _why_pca(found, is_better)
+            gain = float(found.gains.max())
+            return Choice(0, trial.variants[0], curve, 1.0, gain, reason, is_pca=True)
+        reason = "better than PCA on held-out rows"
+    check, variant = np.unravel_index(np.argmin(rivals), rivals.shape)
+    ratio, gain = found.ratios[check, variant, -1], found.gains[check, variant]
+    chosen = int(check), trial.variants[variant], curve
+    return Choice(*chosen, float(ratio), float(gain), reason)
 
 
-def _means(shares, trails):
-    """Return the weighted means of ``shares`` (..., n_rows) over the rows of all trails."""
-    return np.average(shares, axis=-1, weights=_weight(trails))
+def _why_pca(found, is_better):
+    """Return the reason why no candidate is kept, in words."""
+    if not is_better.any():
+        return "no checkpoint is better on held-out rows"
+    if not (is_better & found.is_allowed).any():
+        return "each better checkpoint is worse with all or with some of its components"
+    return f"the gain is not clear: {found.gains.max():.1f} standard errors"
 
 
 @dataclass
@@ -262,14 +364,26 @@ class Outcome:
     model: Model
     axes: _axes.Axes  # where the model has a reduction, they are of what that makes of rows
     best_step: int
-    n_steps: int
     losses: np.ndarray
     validation: np.ndarray
     relative: np.ndarray  # held-out error of the first 1..k components over PCA's
     pca_unexplained: np.ndarray  # PCA's held-out error at 1..k components over the variance
     error_ratio: float
+    n_rows: int  # that the model's PCA was fitted on
+    is_pca: bool = False
+    reason: str = "nothing was held out"
     interrupted: bool = False
     diverged: bool = False
+
+    def use_pca(self, model, axes):
+        """Make PCA the model that is kept: its Model and Axes."""
+        self.model, self.axes, self.is_pca = model, axes, True
+        self.relative, self.error_ratio = np.ones_like(self.relative), 1.0
+
+    def keep(self, trial, variant, losses, check=None):
+        """Make a ``trial``'s net at a checkpoint, the latest one, the one that is kept."""
+        self.model, self.axes = trial.model(check, variant), trial.pca.axes
+        self.n_rows, self.losses = trial.n_rows, losses
 
     @property
     def explained(self):
@@ -278,25 +392,33 @@ class Outcome:
         return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
 
 
-def select(recipe, rows, trials, *, refit, watch, lane=None):
+def undisturbed(function, *arguments):
+    """Return what ``function`` returns, and whether Ctrl-C came meanwhile: it is done anew.
+
+    What has been trained is not thrown away by it. A second Ctrl-C ends it.
+    """
+    try:
+        return function(*arguments), False
+    except KeyboardInterrupt:
+        return function(*arguments), True
+
+
+def select(recipe, rows, folds, *, refit, watch, lane=None):
     """Choose the step on held-out rows, train on all ``rows``, return an Outcome.
 
-    ``trials`` yields a Trial and the Rows that judge it, one fold after another.
-    Where ``refit`` is False the first fold's own net is kept. Ctrl-C while folds are judged
-    leaves the best fold's net, later the last checkpoint. ``lane`` is a second one, if any.
+    ``folds`` yields a Trial, the Rows that judge it and some of those it trains on, one fold
+    after another. Where ``refit`` is False the first fold's own net is kept. Ctrl-C while
+    folds are judged leaves the best fold's net, later the last checkpoint. ``lane`` is a
+    second one, if any.
     """
     trails, stop, ahead = [], None, None
-    trials, at_once = iter(trials), 1 if lane is None else FOLDS_AT_ONCE
     try:
-        while True:
-            n_before, n_wanted = len(trails), FOLDS_AT_ONCE if trails else 1
-            for folds in _batched(islice(trials, n_wanted), at_once):
-                added = [_begin_trail(*fold, lane, is_first=not trails) for fold in folds]
-                trails += added
-                if lane is not None and refit and n_before == 0:
-                    ahead = Ahead(lane, recipe.begin(rows, REFIT))
-                _follow(added, watch, lane, ahead if n_before == 0 else None)
-            if len(trails) == n_before or _gain_is_clear(trails):
+        for added in _batches_of_folds(folds, trails, lane):
+            trails += added
+            if lane is not None and refit and ahead is None:
+                ahead = Ahead(lane, recipe.begin(rows, REFIT))
+            _follow(trails, watch, lane, ahead if len(trails) == len(added) else None)
+            if _is_clear(trails):
                 break
     except (KeyboardInterrupt, StopFit) as reason:
         if lane is not None:
@@ -304,111 +426,160 @@ def select(recipe, rows, trials, *, refit, watch, lane=None):
         if not trails:
             raise
         stop = type(reason)
-        trails = [min(trails, key=lambda trail: validation_curve([trail]).min())]
+        trails = [min(trails, key=lambda trail: trail.values.min())]
     if not trails:
         raise ValueError("cv yielded no split: nothing can be held out. Pass another cv.")
-    start = trails[0].trial.start
-    values, best, variant = _choice(trails)
-    judged = [(trail.trial, trail.judge) for trail in trails]
-    outcome = _outcome(judged, best, variant, values)
-    outcome.interrupted = stop is KeyboardInterrupt
-    del trials, trails, folds, added, judged  # large, and not needed any more
-    if best == 0 and start == "pca":
+    (choice, judged, outcome), is_disturbed = undisturbed(_chosen, trails, refit)
+    outcome.interrupted = is_disturbed or stop is KeyboardInterrupt
+    del trails  # large, and not needed any more
+    if choice.is_pca:
         if ahead is not None:
             ahead.leave()
-        outcome.model, outcome.axes = recipe.pca(rows)
+        (outcome.model, outcome.axes), is_disturbed = undisturbed(recipe.pca, rows)
+        outcome.n_rows = len(rows.weight)
+        outcome.interrupted |= is_disturbed
     elif refit and stop is None:
-        _refit(recipe, rows, best, variant, outcome, watch, ahead)
+        _refit(recipe, rows, choice, judged, outcome, watch, ahead)
     return outcome
 
 
-def _batched(items, size):
-    """Yield lists of at most ``size`` items, each begun when it is asked for."""
-    return iter(lambda: list(islice(items, size)), [])
+def _batches_of_folds(folds, trails, lane):
+    """Yield lists of Trails that begin: the first fold alone, then two folds at a time."""
+    folds = iter(folds)
+    while batch := list(islice(folds, FOLDS_AT_ONCE if trails else 1)):
+        yield [_begin_trail(*fold, lane, is_first=not trails) for fold in batch]
 
 
-def _begin_trail(trial, held_out, lane, *, is_first):
+def _begin_trail(trial, held_out, trained_on, lane, *, is_first):
     """Return the Trail of a fold; in a ``lane``, what judges is compiled beside the first."""
     compiled = None
     if lane is not None:
         lane.cancel_at_end(trial.run)
         compiled = lane.submit(trial.model(0).warm_up) if is_first else None
-    return Trail(trial, Judge(held_out, trial), compiled)
+    return Trail(trial, Judge(held_out, trial), trained_on, compiled)
 
 
 def _follow(trails, watch, lane, ahead):
-    """Train one or two ``trails`` until budgets end or criteria have long stopped falling.
+    """Train ``trails`` until their budget ends, or the curve of all is out of patience.
 
-    Training on all rows, if it goes ``ahead``, keeps pace; it begins when all is compiled.
+    Trails that stopped before go on where all of them together go further. Training on all
+    rows, if it goes ``ahead``, keeps pace; it begins when all is compiled.
     """
-    active = trails
-    while active:
-        if ahead is not None and active[0].trial.check > 0:
-            ahead.go_to(active[0].trial.check + 1)
-        first, *others = active
-        beside = [lane.submit(trail.advance) for trail in others]
-        moved = [first.advance(), *(future.result() for future in beside)]
-        active = [trail for trail, has_moved in zip(active, moved, strict=True) if has_moved]
-        if any([watch(trail.trial, trail.values[-1]) for trail in active]):
+    plan = trails[0].trial.recipe.plan
+    for check in range(1, plan.n_checks + 1):
+        behind = [trail for trail in trails if len(trail.costs) <= check]
+        if ahead is not None and check > 1:
+            ahead.go_to(check)
+        if not _advance(behind, lane):
+            return
+        if any([watch(trail.trial, trail.values[-1]) for trail in behind]):
             raise StopFit
-        for trail in active:
+        for trail in behind:
             trail.keep_best()
-        active = [trail for trail in active if not trail.is_spent]
+        if _out_of_patience(plan, validation_curve(trails)):
+            return
+
+
+def _advance(trails, lane):
+    """Train ``trails`` up to their next checkpoints; say whether all of them had one."""
+    here, beside = (trails, []) if lane is None else (trails[::2], trails[1::2])
+    beside = [lane.submit(trail.advance) for trail in beside]
+    return all([trail.advance() for trail in here] + [future.result() for future in beside])
+
+
+def _out_of_patience(plan, values):
+    """Say whether the criterion has long stopped falling; the warm-up is not counted."""
+    if plan.patience is None or len(values) <= plan.patience + WARM_UP * plan.n_checks:
+        return False
+    return values[: -plan.patience].min() - values[-plan.patience :].min() < plan.tol
+
+
+def _is_clear(trails):
+    """Say whether no fold needs to be added."""
+    choice, n_rows = choose(trails), Candidates(trails).n_rows
+    return not choice.is_pca and choice.gain >= CLEAR_GAIN and n_rows >= ENOUGH_ROWS
+
+
+class JudgedNet(NamedTuple):
+    """A fold's net at the checkpoint chosen, and its mean costs (n_cuts,) on ``rows``.
+
+    These are some of those that it was trained on.
+    """
+
+    trial: object
+    check: int
+    rows: object
+    costs: np.ndarray
+
+
+def _chosen(trails, refit):
+    """Return the Choice among ``trails``, the JudgedNet for a ``refit``, and the Outcome."""
+    choice, judged = choose(trails), None
+    outcome = _outcome([(trail.trial, trail.judge) for trail in trails], choice)
+    if refit and not choice.is_pca:
+        best = min(trails, key=lambda trail: trail.values[choice.check])
+        trial, rows = best.trial, best.trained_on
+        check = trial.nearest(choice.check)
+        costs = _mean_costs(Judge(rows, trial), trial.model(check, choice.variant))
+        judged = JudgedNet(trial, check, rows, costs)
+        outcome.keep(trial, choice.variant, trial.all_losses(choice.variant[1]), check)
     for trail in trails:
         trail.trial.run.release()
+    return choice, judged, outcome
 
 
-def _choice(trails):
-    """Return the validation curve, the checkpoint chosen and the variant chosen there.
+def _mean_costs(judge, model):
+    return np.average(judge.costs(model), axis=0, weights=judge.weight)
 
-    PCA is left for a gain of more than ``tol``; a random start is left in any case.
+
+def _refit(recipe, rows, choice, judged, outcome, watch, ahead):
+    """Train on all rows up to the chosen checkpoint, and put the end into the ``outcome``.
+
+    Nothing is held out from this training, so it is compared with the judged net, which
+    stays if the new one is clearly worse on rows that both have seen, or worse than PCA there.
     """
-    trial, means = trails[0].trial, _means(_shares(trails), trails)
-    values = means.min(axis=1)
-    first = min(1, len(values) - 1) if trial.start == "random" else 0
-    best = first + int(np.argmin(values[first:]))
-    if trial.start == "pca" and values[0] - values[best] <= trial.recipe.plan.tol:
-        best = 0
-    return values, best, trial.variants[int(np.argmin(means[best]))]
+    trial = _train_on_all(recipe, rows, choice, outcome, watch, ahead)
+    if trial is None or trial.check == 0:
+        return
+    is_well_trained, is_disturbed = undisturbed(_is_well_trained, trial, choice, judged)
+    outcome.interrupted |= is_disturbed
+    if is_well_trained:
+        outcome.keep(trial, choice.variant, trial.all_losses(choice.variant[1]))
+        if trial.check < choice.check:
+            outcome.best_step = len(outcome.losses)
 
 
-def _gain_is_clear(trails):
-    shares = _shares(trails)
-    means = _means(shares, trails)
-    gain = shares[0, 0] - shares[np.unravel_index(np.argmin(means), means.shape)]
-    mean = _means(gain, trails)
-    spread = np.sqrt(_means(np.square(gain - mean), trails))
-    weight = _weight(trails)
-    n_rows = weight.sum() ** 2 / np.square(weight).sum()  # that would say as much, all alike
-    return mean > CLEAR_GAIN * spread / np.sqrt(n_rows) and n_rows >= ENOUGH_ROWS
-
-
-def _refit(recipe, rows, best, variant, outcome, watch, ahead):
-    """Train on all rows up to the chosen checkpoint; a cut-short run keeps its last one."""
+def _train_on_all(recipe, rows, choice, outcome, watch, ahead):
+    """Return the Trial on all rows, at the chosen checkpoint or where it was cut short."""
     trial = None if ahead is None else ahead.trial
     try:
         if ahead is None:
             trial = recipe.begin(rows, REFIT)
         else:
-            ahead.end_at(best)
+            ahead.end_at(choice.check)
             watch(trial, None)
-        while trial.check < best and trial.advance():
-            trial.keep({trial.check})
+        while trial.check < choice.check and trial.advance():
+            trial.keep({0, trial.check})
             if watch(trial, None):
                 break
     except KeyboardInterrupt:
         outcome.interrupted = True
         if ahead is not None:
             ahead.leave()
-            trial.rewind(best)
+            trial.rewind(choice.check)
     outcome.diverged |= trial is not None and trial.diverged
-    if trial is None or trial.check == 0:
-        return  # not one block: the first fold's net stays
-    trial.run.release()
-    outcome.model, outcome.axes = trial.model(variant=variant), trial.pca.axes
-    outcome.losses = trial.all_losses(variant[1])
-    if trial.check < best:
-        outcome.best_step = len(outcome.losses)
+    return trial
+
+
+def _is_well_trained(trial, choice, judged):
+    """Say whether a ``trial`` on all rows is as good as the judged net, and as PCA."""
+    judge = Judge(judged.rows, trial)
+    costs = _mean_costs(judge, trial.model(variant=choice.variant))
+    if trial.start == "pca" and judge.objective.is_error_alone:
+        pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
+        if (costs > pca).any():
+            return False
+    return costs[-1] - judged.costs[-1] <= WORSE * abs(judged.costs[-1])
 
 
 def train_ungated(rows, trial, *, watch, lane=None):
@@ -424,8 +595,18 @@ def train_ungated(rows, trial, *, watch, lane=None):
             compiled.result()
     except KeyboardInterrupt:
         interrupted = True
-    outcome = _outcome([(trial, judge)], trial.check, _best_restart(trial), np.empty(0))
-    outcome.interrupted = interrupted
+    is_pca = trial.start == "pca" and trial.check == 0
+    choice = Choice(
+        trial.check,
+        _best_restart(trial),
+        np.empty(0),
+        None,
+        np.nan,
+        "nothing was held out",
+        is_pca,
+    )
+    outcome, is_disturbed = undisturbed(_outcome, [(trial, judge)], choice)
+    outcome.interrupted = interrupted or is_disturbed
     return outcome
 
 
@@ -436,25 +617,31 @@ def _best_restart(trial):
     return 1.0, int(np.argmin(np.where(np.isfinite(means), means, np.inf)))
 
 
-def _outcome(judged, best, variant, values):
-    """Return the Outcome of checkpoint ``best`` of the first of the ``judged`` trials.
+def _outcome(judged, choice):
+    """Return the Outcome of a ``choice`` for the first of the ``judged`` trials.
 
-    Where a trial has not kept it, which is none that its own judge likes, the next one stands
-    for it.
+    Where a trial has not kept the checkpoint, which is none that its own judge likes, the next
+    one stands for it.
     """
     trial, plan = judged[0][0], judged[0][0].recipe.plan
-    parts = [_prefix_errors(t, judge, t.nearest(best), variant) for t, judge in judged]
+    check, variant = choice.check, choice.variant
+    parts = [_prefix_errors(t, judge, t.nearest(check), variant) for t, judge in judged]
     errors, reference, total = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
+    relative, ratio = _relative(errors, reference), choice.ratio
+    if ratio is None or not judged[0][1].objective.is_error_alone:
+        ratio = relative[-1]
     return Outcome(
-        model=trial.model(trial.nearest(best), variant),
+        model=trial.model(trial.nearest(check), variant),
         axes=trial.pca.axes,
-        best_step=min(best * plan.check_steps, plan.n_steps),
-        n_steps=max(trial.run.step for trial, _ in judged),
+        best_step=min(check * plan.check_steps, plan.n_steps),
         losses=trial.all_losses(variant[1]),
-        validation=values,
-        relative=_relative(errors, reference),
+        validation=choice.curve,
+        relative=relative,
         pca_unexplained=reference / total if total > 0 else np.zeros_like(reference),
-        error_ratio=float(_relative(errors, reference)[-1]),
+        error_ratio=float(ratio),
+        n_rows=trial.n_rows,
+        is_pca=choice.is_pca,
+        reason=choice.reason,
         diverged=any(trial.diverged for trial, _ in judged),
     )
 

@@ -104,7 +104,7 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
         def step(i, carry):
             params, average, memory, losses = carry
             batch = jax.tree.map(lambda part: part[i], batches)
-            given = path, program.objective.numbers_at(first_step + i, numbers), batch
+            given = path, program.objective.numbers_at(first_step + i, path, numbers), batch
 
             def loss_of_packed(packed):
                 return program.batch_loss(packing.unpack(packed), *given)

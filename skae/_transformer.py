@@ -42,9 +42,11 @@ from skae._selection import (
     pca_unexplained,
     select,
     train_ungated,
+    undisturbed,
 )
+from skae._streams import Stream, add_errors, errors_on, nets_are_better, rows_of, sampled
 from skae._training import MATMUL_PRECISIONS
-from skae._trials import REFIT, Stream
+from skae._trials import REFIT
 from skae._validation import (
     LARGEST,
     Number,
@@ -63,6 +65,7 @@ from skae.losses import LOSSES, Joint, SquaredError, find_loss
 from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
+COMPARED_ROWS = 1_000  # of a fold, on which the training on all rows is compared with it
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
@@ -171,9 +174,12 @@ class AutoencoderTransformer(
         as they are; the others are what rows will suffer and the fit is to undo, and held-out
         rows are corrupted likewise where the step is chosen.
     corruption_level : float, default=0.4
-        Strength: for "gaussian" the standard deviation, in units of what PCA leaves
-        unexplained, or with fewer than four components of the columns' own on average; for the
-        others the share of the cells.
+        Strength. For "gaussian" it is the standard deviation at the first step, in units of
+        what PCA leaves unexplained, or with fewer than four components of the columns' own on
+        average. It falls geometrically over four fifths of the steps, to the level times the
+        share of the variance that PCA leaves unexplained. Lower levels suit thin, strongly bent
+        data, higher ones small or noisy tables. For the others it is the share of the cells,
+        from the first step to the last.
     augmentation : callable or None, default=None
         ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
         another row, as good as the one that is there, anew at each step. It is both input and
@@ -212,8 +218,9 @@ class AutoencoderTransformer(
             "constant", "plateau"} or callable, default="cosine"
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
         falls to zero. A callable gets the number of steps and returns one factor for each.
-    weight_decay : float, default=0.3
-        Decoupled weight decay, in units of the learning rate.
+    weight_decay : "auto" or float, default="auto"
+        Decoupled weight decay, in units of the learning rate. "auto" is 0.1 below four
+        components and 0.3 from there on.
     max_gradient_norm : float or None, default=1.0
         Largest norm of the gradient, which is scaled down to it; None does not.
     n_init : int, default=1
@@ -280,19 +287,27 @@ class AutoencoderTransformer(
         times PCA's over all folds (on training rows where nothing was held out).
     error_ratio_ : float
         Error (the loss of reconstructions) on held-out rows over that of PCA with as many
-        components (on training rows where nothing was held out). 1 is PCA. Rows are not
-        corrupted for it, also where the step was chosen on corrupted ones.
-    loss_curve_ : ndarray of shape (n_epochs,)
+        components (on training rows where nothing was held out). 1 is PCA, and it is never
+        above 1 if PCA may be kept: with held-out rows and without penalties. If ``corruption``
+        is to be undone, these rows are corrupted. After ``partial_fit`` it is measured on each
+        batch before the nets train on it, and the latest batches count most.
+    selected_model_ : {"autoencoder", "pca"}
+        What was kept: "pca" if no checkpoint was clearly better than PCA on held-out rows, or,
+        after ``partial_fit``, as long as the nets are not better than PCA.
+    loss_curve_ : ndarray of shape (n_iter_,)
         Mean training loss of each epoch: error over PCA's, noise, cut codes and penalties
-        included. Of the training on all rows, or of the first fold where there was none.
+        included. Of the training that the model kept comes from: mostly the one on all rows.
     validation_curve_ : ndarray of shape (n_checkpoints + 1,)
-        Held-out error over PCA's at each checkpoint, half of it for the full code, half for
-        its prefixes, penalties included in both; empty where nothing was held out.
+        Held-out error over PCA's at each checkpoint: the geometric mean of the full code's,
+        which counts three times, and of that of its prefixes; with penalties an arithmetic
+        mean of both, penalties included. Empty if nothing was held out.
+    validation_epochs_ : ndarray of shape (n_checkpoints + 1,)
+        Epochs after which ``validation_curve_`` was measured.
     noise_variance_ : float
         Learned variance of the noise of each cell, in squared units of X (of the scaled
         columns for ``scaling="standard"``); for ``kl_weight`` > 0 and squared_error only.
     n_iter_ : int
-        Epochs run.
+        Epochs run by the training that ``loss_curve_`` shows.
     best_iter_ : int
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
         went on from.
@@ -387,7 +402,7 @@ class AutoencoderTransformer(
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
-        "weight_decay": [Number(Real, 0, LARGEST, closed="both")],
+        "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
         "max_gradient_norm": [Number(Real, 0, LARGEST, closed="right"), None],
         "n_init": [Number(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
@@ -441,7 +456,7 @@ class AutoencoderTransformer(
         optimizer="adamw",
         learning_rate="auto",
         learning_rate_schedule="cosine",
-        weight_decay=0.3,
+        weight_decay="auto",
         max_gradient_norm=1.0,
         n_init=1,
         batch_size="auto",
@@ -582,17 +597,57 @@ class AutoencoderTransformer(
             check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
         splits = self._splits(rows, y, groups, kept, seed)
-        with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
-            outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
-        if continued:
-            self._set_continued(outcome, scaling, recipe)
+        outcome = None
+        try:
+            with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
+                outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
+        except KeyboardInterrupt:
+            if outcome is None:
+                raise
+            outcome.interrupted = True
+        before = (self._variances, self._stream) if continued else None
+        _, is_disturbed = undisturbed(
+            self._finish, X, weight, seed, outcome, scaling, recipe, before
+        )
+        outcome.interrupted |= is_disturbed
+        self._tell(outcome, progress)
+
+    def _finish(self, X, weight, seed, outcome, scaling, recipe, before):
+        """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
+        if before is not None:
+            self._set_fitted(outcome, scaling, self._bounds, recipe)
+            variances, stream = before
+            if self.linear_path is not None:
+                self._variances = variances
+            if stream is not None:
+                self._stream = stream._replace(pause=None, nets=self._model)
         else:
             self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
-            self._stream, self.n_samples_seen_ = None, len(X)
-        few_rows = few(X, weight, seed)
-        self._density = self._fit_density(few_rows, seed)
-        self._residual = self._fit_residual(few_rows)
-        progress.end()
+            self._stream, self.n_samples_seen_ = None, outcome.n_rows
+        some = few(X, weight, seed)
+        self._density = self._fit_density(some, seed)
+        self._residual = self._fit_residual(some)
+
+    def _tell(self, outcome, progress=None):
+        """Say what was kept: a line where it is asked for, warnings where it went wrong."""
+        kept = f"the autoencoder of epoch {self.best_iter_}"
+        if outcome.is_pca:
+            kept = "PCA"
+        if self.verbose:
+            ratio = f"held-out error / PCA's {self.error_ratio_:.4f}"
+            print(f"[{type(self).__name__}] kept {kept}, {ratio}: {outcome.reason}")
+        if outcome.interrupted:
+            warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
+        if outcome.diverged:
+            warnings.warn(
+                f"Training diverged: a loss was not finite at learning_rate="
+                f"{self.learning_rate} with scaling={self.scaling!r}. The last finite weights "
+                f"are kept ({kept}). Lower learning_rate, or scale or clip the columns of X.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        if progress is not None:
+            progress.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -650,19 +705,17 @@ class AutoencoderTransformer(
         return self
 
     def _partial_fit(self, X):
-        model = getattr(self, "_model", None)
-        before = self._stream_so_far()
-        if model is not None:
+        is_first, before = not hasattr(self, "_model"), self._stream_so_far()
+        if not is_first:
             self._check_structure("partial_fit", "Use a clone to begin anew")
-        X = self._rows_to_fit(X) if model is None else check_rows(self, X, reset=False)
+        X = self._rows_to_fit(X) if is_first else check_rows(self, X, reset=False)
         check_range(self.loss, X, self.sample_shape_)
         if has_missing(X):
             raise ValueError(
                 "partial_fit takes rows without missing cells. Impute them first, or call fit."
             )
-        weight = np.ones(len(X))
-        scaling = self._fit_scaling(X, weight) if model is None else self._scaling
-        rows = Rows(scaling.forward(np.asarray(X)), weight)
+        scaling = self._fit_scaling(X, np.ones(len(X))) if is_first else self._scaling
+        rows = rows_of(scaling.forward(np.asarray(X)))
         n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
         recipe = make_recipe(
             self,
@@ -670,25 +723,52 @@ class AutoencoderTransformer(
             scaling,
             before.seed,
             sample_shape=self.sample_shape_,
-            continued=model,
+            continued=before.nets,
             steps_before=steps,
         )
         axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
-        trial = recipe.unjudged.go_on(rows, axes, n_seen, model, before.pause)
-        outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
-        bounds, n_components = _bounds(X, outcome.model), None
-        if model is not None:
-            (lowest, highest), (lower, upper) = self._bounds, bounds
+        trial = recipe.unjudged.go_on(rows, axes, n_seen, before.nets, before.pause)
+        stream = before._replace(axes=axes, n_seen=n_seen, optimizer=_plain(self.optimizer))
+        outcome, stream = self._trained(recipe, rows, trial, stream)
+        bounds = _bounds(X, outcome.model)
+        if before.bounds is not None:
+            (lowest, highest), (lower, upper) = before.bounds, bounds
             bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
-            n_components = self.n_components_
-        self._set_fitted(outcome, scaling, bounds, recipe, n_components)
-        is_cut_short = outcome.diverged or outcome.interrupted
-        pause = None if is_cut_short else trial.run.pause()
-        self._stream = Stream(axes, n_seen, before.seed, pause, _plain(self.optimizer))
-        self.n_samples_seen_ = n_seen
-        some = few(X, weight, before.seed)
+        stream = stream._replace(bounds=bounds)
+        if recipe.falls_back and not stream.uses_nets:
+            outcome.use_pca(*recipe.pca_of(rows, trial))
+            own = np.stack(np.broadcast_arrays(*_bounds(X, outcome.model)))
+            bounds = np.where(np.isfinite(own), bounds, own)
+        kept = None if is_first else self.n_components_
+        self._set_fitted(outcome, scaling, bounds, recipe, kept)
+        self._stream, self.n_samples_seen_ = stream, n_seen
+        some = few(X, np.ones(len(X)), before.seed)
         self._density = self._fit_density(some, before.seed)
         self._residual = self._fit_residual(some)
+        self._tell(outcome)
+
+    def _trained(self, recipe, rows, trial, stream):
+        """Judge a batch and train on it; return the Outcome and the Stream after it."""
+        errors = None
+        if recipe.falls_back and stream.nets is not None:
+            latest = errors_on(rows, trial)
+            errors = add_errors(stream.errors, latest)
+        outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
+        sample = sampled(stream.sample, rows.values, stream.n_seen, stream.seed)
+        uses_nets = errors is not None and nets_are_better(
+            stream.uses_nets, latest, errors, errors_on(rows_of(sample), trial)
+        )
+        is_cut_short = outcome.diverged or outcome.interrupted
+        stream = stream._replace(
+            pause=None if is_cut_short else trial.run.pause(),
+            nets=outcome.model,
+            errors=errors,
+            sample=sample,
+            uses_nets=uses_nets,
+        )
+        if errors is not None:
+            outcome.error_ratio = stream.error_ratio
+        return outcome, stream
 
     def _stream_so_far(self):
         """Return the Stream that the next rows go on from; it begins here or with ``fit``."""
@@ -712,7 +792,9 @@ class AutoencoderTransformer(
                     "a clone, or use fit with warm_start=True."
                 )
             axes = Axes(path.mean.astype(np.float64), path.basis, self._variances)
-        return Stream(axes, self.n_samples_seen_, seed)
+        uses_nets = self.selected_model_ != "pca"
+        given = {"nets": self._model, "bounds": self._bounds, "uses_nets": uses_nets}
+        return Stream(axes, self.n_samples_seen_, seed, **given)
 
     def _rows_to_fit(self, X):
         """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
@@ -754,7 +836,8 @@ class AutoencoderTransformer(
             return recipe.begin(rows, REFIT)
 
         if held_out is not None:
-            return select(recipe, rows, [(begun(recipe), held_out)], refit=False, **beside)
+            fold = begun(recipe), held_out, None
+            return select(recipe, rows, [fold], refit=False, **beside)
         if continued is not None or self.cv is None:
             recipe = recipe.unjudged if watch.is_silent else recipe
             return train_ungated(rows, begun(recipe), **beside)
@@ -762,11 +845,15 @@ class AutoencoderTransformer(
         n_rows, n_columns = rows.values.shape
         is_costly = n_rows > most_rows(n_columns) or not refit
         splits = list(islice(splits, 1 if self.cv == "auto" and is_costly else None))
-        trials = (
-            (recipe.begin(rows.take(train), REFIT + 1 + i), rows.take(val))
+        folds = (
+            (
+                recipe.begin(rows.take(train), REFIT + 1 + i),
+                rows.take(val),
+                rows.take(train[:: -(-len(train) // COMPARED_ROWS)]) if refit else None,
+            )
             for i, (train, val) in enumerate(splits)
         )
-        outcome = select(recipe, rows, trials, refit=refit, **beside)
+        outcome = select(recipe, rows, folds, refit=refit, **beside)
         try:
             if refit and len(splits) > 1 and not outcome.interrupted:
                 outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
@@ -862,15 +949,6 @@ class AutoencoderTransformer(
         centered = self.linear_path is not None
         return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
 
-    def _set_continued(self, outcome, scaling, recipe):
-        """Set what a warm start changes: PCA, and how many rows it has seen, stay."""
-        variances, stream = self._variances, self._stream
-        self._set_fitted(outcome, scaling, self._bounds, recipe)
-        if self.linear_path is not None:
-            self._variances = variances
-        if stream is not None:
-            self._stream = stream._replace(pause=None)
-
     def _set_fitted(self, outcome, scaling, bounds, recipe, n_components=None):
         """Set every fitted attribute together, from the record of the run."""
         model, explained = outcome.model, outcome.explained
@@ -892,12 +970,14 @@ class AutoencoderTransformer(
             self.components_ = np.pad(axes.basis.T, ((0, missing), (0, 0)))
         self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
         self.error_ratio_ = outcome.error_ratio
+        self.selected_model_ = "pca" if outcome.is_pca else "autoencoder"
         self.validation_curve_ = outcome.validation
         epoch_steps = recipe.plan.epoch_steps
         self.loss_curve_ = epoch_means(outcome.losses, epoch_steps)
-        self.n_iter_ = max(1, -(-outcome.n_steps // epoch_steps))
+        self.n_iter_ = max(1, len(self.loss_curve_))
         self.best_iter_ = -(-outcome.best_step // epoch_steps)
-        self._warn(outcome)
+        steps = recipe.plan.check_steps * np.arange(len(outcome.validation))
+        self.validation_epochs_ = np.minimum(steps, recipe.plan.n_steps) / epoch_steps
 
     def _n_kept(self, explained):
         """Return how many components are kept: all, or those that reach the share asked."""
@@ -914,19 +994,6 @@ class AutoencoderTransformer(
             stacklevel=2,
         )
         return len(explained)
-
-    def _warn(self, outcome):
-        kept = f"epoch {self.best_iter_} of {self.n_iter_}"
-        if outcome.interrupted:
-            warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
-        if outcome.diverged:
-            warnings.warn(
-                f"Training diverged: a loss was not finite at learning_rate="
-                f"{self.learning_rate} with scaling={self.scaling!r}. The last finite weights "
-                f"are kept ({kept}). Lower learning_rate, or scale or clip the columns of X.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
 
     def _reconstruction(self, trial, scaling):
         """Return what a callback needs to build the estimator as it is at this moment."""

@@ -49,19 +49,6 @@ class Pca(NamedTuple):
     path: _linear.LinearPath
 
 
-class Stream(NamedTuple):
-    """What goes from one batch of a stream to the next; ``axes`` are those of all rows.
-
-    ``pause`` is where the training stopped, None where it begins with what the model has.
-    """
-
-    axes: _axes.Axes | None
-    n_seen: int
-    seed: int
-    pause: object = None
-    optimizer: object = None  # whose memory the pause has
-
-
 @dataclass(frozen=True)
 class Recipe:
     """All that decides a fit, but for the rows."""
@@ -296,7 +283,8 @@ class Recipe:
         if is_large:  # compiling takes memory, as these rows do: one after the other
             run_on(rows.take(slice(self.plan.batch_size))).warm_up()
             return_memory()
-        return Trial(self, run_on(rows), pca, filler, path, start, reduction, is_large)
+        run, n_rows = run_on(rows), len(rows.weight)
+        return Trial(self, run, n_rows, pca, filler, path, start, reduction, is_large)
 
     def _source(self, rows, path, filler, rng, is_gappy):
         """Return the RowSource of inputs of the nets and, where they differ, of targets."""
@@ -336,11 +324,32 @@ class Recipe:
 
     def pca(self, rows):
         """Return the Model that is PCA of ``rows``, to float precision, and its Axes."""
-        if self.interval is not None or self.autoencoder.variational:
+        if self.has_own_pca:
             trial = self.begin(rows, REFIT)
             return trial.model(0), trial.pca.axes
         reduction, rows = self.reduced(rows)
-        pca = self.fit_pca(rows)[0]
+        return self.pca_model(rows, self.fit_pca(rows)[0], reduction)
+
+    @property
+    def has_own_pca(self):
+        """Whether PCA is within the range of a link, or probabilistic, and so a net's path."""
+        return self.interval is not None or self.autoencoder.variational
+
+    @property
+    def falls_back(self):
+        """Whether PCA is kept where nets are not better: with penalties it is not compared."""
+        is_pca = self.linear and self.autoencoder.begins_at_pca
+        return is_pca and self.program.objective.is_error_alone
+
+    def pca_of(self, rows, trial):
+        """Return the Model that is the PCA of a ``trial`` on ``rows``, and its Axes."""
+        if not self.has_own_pca:
+            path = _linear.widened_path(trial.pca.path, trial.path)
+            return self.pca_model(rows, trial.pca._replace(path=path))
+        return trial.model(variant=(0.0, 0)), trial.pca.axes
+
+    def pca_model(self, rows, pca, reduction=None):
+        """Return the Model that is ``pca``, which has no range of its own, and its Axes."""
         path = self._measured(pca.path, rows, pca, Identity())
         network = self.network
         if not network.in_columns:  # its outputs may be columns where PCA's are axes
@@ -358,8 +367,8 @@ class Trial:
     and of a restart.
     """
 
-    def __init__(self, recipe, run, pca, filler, path, start, reduction, is_large):
-        self.recipe, self.run = recipe, run
+    def __init__(self, recipe, run, n_rows, pca, filler, path, start, reduction, is_large):
+        self.recipe, self.run, self.n_rows = recipe, run, n_rows
         self.pca, self.filler, self.path = pca, filler, path
         self.reduction = reduction
         self.is_large = is_large  # its rows are long or wide, and memory counts

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import skae
-from skae import _selection, _training, _trials
+from skae import AutoencoderTransformer, _selection, _training, _transformer, _trials
 
 N_FOLDS = 2
 
@@ -94,12 +95,16 @@ def test_interrupted_before_any_step_of_a_plain_net(quick, X, interrupt_at):
 
 @pytest.mark.parametrize("n_run", [1, 3])
 def test_interrupted_in_the_refit(gated, curve, n_blocks, interrupt_at, n_run):
-    """The refit's last block is kept, and best_iter_ says which epoch that was."""
+    """The best net so far is kept: the refit's last, or while that is worse the fold's."""
+    interrupt_at(0)
+    whole = clone(gated).fit(curve)
     interrupt_at(n_blocks + 1 + n_run)
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):
         fit_through(gated, curve)
     assert_usable(gated, curve)
-    assert gated.best_iter_ == len(gated.loss_curve_) <= n_run
+    assert gated.best_iter_ == gated.n_iter_ == len(gated.loss_curve_)
+    assert gated.best_iter_ in (n_run, whole.best_iter_)
+    assert gated.score(curve) > PCA(2).fit(curve).explained_variance_ratio_.sum()
 
 
 def test_interrupted_in_the_first_block_of_the_refit(gated, curve, n_blocks, interrupt_at):
@@ -153,6 +158,54 @@ def test_an_interrupted_model_goes_on(quick, X, interrupt_at, monkeypatch):
         fit_through(estimator, X)
     monkeypatch.undo()
     assert_usable(estimator.fit(X), X)
+
+
+LATE = [  # what is done once nothing is trained any more, with a gate or without
+    ({}, _selection, "_prefix_errors"),
+    ({}, _selection, "choose"),
+    ({}, _selection, "pca_unexplained"),
+    ({}, _selection, "_is_well_trained"),
+    ({"n_components": 4}, _trials.Recipe, "pca"),
+    ({"cv": None}, _selection, "_prefix_errors"),
+    ({}, AutoencoderTransformer, "_set_fitted"),
+    ({}, AutoencoderTransformer, "_fit_density"),
+    ({"cv": None}, AutoencoderTransformer, "_fit_residual"),
+    ({"warm_start": True}, AutoencoderTransformer, "_fit_residual"),
+]
+
+
+@pytest.mark.parametrize("overrides, owner, name", LATE, ids=lambda value: str(value)[:20])
+def test_interrupted_when_training_has_ended(gated, curve, monkeypatch, overrides, owner, name):
+    """The model is there, and it is the one of a fit that was not interrupted."""
+    whole = clone(gated).set_params(**overrides).fit(curve)
+    if name == "choose":  # the last time: before that the folds are being trained
+        monkeypatch.setattr(_selection, "_is_clear", lambda trails: False)
+    function, calls = getattr(owner, name), []
+
+    def interrupted(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    if name == "pca_unexplained":
+        monkeypatch.setattr(_transformer, name, interrupted)
+    estimator = clone(gated).set_params(**overrides)
+    with pytest.warns(UserWarning, match="Interrupted"):
+        fit_through(estimator, curve)
+    assert calls
+    assert_array_equal(estimator.transform(curve), whole.transform(curve))
+
+
+def test_a_second_ctrl_c_ends_it(gated, curve, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_selection, "_prefix_errors", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        gated.fit(curve)
+    assert not hasattr(gated, "n_components_")
 
 
 def test_interrupted_before_anything_is_known(quick, X, monkeypatch):
@@ -283,7 +336,8 @@ def test_divergence_in_the_refit_is_in_best_iter(gated, curve, n_blocks, monkeyp
     with pytest.warns(ConvergenceWarning, match="learning_rate"):
         gated.fit(curve)
     assert_usable(gated, curve)
-    assert gated.best_iter_ <= 1
+    assert gated.best_iter_ == len(gated.loss_curve_) and gated.error_ratio_ < 1
+    assert gated.score(curve) > PCA(2).fit(curve).explained_variance_ratio_.sum()
 
 
 @pytest.mark.parametrize("scaling", ["global", "standard", None])

@@ -20,6 +20,7 @@ LAYERS = [
     "skae._meta",
     "skae._transformer",
     "skae._choices",
+    "skae._streams",
     "skae._selection",
     "skae._lanes",
     "skae._trials",

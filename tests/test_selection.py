@@ -11,11 +11,14 @@ from sklearn.decomposition import PCA
 from skae import _selection, _trials
 from skae._device import computing
 
-N_ROWS = 5
+N_ROWS = 40
 
 
-def trail(*checkpoints, start="pca", tol=1e-4):
-    """A Trail of given costs: for each checkpoint, one number per strength."""
+def trail(*checkpoints, start="pca", tol=1e-4, spread=0.0):
+    """A Trail of given costs: for each checkpoint, numbers per strength and cut of a code.
+
+    Rows differ in their gains over the first checkpoint by about ``spread``.
+    """
     trial = SimpleNamespace(
         start=start,
         variants=[(strength, 0) for strength in _trials.STRENGTHS],
@@ -24,10 +27,14 @@ def trail(*checkpoints, start="pca", tol=1e-4):
     judge = SimpleNamespace(
         total=np.full(N_ROWS, 4.0),
         weight=np.ones(N_ROWS),
+        objective=SimpleNamespace(is_error_alone=True),
     )
-    ones = np.ones((N_ROWS, 1))
-    costs = [np.array(numbers)[:, None, None] * ones for numbers in checkpoints]
-    return SimpleNamespace(trial=trial, judge=judge, costs=costs, unit=ones)
+    costs = [np.ones((len(numbers), N_ROWS, np.size(numbers[0]))) for numbers in checkpoints]
+    wave = np.resize([spread, -spread], N_ROWS)
+    for i, numbers in enumerate(checkpoints):
+        costs[i] *= np.reshape(numbers, (len(numbers), 1, -1))
+        costs[i] += wave[:, None] if i else 0.0
+    return SimpleNamespace(trial=trial, judge=judge, costs=costs, unit=costs[0][0])
 
 
 @pytest.mark.parametrize(
@@ -39,32 +46,61 @@ def trail(*checkpoints, start="pca", tol=1e-4):
     ],
 )
 def test_the_lowest_held_out_error_is_chosen(checkpoints, expected):
-    values, best, (strength, _) = _selection._choice([trail(*checkpoints)])
-    assert (best, strength) == expected
-    assert values == pytest.approx([min(numbers) for numbers in checkpoints])
+    choice = _selection.choose([trail(*checkpoints)])
+    assert (choice.check, choice.variant[0]) == expected
+    assert choice.curve == pytest.approx([min(numbers) for numbers in checkpoints])
+    assert choice.is_pca == (choice.check == 0)
+    assert choice.ratio == min(min(numbers) for numbers in checkpoints)
 
 
 def test_a_gain_within_tol_is_none():
-    assert _selection._choice([trail((1, 1), (0.95, 1), tol=0.1)])[1] == 0
-    assert _selection._choice([trail((1, 1), (0.95, 1), tol=0.01)])[1] == 1
-    assert _selection._choice([trail((1, 1), (1.2, 1.3), start="random")])[1] == 1
+    assert _selection.choose([trail((1, 1), (0.95, 1), tol=0.1)]).check == 0
+    assert _selection.choose([trail((1, 1), (0.95, 1), tol=0.01)]).check == 1
+    assert _selection.choose([trail((1, 1), (1.2, 1.3), start="random")]).check == 1
 
 
 def test_folds_are_weighed_together():
     trails = [trail((1, 1), (0.9, 0.5)), trail((1, 1), (0.8, 1.3))]
-    assert _selection._choice(trails)[1:] == (1, (0.5, 0))
+    choice = _selection.choose(trails)
+    assert (choice.check, choice.variant) == (1, (0.5, 0))
+
+
+@pytest.mark.parametrize("worse", [(0.2, 1.01), (1.01, 0.2)])
+def test_neither_the_code_nor_a_prefix_may_be_worse_than_pca(worse):
+    """However much better the others are; among what is allowed the criterion chooses."""
+    better = (0.97, 0.96)
+    choice = _selection.choose([trail([(1, 1)] * 2, [worse] * 2)])
+    assert choice.is_pca and "worse with all or with some" in choice.reason
+    choice = _selection.choose([trail([(1, 1)] * 2, [worse, better], [worse] * 2)])
+    assert (choice.check, choice.variant[0]) == (1, 1.0)
+    assert choice.ratio == pytest.approx(0.96)
+
+
+def test_a_gain_that_is_not_clear_is_not_kept():
+    checkpoints = (1, 1), (0.95, 0.95)
+    assert not _selection.choose([trail(*checkpoints, spread=0.02)]).is_pca
+    choice = _selection.choose([trail(*checkpoints, spread=0.5)])
+    assert choice.is_pca and "not clear" in choice.reason
+
+
+def test_a_gain_that_rests_on_one_row_is_not_kept():
+    one = trail((1, 1), (1.0001, 1.0001))
+    one.costs[0][:, 3] = one.unit[3] = 1e6
+    one.costs[1][:, 3] = 0.9e6
+    choice = _selection.choose([one])
+    assert choice.is_pca and choice.gain <= 0
 
 
 def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
     """Of one hold-out nothing is lost by it; of several the figures may be a neighbour's."""
     kept = []
-    choice = _selection._choice
+    choose = _selection.choose
 
     def spied(trails):
         kept[:] = [sorted(trail.trial.weights) for trail in trails]
-        return choice(trails)
+        return choose(trails)
 
-    monkeypatch.setattr(_selection, "_choice", spied)
+    monkeypatch.setattr(_selection, "choose", spied)
     estimator = quick(max_iter=12, learning_rate=1e-2, cv=None)
     folds = quick(max_iter=12, learning_rate=1e-2, cv=3)
     X, X_val = curve[::2], curve[1::2]

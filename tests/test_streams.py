@@ -8,8 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.exceptions import ConvergenceWarning
+
+from skae import AutoencoderTransformer, _streams
 
 ROWS = load_digits().data[:300]
 BATCHES = [ROWS[:120], ROWS[120:150], ROWS[150:]]
@@ -101,7 +103,7 @@ def test_half_of_a_correction_stays_half(quick):
     path = estimator._model.path._replace(strength=np.float32(0.5))
     estimator._model = replace(estimator._model, path=path)
     estimator.partial_fit(ROWS)
-    assert estimator._model.path.strength == 0.5
+    assert estimator._stream.nets.path.strength == 0.5
 
 
 def test_it_recovers_from_a_batch_that_diverged(quick):
@@ -117,7 +119,8 @@ def test_pca_of_all_rows_after_a_warm_start(quick):
     """Which trains the nets, and leaves PCA and what it has seen as they are."""
     pca = PCA(3, svd_solver="full").fit(ROWS)
     for begin in ("fit", "partial_fit"):
-        estimator = getattr(quick(n_components=3, warm_start=True), begin)(ROWS[:200])
+        estimator = quick(n_components=3, warm_start=True, cv=None)
+        getattr(estimator, begin)(ROWS[:200])
         estimator.fit(ROWS[:100])
         assert estimator.n_samples_seen_ == 200
         estimator.partial_fit(ROWS[200:])
@@ -160,7 +163,7 @@ def test_fit_begins_anew(quick):
 
 
 def test_it_goes_on_from_fit(quick):
-    estimator = quick(n_components=3).fit(ROWS[:200])
+    estimator = quick(n_components=3, cv=None, learning_rate=1e-2).fit(ROWS[:200])
     before = estimator.score(ROWS[200:])
     for _ in range(5):
         estimator.partial_fit(ROWS[200:])
@@ -172,6 +175,72 @@ def test_a_share_of_variance(quick):
     kept = estimator.n_components_
     assert 1 <= kept < 64
     assert streamed(estimator).n_components_ == kept
+
+
+def shifted(n_rows):
+    """Rows of three factors in ten columns, whose level changes in the middle."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(n_rows, 3)) @ rng.normal(size=(3, 10))
+    return (
+        rows
+        + 0.1 * rng.normal(size=rows.shape)
+        + 30 * (np.arange(n_rows) >= n_rows // 2)[:, None]
+    )
+
+
+def r2(model, X):
+    left = np.square(X - model.inverse_transform(model.transform(X))).sum()
+    return 1 - left / np.square(X - X.mean(axis=0)).sum()
+
+
+@pytest.mark.parametrize("n_rows", [600, 400])
+def test_pca_is_used_after_a_change_of_level(n_rows):
+    X = shifted(n_rows)
+    parameters = dict(hidden_layer_sizes=(16,), random_state=0, learning_rate=1e-2)
+    estimator = AutoencoderTransformer(2, **parameters)
+    peer = IncrementalPCA(2)
+    for start in range(0, n_rows, 50):
+        estimator.partial_fit(X[start : start + 50])
+        peer.partial_fit(X[start : start + 50])
+        if start == n_rows // 2:
+            assert estimator.selected_model_ == "pca" and estimator.error_ratio_ == 1
+    assert r2(estimator, X) > r2(peer, X) - 0.01
+
+
+def test_iris_in_batches(quick, X):
+    estimator, peer = quick(max_iter="auto"), IncrementalPCA(2)
+    for rows in (X[:50], X[50:100], X[100:]):
+        estimator.partial_fit(rows)
+        peer.partial_fit(rows)
+    assert r2(estimator, X) >= r2(peer, X) - 1e-6
+
+
+def test_nets_are_used_once_they_are_better(curve, quick, capsys):
+    """And no sooner; PCA is used again when the rows change."""
+    estimator = quick(n_components=1, learning_rate=0.01, verbose=1)
+    used = []
+    for _ in range(30):
+        streamed(estimator, np.array_split(curve, 3))
+        used.append(estimator.selected_model_)
+        assert estimator.error_ratio_ <= 1
+    assert used[0] == "pca" and used[-1] == "autoencoder"
+    told = capsys.readouterr().out
+    assert "kept PCA" in told and "kept the autoencoder" in told
+    far = curve[:, ::-1] * [[9, 1, 9, 1]] + 20
+    assert estimator.partial_fit(far).selected_model_ == "pca"
+
+
+def test_a_sample_of_a_stream_is_fair():
+    values = np.arange(3000.0)[:, None]
+    counts = np.zeros(3)
+    for seed in range(20):
+        sample = None
+        for start in range(0, 3000, 500):
+            batch = values[start : start + 500]
+            sample = _streams.sampled(sample, batch, start + 500, seed)
+        assert len(np.unique(sample)) == len(sample) == _streams.KEPT_ROWS
+        counts += np.histogram(sample, 3, (0, 3000))[0]
+    assert_allclose(counts / counts.sum(), 1 / 3, atol=0.03)
 
 
 def test_refused(quick, X):
