@@ -13,6 +13,7 @@ from skae._long import LongRows
 
 ERROR_FLOOR = 1e-12
 SMALLEST_SPREAD = 1e-3  # of the codes, below which one is not blown up to unit size
+THICK, THIN_POWER = 0.5, 1.0
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
 
 
@@ -98,7 +99,9 @@ def pca_path(
         loadings, offset = axes.basis.T, axes.mean
         output_scale, margin = _link_scales(rows, axes, k, link, filled, ranges)
     if even_noise:
-        noise_scale = np.full_like(noise_scale, np.sqrt(axes.total / len(axes.mean)))
+        unexplained = cut_error[n_components] / cut_error[0]
+        size = min(1.0, (unexplained / THICK) ** THIN_POWER)
+        noise_scale = np.full_like(noise_scale, size * np.sqrt(axes.total / len(axes.mean)))
     return _float32(
         mean=axes.mean,
         basis=None if in_columns else axes.basis,

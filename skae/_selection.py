@@ -26,6 +26,7 @@ ENOUGH_ROWS = 250  # held out, below which further folds are added all the same
 FOLDS_AT_ONCE = 2  # that are added where the first one does not suffice
 N_PREFIXES = 4  # prefixes judged at every checkpoint
 JUDGED_NUMBERS = 2**17  # of held-out rows whose errors are taken at once, 1 MB
+MOST_WAITING = 2**22  # numbers in the rows of a fold that may go on later, 16 MB
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 HOPELESS = 1e30  # stands for costs that are not finite
@@ -462,22 +463,28 @@ def _begin_trail(trial, held_out, trained_on, lane, *, is_first):
 def _follow(trails, watch, lane, ahead):
     """Train ``trails`` until their budget ends, or the curve of all is out of patience.
 
-    Trails that stopped before go on where all of them together go further. Training on all
-    rows, if it goes ``ahead``, keeps pace; it begins when all is compiled.
+    Trails that stopped before go on if all of them together go further, unless they hold so
+    many rows that these have been let go. Training on all rows, if it goes ``ahead``, keeps
+    pace; it begins when all is compiled.
     """
     plan = trails[0].trial.recipe.plan
     for check in range(1, plan.n_checks + 1):
         behind = [trail for trail in trails if len(trail.costs) <= check]
+        if any(trail.trial.run.is_released for trail in behind):
+            break
         if ahead is not None and check > 1:
             ahead.go_to(check)
         if not _advance(behind, lane):
-            return
+            break
         if any([watch(trail.trial, trail.values[-1]) for trail in behind]):
             raise StopFit
         for trail in behind:
             trail.keep_best()
         if _out_of_patience(plan, validation_curve(trails)):
-            return
+            break
+    for trail in trails:
+        if trail.trial.n_numbers > MOST_WAITING:
+            trail.trial.run.release()
 
 
 def _advance(trails, lane):
@@ -573,9 +580,11 @@ def _train_on_all(recipe, rows, choice, outcome, watch, ahead):
 
 def _is_well_trained(trial, choice, judged):
     """Say whether a ``trial`` on all rows is as good as the judged net, and as PCA."""
+    if trial.start != "pca":
+        return True
     judge = Judge(judged.rows, trial)
     costs = _mean_costs(judge, trial.model(variant=choice.variant))
-    if trial.start == "pca" and judge.objective.is_error_alone:
+    if judge.objective.is_error_alone:
         pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
         if (costs > pca).any():
             return False

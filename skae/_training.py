@@ -214,6 +214,11 @@ class Run:
         """Have ``advance`` end in an error before its next block, in another thread too."""
         self.is_cancelled = True
 
+    @property
+    def is_released(self):
+        """Whether it cannot go on."""
+        return self.state is None
+
     def release(self):
         """Let go of the rows and of the device's memory: this run has ended."""
         self.source = self.state = self.table = None

@@ -102,12 +102,13 @@ class AutoencoderTransformer(
 
     where V are the principal axes of the training rows, f and g a neural network's two
     halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
-    present. The nets begin at zero, so training begins at PCA [2]_. A step of the training
-    is kept only where rows that it did not see are reconstructed better (see ``cv``), with the
-    whole of both corrections or with half of them; where none is, the fitted model is PCA. A
-    third of the codes are cut while training, after their first components (nested dropout
-    [1]_), so that components come in order of importance and every prefix of a code is a good
-    code itself.
+    present. The nets begin at zero, so training begins at PCA [2]_. A checkpoint of the
+    training is kept only if it reconstructs held-out rows better than PCA, at full or half
+    strength of both corrections: neither the full code nor a prefix of it may be worse than
+    PCA's, and the gain must be clear (see ``cv``). Otherwise the model is PCA, and
+    ``selected_model_`` says so. While training, some codes are cut after their first components
+    (nested dropout [1]_), half of them at first and a twentieth at the end, so that components
+    come in order of importance and every prefix of a code is a good code itself.
 
     Parameters
     ----------
@@ -244,8 +245,10 @@ class AutoencoderTransformer(
     cv : "auto", int, splitter, list or None, default="auto"
         The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
         five disjoint hold-outs one after another, until 250 rows were held out and the gain
-        over PCA exceeds two standard errors; the net is then trained anew on all rows up to
-        the chosen step. Above 16 million numbers there is one hold-out, and above
+        over PCA is clear: three standard errors in the mean, or one in the mean and three for
+        a typical row. A gain that stays unclear is not kept. The net is then trained on
+        all rows up to the chosen step. If that training ends clearly worse than the judged net,
+        on rows that both have seen, the judged net is kept. Above 16 million numbers there is one hold-out, and above
         20,000 rows no new training either. An int
         is a number of shuffled folds, a splitter is scikit-learn's (``KFold``,
         ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a list holds pairs of
@@ -326,8 +329,8 @@ class AutoencoderTransformer(
 
     Notes
     -----
-    "Never worse than PCA" is a statement of statistics, not a theorem: the model falls back
-    to PCA unless its held-out error is lower. With penalties (``sparsity``, ``contraction``,
+    "Never worse than PCA" is a statement of statistics, not a theorem: the model is PCA unless
+    its error on held-out rows is clearly lower. With penalties (``sparsity``, ``contraction``,
     ``weight_l1``, ``kl_weight``) the error and its penalties are judged together, and the error
     alone may be above PCA's.
 
@@ -655,12 +658,16 @@ class AutoencoderTransformer(
 
         The linear path is PCA of all rows so far, to rounding: their mean and covariance are
         updated [1]_. The nets take the rows once, in batches of ``batch_size`` at a constant
-        rate, and go on with the optimizer's memory. Nothing is held out: ``cv``, ``max_iter``,
-        ``learning_rate_schedule`` and ``class_weight`` do not count, a gain over PCA is likely
-        and not guaranteed, and ``explained_variance_ratio_``, ``error_ratio_`` and ``sample``
-        are of the latest rows. The first call sets the scaling, and how many components a
-        share asks for. Let rows come in random order: axes that turn towards others make the
-        nets learn again what they knew.
+        rate, and go on with the optimizer's memory. Each batch is judged before the nets train
+        on it. They are used if they reconstruct it, the batches before and up to 200 random
+        rows of all batches better than PCA, with the full code and with its prefixes; otherwise
+        the model is PCA, and ``selected_model_`` says so, until the nets are better again. So
+        the first call leaves PCA. With penalties or without PCA's path nets are always used.
+        ``cv``, ``max_iter``, ``learning_rate_schedule`` and ``class_weight`` do not count.
+        ``explained_variance_ratio_`` and ``sample`` are of the latest rows. The first call sets
+        the scaling, and how many components a share asks for. Let rows come in random order:
+        axes that turn towards others make the nets learn again what they knew. The estimator
+        keeps the 200 rows; they travel in a pickle.
 
         Parameters
         ----------

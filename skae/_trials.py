@@ -393,6 +393,11 @@ class Trial:
             return_memory()
         return not self.diverged
 
+    @property
+    def n_numbers(self):
+        """How many numbers the nets' inputs hold."""
+        return self.n_rows * self.recipe.network.n_inputs
+
     def rewind(self, check):
         """Go back to a checkpoint, as if training had ended there; it does not go on."""
         if self.check >= check:  # what came later, a divergence too, has not been

@@ -113,8 +113,9 @@ def _fit_and_note(estimator, X, threads):
     return threads
 
 
-def test_without_a_second_lane_one_fold_is_held_at_a_time(quick, curve, lanes, monkeypatch):
+def test_of_many_rows_two_folds_are_held_at_a_time(quick, curve, lanes, monkeypatch):
     lanes(False)
+    monkeypatch.setattr(_selection, "MOST_WAITING", 0)
     begin, runs, n_held = _trials.Recipe.begin, [], []
 
     def counted(*args):
@@ -125,7 +126,7 @@ def test_without_a_second_lane_one_fold_is_held_at_a_time(quick, curve, lanes, m
 
     monkeypatch.setattr(_trials.Recipe, "begin", counted)
     quick(cv=5, max_iter=6).fit(curve)
-    assert len(runs) >= 5 and max(n_held) == 1
+    assert len(runs) >= 5 and max(n_held) == 2
 
 
 @pytest.mark.parametrize("n", [1, 2, 11, 20])
@@ -180,7 +181,8 @@ def test_divergence_after_the_chosen_checkpoint_is_none(quick, curve, lanes, mon
 
     monkeypatch.setattr(_training, "train_block", diverging)
     estimator = quick(cv=[(np.arange(100), np.arange(100, 150))], max_iter=40)
-    monkeypatch.setattr(_selection, "_choice", lambda trails: (np.ones(41), 2, (1.0, 0)))
+    choice = _selection.Choice(2, (1.0, 0), np.ones(41), 0.9, 9.0, "so it is")
+    monkeypatch.setattr(_selection, "choose", lambda trails: choice)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator.fit(curve)
