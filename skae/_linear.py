@@ -13,7 +13,7 @@ from skae._long import LongRows
 
 ERROR_FLOOR = 1e-12
 SMALLEST_SPREAD = 1e-3  # of the codes, below which one is not blown up to unit size
-THICK, THIN_POWER = 0.5, 1.0
+THICK = 0.5  # share of the variance that PCA leaves, below which even noise is smaller
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
 
 
@@ -79,7 +79,8 @@ def pca_path(
     Where cells are missing, ``filled`` has them filled. ``interval`` (2, d) is the range of
     the ``link`` where it is not that of the columns. The nets' inputs, and the outputs of an
     identity link, are principal axes, or centred columns where ``in_columns``. Noise has the
-    size of what PCA leaves, or with ``even_noise`` of the columns themselves, on average.
+    size of what PCA leaves, or with ``even_noise`` of the columns themselves, on average, and
+    less if PCA leaves less than half of the variance: it would drown a thin surface.
     """
     n_axes = axes.basis.shape[1]
     k = min(n_components, n_axes)
@@ -99,9 +100,9 @@ def pca_path(
         loadings, offset = axes.basis.T, axes.mean
         output_scale, margin = _link_scales(rows, axes, k, link, filled, ranges)
     if even_noise:
-        unexplained = cut_error[n_components] / cut_error[0]
-        size = min(1.0, (unexplained / THICK) ** THIN_POWER)
-        noise_scale = np.full_like(noise_scale, size * np.sqrt(axes.total / len(axes.mean)))
+        thickness = min(1.0, cut_error[n_components] / cut_error[0] / THICK)
+        even = thickness * np.sqrt(axes.total / len(axes.mean))
+        noise_scale = np.full_like(noise_scale, even)
     return _float32(
         mean=axes.mean,
         basis=None if in_columns else axes.basis,

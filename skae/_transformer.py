@@ -176,11 +176,12 @@ class AutoencoderTransformer(
         rows are corrupted likewise where the step is chosen.
     corruption_level : float, default=0.4
         Strength. For "gaussian" it is the standard deviation at the first step, in units of
-        what PCA leaves unexplained, or with fewer than four components of the columns' own on
-        average. It falls geometrically over four fifths of the steps, to the level times the
-        share of the variance that PCA leaves unexplained. Lower levels suit thin, strongly bent
-        data, higher ones small or noisy tables. For the others it is the share of the cells,
-        from the first step to the last.
+        what PCA leaves unexplained. With fewer than four components the unit is the columns'
+        own standard deviation, on average, times twice the share of the variance that PCA
+        leaves unexplained, 1 at most. Noise falls geometrically over four fifths of the steps,
+        to that share of what it was. Lower levels suit strongly bent data, higher ones small
+        or noisy tables. For the others it is the share of the cells, from the first step to
+        the last.
     augmentation : callable or None, default=None
         ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
         another row, as good as the one that is there, anew at each step. It is both input and
@@ -248,8 +249,8 @@ class AutoencoderTransformer(
         over PCA is clear: three standard errors in the mean, or one in the mean and three for
         a typical row. A gain that stays unclear is not kept. The net is then trained on
         all rows up to the chosen step. If that training ends clearly worse than the judged net,
-        on rows that both have seen, the judged net is kept. Above 16 million numbers there is one hold-out, and above
-        20,000 rows no new training either. An int
+        on rows that both have seen, the judged net is kept. Above 16 million numbers there is
+        one hold-out, and above 20,000 rows no new training either. An int
         is a number of shuffled folds, a splitter is scikit-learn's (``KFold``,
         ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a list holds pairs of
         indices, (train, held out); of these too no more are trained than it takes. None
