@@ -31,7 +31,7 @@ MARGIN = 0.25  # of the variance left, since held-out rows are explained less th
 MOST_COMPONENTS = 512  # that a float n_components starts from
 WIDEST = 4096  # columns, beyond which the nets see leading axes only, where that is possible
 FEWEST_AXES = 128  # of these
-FEW_DECAY, DECAY = 0.1, 0.3  # of weights, below FEW components and from there on
+DECAY, THIN_DECAY = 0.3, 0.1  # of weights; of few components that leave nothing
 SETTLED_AFTER = 0.8  # of the steps, from which on noise and cut codes stay as they are
 
 
@@ -146,9 +146,9 @@ def _numbers(params, n_components, n_steps, usual_steps):
     """
     names = "corruption_level", "kl_weight", *PENALTIES
     numbers = {name: np.float32(getattr(params, name)) for name in names}
-    decay = params.weight_decay
+    decay = thin_decay = params.weight_decay
     if decay == "auto":
-        decay = FEW_DECAY if n_components < FEW else DECAY
+        decay, thin_decay = DECAY, THIN_DECAY
     norm = params.max_gradient_norm
     norm = np.inf if norm is None else max(norm, np.finfo(np.float32).tiny)
     numbers["max_gradient_norm"] = np.float32(norm)
@@ -156,6 +156,7 @@ def _numbers(params, n_components, n_steps, usual_steps):
     return {
         **numbers,
         "weight_decay": np.float32(decay),
+        "thin_decay": np.float32(thin_decay),
         "kl_ramp": np.float32(1.0 / warmup),
         "average_decay": np.float32(average_decay(n_steps)),
         "settling": np.float32(1.0 / (SETTLED_AFTER * usual_steps)),

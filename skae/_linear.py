@@ -100,7 +100,7 @@ def pca_path(
         loadings, offset = axes.basis.T, axes.mean
         output_scale, margin = _link_scales(rows, axes, k, link, filled, ranges)
     if even_noise:
-        thickness = min(1.0, cut_error[n_components] / cut_error[0] / THICK)
+        thickness = thickness_of(cut_error[n_components], cut_error[0])
         even = thickness * np.sqrt(axes.total / len(axes.mean))
         noise_scale = np.full_like(noise_scale, even)
     return _float32(
@@ -117,6 +117,15 @@ def pca_path(
         cut_error=cut_error,
         **ranges,
     )
+
+
+def thickness_of(left, total):
+    """Return how far rows are from a plane: PCA's error ``left`` over a half of ``total``.
+
+    It is 1 at most. JAX's numbers are taken too.
+    """
+    share = left / total / THICK
+    return share - (share - 1.0) * (share > 1.0)
 
 
 def marked_path(path):

@@ -14,7 +14,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from skae._linear import thickness_of
 from skae._links import Identity, shares
+from skae.architectures.dense import FEW
 from skae.corruptions import CORRUPTIONS, in_columns
 from skae.losses import SquaredError
 
@@ -163,17 +165,22 @@ class Objective:
     def numbers_at(self, step, path, numbers):
         """Return ``numbers`` as they are at a step of the training.
 
-        Gaussian noise falls geometrically, from its level to that times the share of the
-        variance that PCA leaves; the share of cut codes falls linearly. Noise finds a smooth
-        solution early, and late it would blur what is found; order is found early, and the
-        full code is polished late.
+        The share of cut codes falls linearly: order is found early, and the full code is
+        polished late. With few components, if PCA leaves little unexplained, Gaussian noise
+        falls geometrically and weights decay less: early noise finds a smooth solution, and
+        late noise would blur a thin surface.
         """
         progress = jnp.minimum(1.0, (step + 1) * numbers["settling"])
         change = LAST_CUT_SHARE - FIRST_CUT_SHARE
         numbers = {**numbers, "cut_share": FIRST_CUT_SHARE + change * progress}
-        if self.corruption == "gaussian":
-            unexplained = path.cut_error[-1] / path.cut_error[0]
-            numbers["corruption_level"] *= unexplained**progress
+        thin_decay = numbers.pop("thin_decay")
+        if self.network.n_components < FEW:
+            thickness = jnp.square(thickness_of(path.cut_error[-1], path.cut_error[0]))
+            numbers["weight_decay"] = thin_decay + thickness * (
+                numbers["weight_decay"] - thin_decay
+            )
+            if self.corruption == "gaussian":
+                numbers["corruption_level"] *= thickness**progress
         if self.autoencoder.variational:
             ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
             numbers["kl_weight"] *= ramp

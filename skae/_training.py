@@ -104,14 +104,15 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
         def step(i, carry):
             params, average, memory, losses = carry
             batch = jax.tree.map(lambda part: part[i], batches)
-            given = path, program.objective.numbers_at(first_step + i, path, numbers), batch
+            present = program.objective.numbers_at(first_step + i, path, numbers)
+            given = path, present, batch
 
             def loss_of_packed(packed):
                 return program.batch_loss(packing.unpack(packed), *given)
 
             loss, gradient = program.batch_loss_and_gradient(packing.unpack(params), *given)
             gradient = packing.pack(gradient)
-            optimizer = _optimizer(program, rates[i], numbers)
+            optimizer = _optimizer(program, rates[i], present)
             update, memory = optimizer.update(
                 gradient, memory, params, value=loss, grad=gradient, value_fn=loss_of_packed
             )

@@ -178,10 +178,10 @@ class AutoencoderTransformer(
         Strength. For "gaussian" it is the standard deviation at the first step, in units of
         what PCA leaves unexplained. With fewer than four components the unit is the columns'
         own standard deviation, on average, times twice the share of the variance that PCA
-        leaves unexplained, 1 at most. Noise falls geometrically over four fifths of the steps,
-        to that share of what it was. Lower levels suit strongly bent data, higher ones small
-        or noisy tables. For the others it is the share of the cells, from the first step to
-        the last.
+        leaves unexplained, 1 at most. It falls geometrically over four fifths of the steps, by
+        the square of that factor: thin surfaces are found in large noise, and would be blurred
+        by it. Lower levels suit strongly bent data, higher ones small or noisy tables. For the
+        others it is the share of the cells.
     augmentation : callable or None, default=None
         ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
         another row, as good as the one that is there, anew at each step. It is both input and
@@ -221,8 +221,8 @@ class AutoencoderTransformer(
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
         falls to zero. A callable gets the number of steps and returns one factor for each.
     weight_decay : "auto" or float, default="auto"
-        Decoupled weight decay, in units of the learning rate. "auto" is 0.1 below four
-        components and 0.3 from there on.
+        Decoupled weight decay, in units of the learning rate. "auto" is 0.3, and less, down to
+        0.1, with fewer than four components if PCA leaves less than half of the variance.
     max_gradient_norm : float or None, default=1.0
         Largest norm of the gradient, which is scaled down to it; None does not.
     n_init : int, default=1
@@ -960,7 +960,7 @@ class AutoencoderTransformer(
     def _set_fitted(self, outcome, scaling, bounds, recipe, n_components=None):
         """Set every fitted attribute together, from the record of the run."""
         model, explained = outcome.model, outcome.explained
-        n_components = n_components or self._n_kept(explained)
+        n_components = n_components or self._n_kept(explained, outcome.relative)
         self._scaling, self._bounds, self._model = scaling, bounds, model
         self._loss = recipe.program.objective.loss
         self._fitted_structure = self._structure()
@@ -977,7 +977,10 @@ class AutoencoderTransformer(
             missing = n_components - axes.basis.shape[1]  # beyond the rank of the rows
             self.components_ = np.pad(axes.basis.T, ((0, missing), (0, 0)))
         self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
-        self.error_ratio_ = outcome.error_ratio
+        is_cut = n_components < len(explained)
+        self.error_ratio_ = (
+            float(outcome.relative[n_components - 1]) if is_cut else outcome.error_ratio
+        )
         self.selected_model_ = "pca" if outcome.is_pca else "autoencoder"
         self.validation_curve_ = outcome.validation
         epoch_steps = recipe.plan.epoch_steps
@@ -987,11 +990,15 @@ class AutoencoderTransformer(
         steps = recipe.plan.check_steps * np.arange(len(outcome.validation))
         self.validation_epochs_ = np.minimum(steps, recipe.plan.n_steps) / epoch_steps
 
-    def _n_kept(self, explained):
-        """Return how many components are kept: all, or those that reach the share asked."""
+    def _n_kept(self, explained, relative):
+        """Return how many components are kept: all, or those that reach the share asked.
+
+        If the full code is no worse than PCA's, the part that is kept is not worse either.
+        """
         if isinstance(self.n_components, Integral):
             return len(explained)
-        reaches = np.flatnonzero(explained >= self.n_components)
+        is_fine = relative <= max(1.0, relative[-1])
+        reaches = np.flatnonzero(is_fine & (explained >= self.n_components))
         if len(reaches):
             return int(reaches[0]) + 1
         warnings.warn(

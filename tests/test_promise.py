@@ -106,7 +106,7 @@ def test_a_thin_curved_surface_is_found():
     X = z @ A + 0.12 * z[:, :1] ** 2 @ B + 0.1 * rng.normal(size=(1500, 4))
     X, X_test = X[:1000], X[1000:]
     model = AutoencoderTransformer(2, hidden_layer_sizes=(64,), max_iter=60, random_state=0)
-    assert error_over_pca(model.fit(X), PCA(2).fit(X), X_test) < 0.9  # none is below 0.78
+    assert error_over_pca(model.fit(X), PCA(2).fit(X), X_test) < 0.6  # it was 0.84
 
 
 def test_a_fold_that_ends_early_does_not_end_the_others():
