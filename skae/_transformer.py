@@ -634,9 +634,7 @@ class AutoencoderTransformer(
 
     def _tell(self, outcome, progress=None):
         """Say what was kept: a line where it is asked for, warnings where it went wrong."""
-        kept = f"the autoencoder of epoch {self.best_iter_}"
-        if outcome.is_pca:
-            kept = "PCA"
+        kept = "PCA" if outcome.is_pca else f"the autoencoder of epoch {self.best_iter_}"
         if self.verbose:
             ratio = f"held-out error / PCA's {self.error_ratio_:.4f}"
             print(f"[{type(self).__name__}] kept {kept}, {ratio}: {outcome.reason}")
@@ -776,6 +774,9 @@ class AutoencoderTransformer(
         )
         if errors is not None:
             outcome.error_ratio = stream.error_ratio
+        if recipe.falls_back:
+            found = "are better than PCA" if uses_nets else "have not been better than PCA"
+            outcome.reason = f"on rows that they had not seen, the nets {found}"
         return outcome, stream
 
     def _stream_so_far(self):
