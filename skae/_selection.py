@@ -26,6 +26,7 @@ ENOUGH_ROWS = 250  # held out, below which further folds are added all the same
 FOLDS_AT_ONCE = 2  # that are added where the first one does not suffice
 N_PREFIXES = 4  # prefixes judged at every checkpoint
 JUDGED_NUMBERS = 2**17  # of held-out rows whose errors are taken at once, 1 MB
+PREFIX_MARGIN = 1.005  # of PCA's error on training rows, within which a prefix is as good
 MOST_WAITING = 2**22  # numbers in the rows of a fold that may go on later, 16 MB
 CURVE_CUTS = 32  # prefixes of a long code at which it is measured
 CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
@@ -162,14 +163,15 @@ class Trail:
     Where nets are large, the weights of its best checkpoints only are kept.
     ``costs`` holds (n_variants, n_rows, n_cuts) errors for each checkpoint, penalties included;
     ``values`` (n_checks + 1,) are the validation curve. Where another thread compiles what
-    judges, ``compiled`` is its Future. ``trained_on`` are some of the rows of the training.
+    judges, ``compiled`` is its Future. ``held_out`` are the rows that judge, ``trained_on``
+    some of those of the training.
     """
 
-    def __init__(self, trial, judge, trained_on=None, compiled=None):
-        self.trial, self.judge, self.compiled = trial, judge, compiled
-        self.trained_on = trained_on
+    def __init__(self, trial, held_out, trained_on=None, compiled=None):
+        self.trial, self.judge, self.compiled = trial, Judge(held_out, trial), compiled
+        self.held_out, self.trained_on = held_out, trained_on
         if trial.start == "pca":
-            start = judge.start_costs(trial.model(0))
+            start = self.judge.start_costs(trial.model(0))
             self.costs = [np.stack([start] * len(trial.variants))]
         else:
             self.costs = [self._costs()]
@@ -457,7 +459,7 @@ def _begin_trail(trial, held_out, trained_on, lane, *, is_first):
     if lane is not None:
         lane.cancel_at_end(trial.run)
         compiled = lane.submit(trial.model(0).warm_up) if is_first else None
-    return Trail(trial, Judge(held_out, trial), trained_on, compiled)
+    return Trail(trial, held_out, trained_on, compiled)
 
 
 def _follow(trails, watch, lane, ahead):
@@ -508,15 +510,15 @@ def _is_clear(trails):
 
 
 class JudgedNet(NamedTuple):
-    """A fold's net at the checkpoint chosen, and its mean costs (n_cuts,) on ``rows``.
+    """A fold's net at the checkpoint chosen, and its mean costs (n_cuts,).
 
-    These are some of those that it was trained on.
+    They are on some of the rows that it was ``trained_on``, and on those ``held_out``.
     """
 
-    trial: object
-    check: int
-    rows: object
-    costs: np.ndarray
+    trained_on: object
+    training_costs: np.ndarray
+    held_out: object
+    held_out_costs: np.ndarray
 
 
 def _chosen(trails, refit):
@@ -525,10 +527,15 @@ def _chosen(trails, refit):
     outcome = _outcome([(trail.trial, trail.judge) for trail in trails], choice)
     if refit and not choice.is_pca:
         best = min(trails, key=lambda trail: trail.values[choice.check])
-        trial, rows = best.trial, best.trained_on
+        trial = best.trial
         check = trial.nearest(choice.check)
-        costs = _mean_costs(Judge(rows, trial), trial.model(check, choice.variant))
-        judged = JudgedNet(trial, check, rows, costs)
+        model = trial.model(check, choice.variant)
+        judged = JudgedNet(
+            best.trained_on,
+            _mean_costs(Judge(best.trained_on, trial), model),
+            best.held_out,
+            _mean_costs(best.judge, model),
+        )
         outcome.keep(trial, choice.variant, trial.all_losses(choice.variant[1]), check)
     for trail in trails:
         trail.trial.run.release()
@@ -544,6 +551,7 @@ def _refit(recipe, rows, choice, judged, outcome, watch, ahead):
 
     Nothing is held out from this training, so it is compared with the judged net, which
     stays if the new one is clearly worse on rows that both have seen, or worse than PCA there.
+    But the judged net has seen fewer rows than PCA: PCA is kept if it is better after all.
     """
     trial = _train_on_all(recipe, rows, choice, outcome, watch, ahead)
     if trial is None or trial.check == 0:
@@ -554,6 +562,24 @@ def _refit(recipe, rows, choice, judged, outcome, watch, ahead):
         outcome.keep(trial, choice.variant, trial.all_losses(choice.variant[1]))
         if trial.check < choice.check:
             outcome.best_step = len(outcome.losses)
+    elif not _is_better_than_pca(judged, trial):
+        (model, axes), is_disturbed = undisturbed(recipe.pca, rows)
+        outcome.use_pca(model, axes)
+        outcome.n_rows, outcome.best_step = len(rows.weight), 0
+        outcome.reason = "the training on all rows was worse than the one that was judged"
+        outcome.interrupted |= is_disturbed
+
+
+def _is_better_than_pca(judged, trial):
+    """Say whether the judged net is no worse than PCA of all rows, which a ``trial`` began at.
+
+    With penalties or another start it may be.
+    """
+    judge = Judge(judged.held_out, trial)
+    if trial.start != "pca" or not judge.objective.is_error_alone:
+        return True
+    pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
+    return bool(judged.held_out_costs[-1] <= pca[-1])
 
 
 def _train_on_all(recipe, rows, choice, outcome, watch, ahead):
@@ -582,13 +608,14 @@ def _is_well_trained(trial, choice, judged):
     """Say whether a ``trial`` on all rows is as good as the judged net, and as PCA."""
     if trial.start != "pca":
         return True
-    judge = Judge(judged.rows, trial)
+    judge = Judge(judged.trained_on, trial)
     costs = _mean_costs(judge, trial.model(variant=choice.variant))
     if judge.objective.is_error_alone:
         pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
-        if (costs > pca).any():
+        if (costs > np.append(pca[:-1] * PREFIX_MARGIN, pca[-1])).any():
             return False
-    return costs[-1] - judged.costs[-1] <= WORSE * abs(judged.costs[-1])
+    expected = judged.training_costs[-1]
+    return costs[-1] - expected <= WORSE * abs(expected)
 
 
 def train_ungated(rows, trial, *, watch, lane=None):
