@@ -22,9 +22,14 @@ class Surface:
     points: object
 
     @property
+    def noise_dimensions(self):
+        """How many dimensions of the noise lie across the surface."""
+        return self.n_features - self.n_components
+
+    @property
     def floor(self):
         """The squared error per row that a code of ``n_components`` cannot fall below."""
-        return (self.n_features - self.n_components) * self.noise**2
+        return self.noise_dimensions * self.noise**2
 
     def rows(self, n_rows, rng):
         """Return ``n_rows`` points of the surface with noise (n_rows, n_features)."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from benchmarks import (
     _peer_models,
@@ -9,10 +10,13 @@ from benchmarks import (
     _peer_workers,
     _peers,
     accelerators,
+    floor,
     inference,
+    promise,
     speed,
 )
 from benchmarks._report import Table
+from benchmarks._surfaces import SURFACES, Surface
 
 
 @pytest.mark.parametrize("peer", ["skae", "sklearn"])
@@ -103,3 +107,53 @@ def test_the_time_to_an_error_takes_a_fit_that_reaches_it():
     assert "(defaults) reaches its error in 2.00 of its time warm" in lines[0]
     assert "(a) reaches its error in 0.10 of its time warm" in lines[1]
     assert lines[0].endswith("DOES NOT HOLD") and lines[1].endswith("-> holds")
+
+
+def test_a_floor_is_what_the_best_code_leaves():
+    """Of a plane that is PCA's error; of other surfaces PCA leaves more."""
+    plane = Surface("plane", 2, 6, 0.1, lambda n, rng: rng.normal(size=(n, 2)) @ np.eye(2, 6))
+    for surface in (plane, *SURFACES):
+        X = surface.rows(4000, np.random.default_rng(0))
+        assert X.shape == (4000, surface.n_features)
+        left = PCA(surface.n_components).fit(X).noise_variance_ * surface.noise_dimensions
+        if surface is plane:
+            np.testing.assert_allclose(left, surface.floor, rtol=0.03)
+        else:
+            assert left > 1.3 * surface.floor
+
+
+def test_verdicts_say_how_far_from_the_floor():
+    records = [
+        {"set": name, "rows": 3000, "model": model, "over": over}
+        for name in floor.ASKED
+        for model, over in (
+            ("skae", 1.2),
+            ("dimkit", 3.0),
+            ("PCA", 1.1 if name == "helix" else 9),
+        )
+    ]
+    text = "\n".join(floor.verdicts(records))
+    assert "parabola, 3000 rows: 1.20 (asked at most 1.05) -> DOES NOT HOLD" in text
+    assert "geometric mean of these, 3000 rows: 1.20 (asked at most 1.5) -> holds" in text
+    assert "skae is not behind dimkit in 6 of 6 cases" in text
+    assert "skae is not behind PCA in 5 of 6 cases; it is at helix 3000" in text
+
+
+def test_verdicts_name_what_is_worse_than_pca():
+    fine = {"part": "tables", "set": "iris", "k": 2, "ratios": [0.4, 0.9], "own": 0.9}
+    records = [
+        {**fine, "seed": 0, "selected": "autoencoder"},
+        {**fine, "seed": 1, "ratios": [1.0, 1.3], "own": 1.0, "selected": "pca"},
+    ]
+    text = "\n".join(promise.verdicts(records))
+    assert "tables, full codes (2): <= 1.005 in 50.0% (asked 98%), largest 1.3000" in text
+    assert "mean above 1 on: iris k=2 1.1000; PCA was kept in 1 fits" in text
+    assert "median 1.150 (asked .97 to 1.03), above 1.3 in 0.0%" in text
+
+
+def test_cases_of_the_promise_can_be_fitted():
+    for part in ("tables", "surfaces", "few"):
+        for key in promise.CASES[part]([0])[:3]:
+            X_train, X_test = promise.rows(part, key["set"], key["seed"])
+            assert key["k"] < min(X_train.shape) and X_train.shape[1] == X_test.shape[1]
+    assert len(promise.CASES["far"]([0])) == 120

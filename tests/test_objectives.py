@@ -430,7 +430,9 @@ class TestVariational:
 
 class TestRestarts:
     def test_the_best_of_several_is_kept(self, quick, curve):
-        settings = dict(linear_path=None, cv=None, max_iter=40, learning_rate=1e-2, ordered=False)
+        settings = dict(
+            linear_path=None, cv=None, max_iter=40, learning_rate=1e-2, ordered=False
+        )
         one, many = (
             [quick(**settings, n_init=n, random_state=seed).fit(curve) for seed in range(3)]
             for n in (1, 6)
