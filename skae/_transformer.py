@@ -284,7 +284,7 @@ class AutoencoderTransformer(
     components_ : ndarray of shape (n_components_, n_features)
         Principal axes of the linear path, in scaled units; not set for ``linear_path=None``.
     mean_ : ndarray of shape (n_features,)
-        Mean of the training rows.
+        Mean of the ``n_samples_seen_`` rows.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         What each component adds to the share of variance explained (of deviance, for other
         losses than squared_error), as measured on held-out rows: the folds' error over PCA's,
@@ -316,7 +316,8 @@ class AutoencoderTransformer(
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
         went on from.
     n_samples_seen_ : int
-        Rows that PCA was fitted on: those of ``fit``, and of all calls of ``partial_fit``.
+        Rows that PCA was fitted on: those of ``fit``, fewer if the net of a fold is kept, and
+        of all calls of ``partial_fit``.
     n_features_in_ : int
         Number of features seen in fit: of cells, for samples of more dimensions.
     sample_shape_ : tuple of int

@@ -58,7 +58,7 @@ def assert_usable(estimator, X):
 @pytest.fixture
 def gated(quick, monkeypatch):
     """An estimator that trains all its folds, and whose criterion is error_ratio_."""
-    monkeypatch.setattr(_selection, "CLEAR_GAIN", np.inf)
+    monkeypatch.setattr(_selection, "ENOUGH_ROWS", np.inf)
     return quick(cv=N_FOLDS, ordered=False, max_iter=6, learning_rate=1e-2)
 
 
