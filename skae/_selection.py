@@ -194,7 +194,12 @@ class Trail:
 
     def keep_best(self):
         """Forget the weights of all other checkpoints, as far as these are large."""
-        best = 1 + np.argsort(self.values[1:], kind="stable")[: self.trial.most_kept]
+        found = Candidates([self])
+        ranks = found.criterion
+        if self.trial.start == "pca":  # what is allowed comes first
+            ranks = np.where(found.is_allowed, ranks, HOPELESS + ranks)
+        order = np.argsort(ranks.min(axis=1)[1:], kind="stable")
+        best = 1 + order[: self.trial.most_kept]
         self.trial.keep({0, *best.tolist()})
 
     @property
@@ -530,9 +535,12 @@ def _chosen(trails, refit):
         trial = best.trial
         check = trial.nearest(choice.check)
         model = trial.model(check, choice.variant)
+        expected = _mean_costs(Judge(best.trained_on, trial), model)
+        if check != choice.check:  # of a large net: nothing is known of the very checkpoint
+            expected = np.full_like(expected, np.inf)
         judged = JudgedNet(
             best.trained_on,
-            _mean_costs(Judge(best.trained_on, trial), model),
+            expected,
             best.held_out,
             _mean_costs(best.judge, model),
         )
