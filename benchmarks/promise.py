@@ -225,10 +225,10 @@ def _never_worse(part, records, share):
 def _shares(title, ratios, share):
     within = np.mean([ratio <= USUAL for ratio, _ in ratios])
     over = sorted((one for one in ratios if one[0] > WORST), reverse=True)
-    worst, where = max(ratios)
+    worst, label = max(ratios)
     return (
         f"{title} ({len(ratios)}): <= {USUAL} in {within:.1%} (asked {share:.0%}), largest "
-        f"{worst:.4f} at {where}, {len(over)} above {WORST}"
+        f"{worst:.4f} at {label}, {len(over)} above {WORST}"
         + "".join(f"\n    {ratio:.4f} {label}" for ratio, label in over[1:])
     )
 

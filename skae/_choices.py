@@ -116,7 +116,7 @@ def make_recipe(
         n_axes=n_axes,
         linear=linear,
         clip=False if is_reduced else params.clip,
-        numbers=_numbers(params, network.n_components, n_steps, usual_steps),
+        numbers=_numbers(params, n_steps, usual_steps),
         seed=seed,
         marks=marks,
         hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
@@ -138,7 +138,7 @@ def _is_reducible(params, loss):
     )
 
 
-def _numbers(params, n_components, n_steps, usual_steps):
+def _numbers(params, n_steps, usual_steps):
     """Return what is traced: numbers that a search may change without a new program.
 
     Noise and cut codes settle as in a training of ``usual_steps``: nobody knows how long a

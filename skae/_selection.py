@@ -34,7 +34,7 @@ HOPELESS = 1e30  # stands for costs that are not finite
 SMALLEST_ERROR, SMALLEST_RATIO = 1e-100, 1e-12
 FULL_SHARE = 0.75  # of the criterion
 WARM_UP = 0.1  # of the checkpoints, before which no run ends for want of patience
-WORSE = 0.35  # than the judged net, as a share of its error, where a training went wrong
+WORSE = 0.35  # than the judged net, as a share of its error, if a training went wrong
 LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 2_000, 5  # rows in one; how many there may be
 
 
@@ -233,7 +233,7 @@ class Candidates:
 
     def __init__(self, trails):
         n_checks = min(len(trail.costs) for trail in trails)
-        self.trial, self.objective = trails[0].trial, trails[0].judge.objective
+        self.objective = trails[0].judge.objective
         self.costs = np.concatenate([np.stack(t.costs[:n_checks]) for t in trails], axis=-2)
         self.weight = np.concatenate([trail.judge.weight for trail in trails])
         total = np.concatenate([trail.judge.total for trail in trails])
@@ -401,9 +401,10 @@ class Outcome:
 
 
 def undisturbed(function, *arguments):
-    """Return what ``function`` returns, and whether Ctrl-C came meanwhile: it is done anew.
+    """Return what ``function`` returns, and whether Ctrl-C came meanwhile.
 
-    What has been trained is not thrown away by it. A second Ctrl-C ends it.
+    If it came, ``function`` is called again: what has been trained is not thrown away. A
+    second Ctrl-C ends it.
     """
     try:
         return function(*arguments), False
@@ -591,7 +592,7 @@ def _is_better_than_pca(judged, trial):
 
 
 def _train_on_all(recipe, rows, choice, outcome, watch, ahead):
-    """Return the Trial on all rows, at the chosen checkpoint or where it was cut short."""
+    """Return the Trial on all rows: at the chosen checkpoint, earlier if it was cut short."""
     trial = None if ahead is None else ahead.trial
     try:
         if ahead is None:

@@ -21,7 +21,7 @@ SETTLED_GAIN = 0.01  # over PCA, from which nets are used again
 class Stream(NamedTuple):
     """What goes from one batch to the next; ``axes`` are those of all rows.
 
-    ``pause`` is where the training stopped, None where it begins with what the ``nets`` have:
+    ``pause`` is the state in which the training stopped, None if it begins with the ``nets``:
     a Model, whose ``bounds`` are (lower, upper) in X's units. ``errors`` (2, n_cuts) are sums
     over the batches, the latest ones weighing most: of the nets, before they trained on a
     batch, and of PCA. ``sample`` are some of all rows so far, in scaled units.
