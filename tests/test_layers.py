@@ -22,6 +22,7 @@ LAYERS = [
     "skae._choices",
     "skae._streams",
     "skae._selection",
+    "skae._choose",
     "skae._lanes",
     "skae._trials",
     "skae._progress",
