@@ -16,6 +16,8 @@ from skae import _links
 from skae._links import Identity, Logistic, Positive, Softmax
 
 SMALLEST = 1e-7  # share or mean of an output, below which its logarithm falls no further
+TINY = 1e-30  # target, below which it is zero: float32 cannot divide by it
+SERIES = 0.01  # relative difference, below which a deviance is summed as a series
 CONSTANT = 1e-18  # mean loss around a column's mean, below which it is rounding
 
 
@@ -175,7 +177,7 @@ class BinaryCrossEntropy(_Loss):
 
     def __call__(self, target, output):
         """Return the losses of the cells, in nats."""
-        return _part(target, output) + _part(1 - target, 1 - output)
+        return _deviance(target, output) + _deviance(1 - target, 1 - output)
 
     def _draw(self, output, residual, rng):
         return (rng.uniform(size=output.shape) < output).astype(np.float64)
@@ -211,7 +213,7 @@ class Poisson(_Loss):
 
     def __call__(self, target, output):
         """Return the losses of the cells, in nats."""
-        return _part(target, output) - target + output
+        return _deviance(target, output)
 
     def _draw(self, output, residual, rng):
         return rng.poisson(output).astype(np.float64)
@@ -262,7 +264,7 @@ class Categorical(_Loss):
 
     def __call__(self, target, output):
         """Return the losses of the cells, in nats; a variable's add up to its divergence."""
-        return _part(target, output) - target + output
+        return _deviance(target, output)
 
     def _draw(self, output, residual, rng):
         cells = np.zeros(output.shape)
@@ -455,13 +457,21 @@ def find_loss(loss, sample_shape=()):
     return loss
 
 
-def _part(target, output):
-    """Return ``target * log(target / output)``, 0 where the target is."""
+def _deviance(target, output):
+    """Return ``target * log(target / output) - target + output`` to rounding; least is 0.
+
+    With d = (output - target) / target it is ``target * (d - log1p(d))``. Of a small d, the
+    difference is a series: large counts that vary little would cancel each other.
+    """
     xp = output.__array_namespace__()
-    is_some = target > 0
+    is_some = target > TINY
     safe = xp.where(is_some, target, xp.ones_like(target))
-    log_ratio = xp.log(safe) - xp.log(xp.clip(output, SMALLEST, None))
-    return xp.where(is_some, target * log_ratio, xp.zeros_like(log_ratio))
+    d = (xp.clip(output, SMALLEST, None) - safe) / safe
+    is_small = abs(d) < SERIES
+    near = xp.where(is_small, d, xp.zeros_like(d))
+    far = xp.where(is_small, xp.ones_like(d), d)
+    series = near * near * (0.5 - near * (1 / 3 - near / 4))
+    return xp.where(is_some, safe * xp.where(is_small, series, far - xp.log1p(far)), output)
 
 
 def _check_range(X, name, words, upper):

@@ -56,6 +56,18 @@ class TestLosses:
         found = jax.grad(lambda out: loss(self.targets, out).sum())(jnp.float32(out))
         assert_allclose(found, (ahead - behind) / (2 * step), rtol=1e-4, atol=1e-5)
 
+    def test_large_targets_keep_their_small_losses(self, name):
+        """Float32 says what float64 does, though targets and outputs nearly cancel."""
+        loss, scale = LOSSES[name], 1.0 if LOSSES[name].link is None else 1e-3
+        if name == "poisson":
+            scale = 1e8
+        target = np.float32(scale * np.linspace(0.3, 0.9, 50))
+        out = target * np.float32(1 + 1e-3 * np.cos(np.arange(50.0)))
+        exact = loss(target.astype(np.float64), out.astype(np.float64))
+        found = np.asarray(loss(jnp.asarray(target), jnp.asarray(out)))
+        assert (found >= 0).all()
+        assert_allclose(found, exact, rtol=1e-3, atol=1e-3 * exact.mean())
+
     def test_finite_at_the_ends(self, name):
         ends = np.array([0.0, 1.0])
         losses = LOSSES[name](ends, ends[::-1].copy())
@@ -158,6 +170,20 @@ class TestScores:
         )
         assert estimator.score(X) == pytest.approx(1 - error / total, rel=1e-6)
         assert -estimator.score_samples(X).mean() == pytest.approx(error / 2, rel=1e-6)
+
+    @pytest.mark.parametrize("mean", [1e6, 1e8])
+    def test_large_counts_that_vary_little(self, quick, mean):
+        """The held-out ratio is that of new rows: in float32, large counts would cancel."""
+        rng = np.random.default_rng(0)
+        rates = mean * (1 + 1e-3 * rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6)))
+        X, new = np.split(rng.poisson(rates).astype(float), [200])
+        estimator, pca = quick(loss="poisson").fit(X), PCA(2).fit(X)
+        error, of_pca = (
+            mean_poisson_deviance(new.ravel(), self.rebuilt(model, new).ravel())
+            for model in (estimator, pca)
+        )
+        assert estimator.error_ratio_ == pytest.approx(error / of_pca, abs=0.02)
+        assert estimator.score(new) > 0.75
 
     def test_binary_cross_entropy(self, quick, X):
         X = suited(X, "binary_cross_entropy")
