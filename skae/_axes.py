@@ -311,7 +311,8 @@ def _ridge(axes, rank):
 def principal_axes(X, n_axes, rows=None):
     """Return the Axes of ``X`` (n, d) in float64, padded with zeros to ``n_axes``.
 
-    The weights of ``rows`` count, where they differ.
+    The weights of ``rows`` count. scikit-learn's PCA is not fitted here: clients such as
+    MLflow's autolog take each fit of an estimator for one of the user's.
     """
     n, d = X.shape
     weight = np.ones(n) if rows is None else rows.weight
@@ -321,15 +322,13 @@ def principal_axes(X, n_axes, rows=None):
         return _leading_axes(X, min(n, n_axes), n_axes, weight)
     if isinstance(X, LongRows):
         return _long_axes(X, n_axes, weight)
-    if rows is not None and rows.is_weighted:
-        return _weighted_axes(X, n_axes, weight)
-    from sklearn.decomposition import PCA  # here, so that importing skae stays quick
-
     if n == 1:
         return Axes(X[0], np.zeros((d, n_axes)), np.zeros(n_axes))
-    with np.errstate(all="ignore"):  # constant rows: PCA divides zero by zero
-        pca = PCA(min(n, d), svd_solver="covariance_eigh" if n >= d else "full").fit(X)
-    return _as_axes(pca.mean_, pca.singular_values_**2 / n, pca.components_.T, n_axes)
+    if n >= d:
+        return _covariance_axes(X, n_axes, weight, 0.0)
+    mean, weighted = _weighted_rows(X, weight)
+    _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
+    return _as_axes(mean, np.square(singular), transposed.T, n_axes)
 
 
 def _long_axes(X, n_axes, weight):
@@ -410,15 +409,6 @@ def _times_in_place(Y, turn):
     for start in range(0, len(Y), size):
         out[start : start + size] = Y[start : start + size] @ turn
     return out
-
-
-def _weighted_axes(X, n_axes, weight):
-    n, d = X.shape
-    if n >= d:
-        return _covariance_axes(X, n_axes, weight, 0.0)
-    mean, weighted = _weighted_rows(X, weight)
-    _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
-    return _as_axes(mean, np.square(singular), transposed.T, n_axes)
 
 
 def _covariance_axes(X, n_axes, weight, further):

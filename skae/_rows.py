@@ -53,11 +53,6 @@ class Rows(NamedTuple):
             return self
         return self._replace(values=np.asarray(self.values))
 
-    @property
-    def is_weighted(self):
-        """Whether some rows count more than others."""
-        return bool((self.weight != self.weight[:1]).any())
-
 
 def balanced(weight, y):
     """Return the weights (n,), of mean 1, times what gives each class the same total."""

@@ -121,13 +121,19 @@ def possible_sizes(n_rows, n_axes):
 
 
 def fit_mixture(Z, n_components, seed):
-    """Return scikit-learn's mixture of ``n_components`` full Gaussians on ``Z`` (n, k)."""
+    """Return scikit-learn's mixture of ``n_components`` full Gaussians on ``Z`` (n, k).
+
+    Its base class fits it: clients such as MLflow's autolog take a call of
+    ``GaussianMixture.fit`` for one of the user's.
+    """
     from sklearn.mixture import GaussianMixture  # slow to import
 
-    return GaussianMixture(
+    mixture = GaussianMixture(
         n_components,
         reg_covar=SMALLEST_VARIANCE,
         max_iter=MOST_STEPS,
         init_params="k-means++",  # k-means proper adds up in an order that threads decide
         random_state=seed,
-    ).fit(Z)
+    )
+    super(GaussianMixture, mixture).fit_predict(Z)
+    return mixture

@@ -121,7 +121,7 @@ def test_constant_columns_are_not_blown_up(kind):
 def test_errors_are_those_of_pca_at_each_prefix(name):
     X = TABLES[name]
     train, test = X[::2], X[1::2]
-    most = min(train.shape)
+    most = min(len(train) - 1, train.shape[1])  # n rows around their mean have n - 1 axes
     axes = principal_axes(train, most)
     errors = axes.errors(test, most)
     assert_allclose(errors[:, 0], np.square(test - train.mean(axis=0)).sum(axis=1))
