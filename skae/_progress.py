@@ -1,5 +1,6 @@
 """What a fit tells while it runs: lines on stdout and scikit-learn's callbacks (from 1.9)."""
 
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,16 +21,22 @@ __all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
 
 
 class Progress:
-    """Called after every checkpoint with the Trial and the criterion; True asks to stop."""
+    """Called after every checkpoint with the Trial and the criterion; True asks to stop.
 
-    def __init__(self, estimator, X, reconstruction_attributes):
-        self.estimator, self.X = estimator, X
+    A training whose criterion is None has nothing held out: it is the one on all rows. There
+    are at most ``n_trainings``, and callbacks see each of them as a task with its checkpoints.
+    """
+
+    def __init__(self, estimator, X, y, n_trainings, reconstruction_attributes):
+        self.estimator = estimator
+        # scikit-learn's ScoringMonitor scores only if it has both: the target is X itself.
+        self.data = {"X": X, "y": X if y is None else y}
         self.reconstruction_attributes = reconstruction_attributes
         self.context = None
-        self.n_told = WeakKeyDictionary()  # epochs that were told of each trial
+        self.trainings, self.of_trial = [], WeakKeyDictionary()
         if hasattr(estimator, "_init_callback_context"):
-            self.context = estimator._init_callback_context(max_subtasks=None)
-            self.context.call_on_fit_task_begin(estimator=estimator, X=X)
+            self.context = estimator._init_callback_context(max_subtasks=n_trainings)
+            self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
 
     @property
     def calls_back(self):
@@ -43,35 +50,67 @@ class Progress:
 
     def __call__(self, trial, criterion):
         """Report the epochs that have ended since this trial's checkpoint before."""
+        training = self.of_trial.get(trial) or self._begin(trial, criterion)
         if self.estimator.verbose:
-            self._print(trial, criterion)
+            self._print(training, trial, criterion)
         if self.context is None:
             return False
-        task = self.context.subcontext(task_name="checkpoint")
-        task.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+        task = training.context.subcontext(task_name="checkpoint")
+        task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
         return task.call_on_fit_task_end(
             estimator=self.estimator,
-            X=self.X,
             reconstruction_attributes=lambda: self.reconstruction_attributes(trial),
+            **self.data,
         )
 
     def end(self):
         """Tell the callbacks that the fit has ended."""
+        self._end_trainings()
         if self.context is not None:
-            self.context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+            self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
 
-    def _print(self, trial, criterion):
-        """Print a line for each of these epochs."""
-        epoch_steps, losses = trial.recipe.plan.epoch_steps, trial.all_losses()
-        first, last = self.n_told.get(trial, 0), len(losses) // epoch_steps
-        self.n_told[trial] = last
-        losses = epoch_means(losses, epoch_steps)
-        for epoch in range(first, last):
-            line = f"[{type(self.estimator).__name__}] epoch {epoch + 1}"
-            line += f", loss {losses[epoch]:.4f}"
-            if criterion is not None and epoch == last - 1:
+    def _begin(self, trial, criterion):
+        """Return a new Training; folds have ended when the training on all rows begins."""
+        name, context = f"fold {len(self.trainings) + 1}", None
+        if criterion is None:
+            name = "all rows"
+            self._end_trainings()
+        if self.context is not None:
+            n_checks = trial.recipe.plan.n_checks
+            context = self.context.subcontext(task_name=name, max_subtasks=n_checks)
+            context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        training = self.of_trial[trial] = Training(name, context)
+        self.trainings.append(training)
+        return training
+
+    def _end_trainings(self):
+        for training in self.trainings:
+            if training.context is not None and not training.has_ended:
+                training.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
+            training.has_ended = True
+
+    def _print(self, training, trial, criterion):
+        """Print a line for each new checkpoint: its epoch, the mean loss since the one before."""
+        plan, n_checks = trial.recipe.plan, len(trial.losses)
+        for check in range(training.n_told, n_checks):
+            step = min((check + 1) * plan.check_steps, plan.n_steps)
+            epoch, n_epochs = step / plan.epoch_steps, plan.n_steps / plan.epoch_steps
+            line = f"[{type(self.estimator).__name__}] {training.name}, epoch {epoch:.4g}"
+            line += f" of {n_epochs:.4g}, loss {trial.losses[check].mean(dtype=np.float64):.4f}"
+            if criterion is not None and check == n_checks - 1:
                 line += f", held-out error / PCA's {criterion:.4f}"
             print(line)
+        training.n_told = n_checks
+
+
+@dataclass
+class Training:
+    """What has been told of one training: its name, its task, its steps."""
+
+    name: str
+    context: object
+    n_told: int = 0
+    has_ended: bool = False
 
 
 def epoch_means(losses, epoch_steps):

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import islice
 from numbers import Integral, Real
 from types import FunctionType
@@ -264,7 +265,8 @@ class AutoencoderTransformer(
         Seed of everything random. The same seed on the same versions, CPU and number of its
         cores gives the same bits.
     verbose : int, default=0
-        Above 0, print a line per epoch.
+        Above 0, print a line at each checkpoint (25 to 50 in a training): which fold, its
+        epoch, its loss, the held-out error over PCA's; and at the end what was kept and why.
     device : str or None, default=None
         Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device. "all"
         trains on all devices that JAX has, those of other processes too after
@@ -595,14 +597,17 @@ class AutoencoderTransformer(
             some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
             sizes = str((recipe.network, recipe.plan))
             check_alike(random_state=seed, X=some, parameters=sizes)
-        progress = Progress(self, X, lambda trial: self._reconstruction(trial, scaling))
         held_out = None
         if X_val is not None:
             X_val = check_rows(self, X_val, reset=False)
             check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
-        splits = self._splits(rows, y, groups, kept, seed)
-        outcome = None
+        splits, outcome = None, None
+        if held_out is None and continued is None and self.cv is not None:
+            splits = self._splits(rows, y, groups, kept, seed)
+        n_trainings = 1 if splits is None else len(splits) + self._trains_on_all(rows)
+        reconstruction = partial(self._reconstruction, scaling=scaling)
+        progress = Progress(self, X, y, n_trainings, reconstruction)
         try:
             with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
                 outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
@@ -848,13 +853,10 @@ class AutoencoderTransformer(
         if held_out is not None:
             fold = begun(recipe), held_out, None
             return select(recipe, rows, [fold], refit=False, **beside)
-        if continued is not None or self.cv is None:
+        if splits is None:
             recipe = recipe.unjudged if watch.is_silent else recipe
             return train_ungated(rows, begun(recipe), **beside)
-        refit = self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
-        n_rows, n_columns = rows.values.shape
-        is_costly = n_rows > most_rows(n_columns) or not refit
-        splits = list(islice(splits, 1 if self.cv == "auto" and is_costly else None))
+        refit = self._trains_on_all(rows)
         folds = (
             (
                 recipe.begin(rows.take(train), REFIT + 1 + i),
@@ -871,8 +873,19 @@ class AutoencoderTransformer(
             outcome.interrupted = True
         return outcome
 
+    def _trains_on_all(self, rows):
+        """Say whether the net is trained on all ``rows`` after it was judged on folds."""
+        return self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
+
     def _splits(self, rows, y, groups, kept, seed):
-        """Yield (train, val) indices for the gate: of the ``kept`` (n_samples,) rows."""
+        """Return the list of (train, val) indices that judge: one if a training is costly."""
+        n_rows, n_columns = rows.values.shape
+        is_costly = n_rows > most_rows(n_columns) or not self._trains_on_all(rows)
+        splits = self._all_splits(rows, y, groups, kept, seed)
+        return list(islice(splits, 1 if self.cv == "auto" and is_costly else None))
+
+    def _all_splits(self, rows, y, groups, kept, seed):
+        """Yield (train, val) indices of the ``kept`` (n_samples,) rows."""
         from sklearn.model_selection import GroupKFold, KFold  # slow to import
 
         if self.cv == "auto" and groups is None:

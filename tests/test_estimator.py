@@ -1,5 +1,7 @@
 """What a user sees: PCA at the start, prefixes, shares of variance, splits, grids, progress."""
 
+import re
+
 import numpy as np
 import optax
 import pandas as pd
@@ -524,19 +526,35 @@ def test_corruption_by_function(quick, X):
     assert not np.allclose(blind, curves[0], rtol=1e-2)
 
 
+def told(capsys):
+    """The lines that were printed, each without the estimator's name in front."""
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("[AutoencoderTransformer] ") for line in lines)
+    return [line.partition("] ")[2] for line in lines]
+
+
 @pytest.mark.parametrize("max_iter", [3, 40])
-def test_verbose_prints_a_line_per_epoch(quick, X, capsys, max_iter):
-    quick(verbose=1, cv=None, max_iter=max_iter).fit(X)
-    *lines, last = capsys.readouterr().out.splitlines()
-    assert len(lines) == max_iter and "kept the autoencoder" in last
-    for epoch, line in enumerate(lines, start=1):
-        assert line.startswith("[AutoencoderTransformer]")
-        assert f"epoch {epoch}," in line and "loss" in line
+def test_verbose_prints_a_line_per_checkpoint(quick, X, capsys, max_iter):
+    estimator = quick(verbose=1, cv=None, max_iter=max_iter).fit(X)
+    *lines, last = told(capsys)
+    assert len(lines) < 50 and "kept the autoencoder" in last
+    for line in lines:
+        assert re.match(rf"all rows, epoch [0-9.]+ of {max_iter}, loss [01]\.\d+$", line)
+    assert f"epoch {max_iter} of" in lines[-1]
+    losses = [float(line.rpartition(" ")[2]) for line in lines]
+    assert np.mean(losses) == pytest.approx(estimator.loss_curve_.mean(), rel=0.02)
 
 
-def test_verbose_tells_the_held_out_error(quick, X, capsys):
-    quick(verbose=1).fit(X[:100], X_val=X[100:])
-    assert "held-out error" in capsys.readouterr().out
+def test_verbose_names_folds_and_says_what_was_kept(quick, curve, capsys):
+    estimator = quick(verbose=1, cv=2, max_iter=40, learning_rate=1e-2).fit(curve)
+    *lines, last = told(capsys)
+    names = [line.partition(",")[0] for line in lines]
+    first, second, rest = (names.count(name) for name in ("fold 1", "fold 2", "all rows"))
+    assert first == second > 1 and rest >= 1 and first + second + rest == len(names)
+    for name, line in zip(names, lines, strict=True):
+        assert ("held-out error / PCA's" in line) == (name != "all rows")
+    kept = f"the autoencoder of epoch {estimator.best_iter_}"
+    assert last.startswith(f"kept {kept}, held-out error / PCA's {estimator.error_ratio_:.4f}")
 
 
 def test_silent_by_default(quick, X, capsys):
@@ -557,7 +575,7 @@ class Recorder:
     max_propagation_depth = None
 
     def __init__(self, stop=False):
-        self.stop, self.calls, self.models = stop, [], []
+        self.stop, self.calls, self.models, self.contexts = stop, [], [], []
 
     def setup(self, estimator, context):
         self.calls.append("setup")
@@ -567,6 +585,7 @@ class Recorder:
 
     def on_fit_task_begin(self, estimator, context, *, X=None):
         self.calls.append("begin")
+        self.contexts.append(context)
 
     def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
         self.calls.append("end")
@@ -608,6 +627,28 @@ class TestCallbacks:
         estimator = quick(cv=cv, max_iter=20).set_callbacks(Recorder(stop=True)).fit(X)
         assert estimator.n_iter_ == 1
         assert np.isfinite(estimator.transform(X)).all()
+
+    def test_scoring_monitor(self, quick, X):
+        """Each checkpoint is scored; without y, the target is X."""
+        from sklearn.callback import ScoringMonitor
+
+        monitor = ScoringMonitor(scoring={"r2": lambda model, X, y: model.score(X)})
+        estimator = quick(cv=None).set_callbacks(monitor).fit(X)
+        scores = [entry["r2"] for entry in monitor.get_logs().data]
+        assert len(scores) == 15
+        assert scores[-1] == pytest.approx(estimator.score(X), abs=1e-6)
+
+    @pytest.mark.parametrize("cv", ["auto", 3, None])
+    def test_progress_has_an_end(self, quick, X, cv):
+        """Every task knows how many it may have below; folds and checkpoints are tasks."""
+        recorder = Recorder()
+        quick(cv=cv).set_callbacks(recorder).fit(X)
+        (root,) = [context for context in recorder.contexts if context.parent is None]
+        assert root.max_subtasks == {"auto": 6, 3: 4, None: 1}[cv]
+        trainings = list(root._children_map.values())
+        assert 1 <= len(trainings) <= root.max_subtasks
+        for training in trainings:
+            assert 1 <= len(training._children_map) <= training.max_subtasks <= 25
 
     def test_in_a_pipeline(self, quick, X):
         recorder = Recorder()
