@@ -52,6 +52,7 @@ def make_recipe(
     is_complete = not has_missing(X)
     is_reduced = d > WIDEST and is_complete and not is_stream and _is_reducible(params, loss)
     if continued is None:
+        _check_n_components(params, d if is_stream else min(n, d), X.shape)
         link = LINKS["identity"] if is_reduced else _link(params, loss, X)
         n_axes = _n_axes(n, d, params.n_components) if linear and not is_stream else d
         n_components = _n_components(params, rows, n_axes)
@@ -253,6 +254,25 @@ def _autoencoder(params, architecture, n_axes, sizes, link):
         and (autoencoder.begins_at_pca or is_all_of_pca),
     )
     return replace(autoencoder, network=network)
+
+
+def _check_n_components(params, most, shape):
+    """Raise ValueError if more components than PCA can have would only be zeros."""
+    is_held_back = (
+        params.linear_path is None
+        or params.code_activation != "identity"
+        or params.n_nonzero_coefs is not None
+        or params.sparsity > 0
+        or params.contraction > 0
+    )
+    if params.n_components > most and not is_held_back:
+        n_samples, n_features = shape
+        raise ValueError(
+            f"n_components={params.n_components} must be at most {most} for X of shape "
+            f"(n_samples={n_samples}, n_features={n_features}). Longer codes need what keeps "
+            "them from being a copy of X: a code_activation such as 'relu', n_nonzero_coefs, "
+            "sparsity or contraction."
+        )
 
 
 def _n_components(params, rows, n_axes):

@@ -90,7 +90,7 @@ class Progress:
             training.has_ended = True
 
     def _print(self, training, trial, criterion):
-        """Print a line for each new checkpoint: its epoch, the mean loss since the one before."""
+        """Print a line for each new checkpoint, with the mean loss since the last one."""
         plan, n_checks = trial.recipe.plan, len(trial.losses)
         for check in range(training.n_told, n_checks):
             step = min((check + 1) * plan.check_steps, plan.n_steps)

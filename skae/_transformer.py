@@ -114,7 +114,9 @@ class AutoencoderTransformer(
     Parameters
     ----------
     n_components : int or float, default=2
-        Size of the code. A float in (0, 1) keeps the smallest number of components whose
+        Size of the code: at most min(n_samples, n_features), as in PCA, unless
+        ``code_activation``, ``n_nonzero_coefs``, ``sparsity`` or ``contraction`` make longer
+        codes meaningful, or ``linear_path`` is None. A float in (0, 1) keeps the smallest number of components whose
         held-out share of variance explained reaches it, from one fit of as many components
         as PCA needs for a little more than that share on the training rows (at most 512).
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
@@ -554,7 +556,8 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For data that are no table or samples of one shape, at least two of them, numbers
+            For more components than min(n_samples, n_features), see ``n_components``;
+            for data that are no table or samples of one shape, at least two of them, numbers
             beyond float32, a column without any observed cell, or processes that were given
             different things; the estimator is then what it was before.
         TypeError

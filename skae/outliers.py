@@ -4,6 +4,7 @@ Errors are those of ``AutoencoderTransformer.score_samples``, at several prefixe
 here they become one score, and the threshold stands here.
 """
 
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -35,7 +36,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     Parameters
     ----------
     autoencoder : AutoencoderTransformer, default=None
-        What is cloned and fitted; None is ``AutoencoderTransformer()``, with two components.
+        What is cloned and fitted; None is ``AutoencoderTransformer()`` with two components,
+        or one for tables of two columns: as many components as columns reconstruct every row.
     contamination : "auto" or float, default="auto"
         Where ``offset_`` lies. A float in (0, 0.5] is the share of the training rows that
         are to be outliers. "auto" takes the bound of [1]_, which lets 97.5 % of the clean
@@ -58,6 +60,13 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         The fitted clone.
     offset_ : float
         Scores below it are outliers.
+    decision_scores_ : ndarray of shape (n_samples,)
+        Minus ``score_samples`` of the training rows: the higher, the more of an outlier, as in
+        PyOD.
+    threshold_ : float
+        Minus ``offset_``.
+    labels_ : ndarray of shape (n_samples,)
+        1 for training rows whose ``decision_scores_`` are above ``threshold_``, 0 for others.
     mean_errors_ : ndarray of shape (n_prefixes,)
         Mean error of the training rows at each prefix, as ``score_samples`` of the
         autoencoder has them for the whole code: the units of the scores.
@@ -83,8 +92,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     Fit on clean rows where you can: outliers among the training rows that resemble one
     another are learnt like any other pattern, if not by the first components.
 
-    Where ``n_components`` is enough for exact reconstructions, errors are rounding errors
-    and labels mean nothing.
+    If ``n_components`` is enough for exact reconstructions, errors are rounding errors and
+    labels mean nothing: ``fit`` warns if there are as many components as columns.
 
     Missing cells count nowhere, as in the autoencoder; sparse matrices are refused.
 
@@ -148,11 +157,12 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             For sparse matrices and containers without order.
         """
         autoencoder = self._fit_autoencoder(X, y, params)
-        X = np.asarray(check_rows(self, X, reset=True))
-        counts = ~np.isnan(X).all(axis=1)
+        all_rows = np.asarray(check_rows(self, X, reset=True))
+        counts = ~np.isnan(all_rows).all(axis=1)
         if params.get("sample_weight") is not None:
             counts &= np.asarray(params["sample_weight"]) > 0
-        X = X[counts]
+        X = all_rows[counts]
+        _warn_of_exact_codes(autoencoder)
         self.autoencoder_ = autoencoder
         self.mean_errors_ = _mean_errors(autoencoder, X)
         scores = self._scores(X)
@@ -160,7 +170,17 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             self.offset_ = float(_growth(autoencoder, X).mean()) * _lower_bound(scores)
         else:
             self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
+        self.threshold_ = -self.offset_
+        self.decision_scores_ = -(scores if counts.all() else self._scores(all_rows))
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self
+
+    def _suited(self, X):
+        autoencoder = self._unfitted()
+        if self.autoencoder is None and len(np.shape(X)) == 2:
+            n_components = max(1, min(autoencoder.n_components, np.shape(X)[1] - 1))
+            autoencoder.set_params(n_components=n_components)
+        return autoencoder
 
     def score_samples(self, X):
         """Return minus each row's reconstruction error over the mean of the training rows.
@@ -215,6 +235,18 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             Integers, -1 where ``decision_function`` is negative.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+def _warn_of_exact_codes(autoencoder):
+    """Warn if the code is as long as a row: errors are then mere rounding."""
+    n_components, n_features = autoencoder.n_components_, autoencoder.n_features_in_
+    if n_components >= n_features:
+        warnings.warn(
+            f"{n_components} components reconstruct {n_features} columns exactly, so that no "
+            f"row stands out. Set n_components below {n_features}.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _lower_bound(scores):
