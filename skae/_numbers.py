@@ -112,6 +112,11 @@ def refuse_times(X, name="X"):
 
 def _refuse_containers(X, name):
     """Raise where ``X`` is no array although NumPy would make one of it."""
+    if issparse(X):
+        raise TypeError(
+            f"Sparse data was passed for {name}, but dense data is required. Use '.toarray()' "
+            "to convert to a dense numpy array."
+        )
     if isinstance(X, Mapping | Set) or hasattr(X, "__next__"):
         raise TypeError(
             f"Expected an array, a data frame or a list for {name}, got {type(X).__name__}. "
@@ -123,11 +128,6 @@ def _refuse_containers(X, name):
         raise TypeError(
             f"{name} is a {type(X).__name__}, which holds a query and no cells. Pass "
             f"{name}.collect()."
-        )
-    if issparse(X):
-        raise TypeError(
-            f"Sparse data was passed for {name}, but dense data is required. Use '.toarray()' "
-            "to convert to a dense numpy array."
         )
     if isinstance(X, np.matrix):
         raise TypeError(
