@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._meta import EncodedAutoencoder
-from skae._validation import is_frame, refuse_times, unmasked
+from skae._numbers import is_frame, refuse_times, unmasked
 from skae.losses import Categorical, Joint
 
 

@@ -36,6 +36,7 @@ LAYERS = [
     "skae._axes",
     "skae._rows",
     "skae._validation",
+    "skae._numbers",
     "skae._columns",
     "skae._long",
     "skae.losses",
