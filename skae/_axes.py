@@ -222,7 +222,7 @@ def fit_axes(rows, n_axes, n_components):
     if isinstance(rows.values, LongRows):
         return _fit_long_axes(rows, n_axes, n_components)
     X, missing = rows.values, np.isnan(rows.values)
-    n, d = X.shape
+    (n, d), is_there = X.shape, ~missing.all(axis=0)
     filled = np.where(missing, column_means(X, rows.weight), X) if missing.any() else X
     axes = principal_axes(filled, n_axes, rows)
     rank = _filling_rank(n, d, n_axes, n_components)
@@ -231,6 +231,7 @@ def fit_axes(rows, n_axes, n_components):
         before, filled = filled, filler.fill(X)
         if d <= WIDEST:
             uncertainty = noise * filler.uncertainty(missing, rows.weight)
+            uncertainty *= np.outer(is_there, is_there)
             axes = _covariance_axes(filled, n_axes, rows.weight, uncertainty)
         else:
             axes = principal_axes(filled, n_axes, rows)

@@ -57,6 +57,7 @@ from skae._validation import (
     drop_rows,
     n_dimensions,
     shape_of_samples,
+    warn_of_empty_columns,
     warn_of_range,
 )
 from skae.architectures import ARCHITECTURES
@@ -116,9 +117,10 @@ class AutoencoderTransformer(
     n_components : int or float, default=2
         Size of the code: at most min(n_samples, n_features), as in PCA, unless
         ``code_activation``, ``n_nonzero_coefs``, ``sparsity`` or ``contraction`` make longer
-        codes meaningful, or ``linear_path`` is None. A float in (0, 1) keeps the smallest number of components whose
-        held-out share of variance explained reaches it, from one fit of as many components
-        as PCA needs for a little more than that share on the training rows (at most 512).
+        codes meaningful, or ``linear_path`` is None. A float in (0, 1) keeps the smallest
+        number of components whose held-out share of variance explained reaches it, from one
+        fit of as many components as PCA needs for a little more than that share on the
+        training rows (at most 512).
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
         Widths of the encoder's hidden layers; the decoder mirrors them. "auto" is
         (128, 128, 128, 128) below four components and (512, 256) from there on, and (256,)
@@ -343,8 +345,9 @@ class AutoencoderTransformer(
     Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
     errors are sums over them. While training on rows with missing cells, observed ones are
     hidden anew at each step, so that the nets learn to fill: twice as many as are missing, but
-    at least a twentieth and at most a fifth of them. Missing cells in sparse matrices are
-    refused.
+    at least a twentieth and at most a fifth of them. A feature without any observed value in
+    ``fit``, as in a fold of a cross-validation, counts as constant 0: ``fit`` warns and names
+    it. Missing cells in sparse matrices are refused.
 
     References
     ----------
@@ -556,10 +559,10 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For more components than min(n_samples, n_features), see ``n_components``;
-            for data that are no table or samples of one shape, at least two of them, numbers
-            beyond float32, a column without any observed cell, or processes that were given
-            different things; the estimator is then what it was before.
+            For more components than min(n_samples, n_features), see ``n_components``; for data
+            that are no table or samples of one shape, at least two of them; for numbers beyond
+            float32, or processes that were given different things. The estimator is then what
+            it was before.
         TypeError
             For containers without order.
         """
@@ -585,6 +588,7 @@ class AutoencoderTransformer(
             y = column_or_1d(y)
         weight = self._weight(X, y, sample_weight)
         X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
+        warn_of_empty_columns(X, getattr(self, "feature_names_in_", None))
         check_range(self.loss, X, self.sample_shape_)
         if self.class_weight == "balanced":
             weight = balanced(weight, y)

@@ -149,8 +149,8 @@ def drop_rows(X, y, groups, weight):
     """Return all four without the rows that say nothing, and which rows were kept (n,).
 
     The weights are then of mean 1. Left out are the rows of weight 0 and the rows without any
-    observed cell. Raises ValueError where too little is left: fewer than two rows, or a column
-    without an observed cell.
+    observed cell. Raises ValueError if fewer than two rows are left, or no column with an
+    observed cell.
     """
     keep = (weight > 0) & has_cells(X)
     if keep.sum() < 2:
@@ -159,15 +159,23 @@ def drop_rows(X, y, groups, weight):
             "cell, while a minimum of 2 is required by AutoencoderTransformer."
         )
     X = X if keep.all() else X[keep]
-    if len(empty := np.flatnonzero(survey(X).n_observed == 0)):
-        raise ValueError(
-            f"Input X has no observed value in the columns {empty.tolist()} (counted from 0). "
-            "Leave them out."
-        )
     if not keep.all():
         weight = weight[keep]
         y, groups = (p if p is None else _safe_indexing(p, keep) for p in (y, groups))
     return X, y, groups, weight / weight.mean(), keep
+
+
+def warn_of_empty_columns(X, names=None):
+    """Warn if columns of ``X`` (n, d) have no observed cell; ``names`` (d,) tell which."""
+    empty = np.flatnonzero(survey(X).n_observed == 0)
+    if len(empty):
+        told = (empty if names is None else names[empty]).tolist()
+        warnings.warn(
+            f"Features without any observed value count as constant 0: {told}. Leave them "
+            "out if other rows have values there.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_range(loss, X, sample_shape):

@@ -31,6 +31,9 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         columns, at most 32.
     add_indicator : bool, default=False
         Append a column of zeros and ones for each column that had missing cells in fit.
+    keep_empty_features : bool, default=False
+        Return the columns without any observed value in ``fit``, filled with 0, instead of
+        leaving them out, as scikit-learn's imputers do. Samples of more dimensions keep them.
     random_state : int, RandomState instance or None, default=None
         Seed of the fitted clone; None leaves it the one that ``autoencoder`` has.
 
@@ -40,6 +43,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         The fitted clone.
     indicator_ : MissingIndicator or None
         Fitted where ``add_indicator`` asks for it.
+    is_kept_ : ndarray of bool of shape (n_features_in_,)
+        Which columns ``transform`` returns.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -53,8 +58,9 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
 
     Notes
     -----
-    A column without any observed cell in fit is refused, as is an infinite one; a row without
-    any gets the reconstruction of the mean. Sparse matrices are refused.
+    Of a column without any observed cell ``fit`` warns, see ``keep_empty_features``; an
+    infinite cell is refused. A row without any observed cell gets the reconstruction of the
+    mean. Sparse matrices are refused.
 
     Examples
     --------
@@ -70,12 +76,21 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     _parameter_constraints = {
         **AroundAutoencoder._parameter_constraints,
         "add_indicator": ["boolean"],
+        "keep_empty_features": ["boolean"],
     }
     _default = AutoencoderTransformer(scaling="standard")
 
-    def __init__(self, autoencoder=None, *, add_indicator=False, random_state=None):
+    def __init__(
+        self,
+        autoencoder=None,
+        *,
+        add_indicator=False,
+        keep_empty_features=False,
+        random_state=None,
+    ):
         self.autoencoder = autoencoder
         self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -108,6 +123,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         autoencoder = self._fit_autoencoder(X, y, params)
         rows = np.asarray(check_rows(self, X, reset=True))
         self.autoencoder_ = autoencoder
+        keeps_all = self.keep_empty_features or np.ndim(X) > 2
+        self.is_kept_ = keeps_all | ~np.isnan(rows).all(axis=0)
         self.indicator_ = None
         if self.add_indicator:
             from sklearn.impute import MissingIndicator  # slow to import
@@ -134,9 +151,10 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         Returns
         -------
         X_filled : ndarray of shape (n_samples, n_features_out)
-            The rows, observed cells as they were, and the indicator's columns after them:
-            float32 for float32 rows, otherwise float64. Samples of more dimensions keep
-            their shape, but where the indicator's columns follow them.
+            The rows, observed cells as they were, without the columns that were empty in fit
+            (see ``keep_empty_features``), and the indicator's columns after them: float32 for
+            float32 rows, otherwise float64. Samples of more dimensions keep their shape, but
+            where the indicator's columns follow them.
 
         Raises
         ------
@@ -146,10 +164,11 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         check_is_fitted(self)
         rows = np.asarray(check_rows(self, X, reset=False))
         filled = self.autoencoder_.impute(X)
+        filled = filled if self.is_kept_.all() else filled[:, self.is_kept_]
         if self.indicator_ is None:
             return filled
         marks = self.indicator_.transform(rows).astype(rows.dtype)
-        return np.hstack([filled.reshape(rows.shape), marks])
+        return np.hstack([filled.reshape(len(rows), -1), marks])
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that ``transform`` returns.
@@ -166,9 +185,10 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
+        kept = names[self.is_kept_]
         if self.indicator_ is None:
-            return names
-        return np.concatenate([names, self.indicator_.get_feature_names_out(names)])
+            return kept
+        return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

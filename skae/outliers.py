@@ -12,6 +12,7 @@ from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skae._columns import column_means
 from skae._meta import AroundAutoencoder
 from skae._selection import judged_prefixes
 from skae._validation import Number, check_rows
@@ -291,7 +292,8 @@ def _growth(autoencoder, X):
     if isinstance(autoencoder._loss, SquaredError):
         rows, *backs = (autoencoder._scaling.forward(part) for part in (X, *backs))
         error = np.array([np.nansum(np.square(rows - back)) for back in backs])
-        total = np.nansum(np.square(rows - np.nanmean(rows, axis=0)))
+        mean = column_means(rows, np.ones(len(rows)))
+        total = np.nansum(np.square(rows - mean))
     else:
         outs = *backs, autoencoder.mean_
         *error, total = (autoencoder._losses(X, out).sum() for out in outs)

@@ -9,8 +9,9 @@ import optax
 import pandas as pd
 import polars as pl
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -186,12 +187,29 @@ def test_codes_with_missing_cells_are_refused(fitted, case):
     refused(fitted, "inverse_transform", bad, ValueError, "contains NaN")
 
 
-def test_an_empty_column_is_refused_by_fit(named, X):
-    bad = put(np.nan, where=(slice(None), 1))(X)
-    words = "no observed value in the columns [1]"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X has feature names")
-        refused(copy.deepcopy(named), "fit", bad, ValueError, words)
+def test_an_empty_column_counts_as_constant(quick, X):
+    """As in a fold of a cross-validation: named in a warning, and no part of any code."""
+    rows = put(np.nan, where=(slice(None), 1))(X)
+    with pytest.warns(UserWarning, match=r"constant 0: \['b'\]"):
+        model = quick().fit(pd.DataFrame(rows, columns=NAMES))
+    filled, other = (
+        model.transform(pd.DataFrame(put(value, where=(slice(None), 1))(X), columns=NAMES))
+        for value in (np.nan, 7.0)
+    )
+    assert_allclose(filled, other, atol=1e-6)
+    assert_allclose(model.inverse_transform(filled)[:, 1], 0, atol=1e-9)
+    reference = model.__class__(**model.get_params()).fit(rows[:, [0, 2, 3]])
+    assert model.score(pd.DataFrame(rows, columns=NAMES)) == pytest.approx(
+        reference.score(rows[:, [0, 2, 3]]), abs=0.01
+    )
+
+
+def test_a_column_that_is_empty_in_one_fold(quick, X):
+    rows = X.copy()
+    rows[:75, 1] = np.nan
+    with pytest.warns(UserWarning, match=r"constant 0: \[1\]"):
+        scores = cross_val_score(quick(), rows, cv=KFold(2))
+    assert (scores < 1).all() and np.isfinite(scores).all()
 
 
 def test_rows_that_say_nothing_are_not_enough(quick, X):

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
@@ -114,3 +115,28 @@ def test_default_autoencoder():
         assert AutoencoderImputer()._suited(X).n_components == expected
     own = AutoencoderTransformer(7)
     assert AutoencoderImputer(own)._suited(np.zeros((3, 4))).n_components == 7
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+@pytest.mark.parametrize("add_indicator", [False, True])
+def test_empty_columns_are_left_out_or_zero(make, gappy, keeps, add_indicator):
+    """As scikit-learn's imputers have it, names and shapes included."""
+    X = pd.DataFrame(gappy, columns=["a", "b", "c", "d"]).assign(b=np.nan)
+    settings = dict(keep_empty_features=keeps, add_indicator=add_indicator)
+    with pytest.warns(UserWarning, match=r"constant 0: \['b'\]"):
+        imputer = make(**settings).fit(X)
+    reference = SimpleImputer(**settings).fit(X)
+    assert list(imputer.get_feature_names_out()) == list(reference.get_feature_names_out())
+    filled = imputer.transform(X)
+    assert filled.shape == reference.transform(X).shape
+    assert not np.isnan(filled).any()
+    if keeps:
+        np.testing.assert_allclose(filled[:, 1], 0, atol=1e-9)
+
+
+def test_a_column_that_is_empty_in_one_fold(make, gappy):
+    X, y = gappy.copy(), np.arange(len(gappy)) % 2
+    X[:75, 1] = np.nan
+    with pytest.warns(UserWarning, match=r"constant 0: \[1\]"):
+        scores = cross_val_score(make_pipeline(make(), LogisticRegression()), X, y, cv=KFold(2))
+    assert np.isfinite(scores).all()
