@@ -38,7 +38,8 @@ CONFIGURATIONS = [
 
 
 def excused(estimator):
-    return {} if estimator is WHOLE else EXCUSED
+    """Where PCA is kept, the checks pass: these few steps make no clear gain."""
+    return EXCUSED if estimator.linear_path is None else {}
 
 
 @parametrize_with_checks(CONFIGURATIONS, expected_failed_checks=excused)
