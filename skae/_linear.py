@@ -12,6 +12,7 @@ from skae._columns import ends, piles
 from skae._long import LongRows
 
 ERROR_FLOOR = 1e-12
+NO_VARIANCE = 1e-31  # of scaled rows, up to which all that varies is rounding
 SMALLEST_SPREAD = 1e-3  # of the codes, below which one is not blown up to unit size
 THICK = 0.5  # share of the variance that PCA leaves, below which even noise is smaller
 PILE_SHARE = 0.05  # of a column's cells at one end of its range
@@ -283,7 +284,7 @@ def cut_errors(axes, n_components):
 def above_zero(errors, total=None):
     """Return PCA's ``errors`` (k + 1,) with a floor: what they are relative to."""
     total = errors[0] if total is None else total
-    floor = ERROR_FLOOR * total if total > 0 else 1.0
+    floor = ERROR_FLOOR * total if total > NO_VARIANCE else 1.0
     return np.maximum(errors, floor).astype(errors.dtype)
 
 

@@ -69,7 +69,7 @@ def as_numbers(X, *, name="X", dtype=None, allow_nan=True, allow_inf=True, if_ra
         A = _floats_of_objects(A, name, if_ragged)
     dtype = dtype or (A.dtype if A.dtype in DTYPES else np.float64)
     try:
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):
             A = A.astype(dtype, copy=False)
     except (TypeError, ValueError) as error:
         raise TypeError(f"Input {name} holds no numbers (dtype {A.dtype}): {error}") from error

@@ -54,11 +54,13 @@ from skae._validation import (
     check_codes,
     check_range,
     check_rows,
+    check_size,
     drop_rows,
     n_dimensions,
     shape_of_samples,
     warn_of_empty_columns,
     warn_of_range,
+    within,
 )
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
@@ -68,6 +70,7 @@ from skae.optimizers import OPTIMIZERS, SCHEDULES
 
 MOST_ROWS_REFITTED = 20_000
 COMPARED_ROWS = 1_000  # of a fold, on which the training on all rows is compared with it
+HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
@@ -406,10 +409,10 @@ class AutoencoderTransformer(
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
         "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
         "augmentation": [callable, None],
-        "sparsity": [Number(Real, 0, LARGEST, closed="both")],
-        "contraction": [Number(Real, 0, LARGEST, closed="both")],
-        "weight_l1": [Number(Real, 0, LARGEST, closed="both")],
-        "kl_weight": [Number(Real, 0, LARGEST, closed="both")],
+        "sparsity": [Number(Real, 0, HEAVIEST, closed="both")],
+        "contraction": [Number(Real, 0, HEAVIEST, closed="both")],
+        "weight_l1": [Number(Real, 0, HEAVIEST, closed="both")],
+        "kl_weight": [Number(Real, 0, HEAVIEST, closed="both")],
         "kl_warmup": [Number(Real, 0, 1, closed="both")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
@@ -838,7 +841,7 @@ class AutoencoderTransformer(
         if self._model.autoencoder.variational:
             scale = self._model.path.code_scale[: self.n_components_] * self._code_unit
             return Prior(scale.astype(X.dtype))
-        return CodeDensity(self._encode(X).astype(X.dtype), seed)
+        return CodeDensity(self._encode(X, X.dtype), seed)
 
     def _fit_residual(self, X):
         """Return the root mean square (n_features,) of what reconstructions leave out."""
@@ -977,7 +980,9 @@ class AutoencoderTransformer(
         loss, by_column = find_loss(self.loss), self.scaling == "standard"
         pools = loss.pools(by_column=by_column) if isinstance(loss, Joint) else None
         centered = self.linear_path is not None
-        return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
+        scaling = fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
+        check_size(X, scaling.scale, centered=centered)
+        return scaling
 
     def _set_fitted(self, outcome, scaling, bounds, recipe, n_components=None):
         """Set every fitted attribute together, from the record of the run."""
@@ -1295,7 +1300,8 @@ class AutoencoderTransformer(
         out = np.empty((len(X), self.n_components_), dtype)
         with computing(self.device):
             for part, Z in self._model.codes(lambda part: scaled(cut(X, part)), len(X)):
-                out[part] = Z[:, : self.n_components_].astype(np.float64) * unit
+                with within(dtype):
+                    out[part] = Z[:, : self.n_components_].astype(np.float64) * unit
         return out
 
     @property
@@ -1316,7 +1322,8 @@ class AutoencoderTransformer(
             for part, rows in self._model.rows(read, n, n_kept):
                 place = out[part]
                 rows = self._scaling.backward(rows, place if dtype == np.float64 else None)
-                np.clip(rows, *self._bounds, out=place)
+                with within(dtype):
+                    np.clip(rows, *self._bounds, out=place)
         return out
 
     def _in_container(self, X, codes):

@@ -4,6 +4,7 @@ Every message says what was got, what is allowed and what to do.
 """
 
 import warnings
+from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
@@ -17,6 +18,8 @@ from skae._long import LongRows, blocks_of, is_long
 from skae._numbers import DTYPES, LARGEST, as_numbers, refuse_large
 from skae.losses import find_loss
 
+SMALLEST_SIZE, LARGEST_SIZE = 1e-15, 1e15  # of unscaled values
+ROUNDING = 10 * np.finfo(np.float64).eps  # of values, up to which they are constant
 FEW_NUMBERS = 2**14  # in a table whose check is quick
 IF_RAGGED = (
     "Images and series of different sizes become samples of one shape by ImageResizer and "
@@ -56,14 +59,15 @@ def check_rows(estimator, X, *, reset, minimum=1):
     if X.ndim > 2:
         X = _as_rows(estimator, X, None if reset else getattr(estimator, "sample_shape_", None))
     _check_feature_names(estimator, table, reset=reset)
-    X = check_array(
-        X,
-        dtype=DTYPES,
-        ensure_min_samples=minimum,
-        ensure_all_finite="allow-nan",
-        estimator=estimator,
-        input_name="X",
-    )
+    with np.errstate(all="ignore"):  # it sums float32, however large
+        X = check_array(
+            X,
+            dtype=DTYPES,
+            ensure_min_samples=minimum,
+            ensure_all_finite="allow-nan",
+            estimator=estimator,
+            input_name="X",
+        )
     refuse_large(X)
     _check_n_features(estimator, X, reset=reset)
     return X
@@ -163,6 +167,44 @@ def drop_rows(X, y, groups, weight):
         weight = weight[keep]
         y, groups = (p if p is None else _safe_indexing(p, keep) for p in (y, groups))
     return X, y, groups, weight / weight.mean(), keep
+
+
+def check_size(X, scale, *, centered):
+    """Raise ValueError if float32 cannot hold the squares of ``X`` (n, d) over its ``scale``.
+
+    A scale of 1 is that of unscaled rows, and of rows that seem constant as their squares are
+    too small for float64. If not ``centered``, the values count, not how they vary.
+    """
+    if not np.all(scale == 1.0):
+        return
+    found = survey(X)
+    ends = np.abs([found.lower, found.upper])
+    with np.errstate(over="ignore"):
+        size = found.upper - found.lower if centered else ends.max(axis=0)
+    is_there = (found.n_observed > 0) & (size > ROUNDING * ends.max(axis=0))
+    size = size.max(initial=0.0, where=is_there)
+    if size > 0 and not SMALLEST_SIZE <= size <= LARGEST_SIZE:
+        raise ValueError(
+            f"Values of size {size:.2g} cannot be squared in float32 unless they are scaled: "
+            f"they must be from {SMALLEST_SIZE:.0e} to {LARGEST_SIZE:.0e}. Set "
+            "scaling='global', or change the unit of X."
+        )
+
+
+@contextmanager
+def within(dtype):
+    """Raise ValueError if a number that is written is too large for an array of ``dtype``."""
+    if dtype != np.float32:
+        yield
+        return
+    try:
+        with np.errstate(over="raise"):
+            yield
+    except FloatingPointError:
+        raise ValueError(
+            "Codes or reconstructions contain a value too large for dtype('float32'). Pass "
+            "float64, or change the unit of X."
+        ) from None
 
 
 def warn_of_empty_columns(X, names=None):

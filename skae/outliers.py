@@ -94,7 +94,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     another are learnt like any other pattern, if not by the first components.
 
     If ``n_components`` is enough for exact reconstructions, errors are rounding errors and
-    labels mean nothing: ``fit`` warns if there are as many components as columns.
+    labels mean nothing: ``fit`` warns if there are as many components as columns. Of two or
+    three columns there is little to reconstruct, and IsolationForest sees more.
 
     Missing cells count nowhere, as in the autoencoder; sparse matrices are refused.
 

@@ -576,3 +576,56 @@ def test_a_far_cell_gives_finite_codes(quick, X, value, scaling):
     assert np.isfinite(Z).all()
     assert np.isfinite(estimator.inverse_transform(Z)).all()
     assert np.isfinite(estimator.score(far))
+
+
+class TestSizes:
+    """Numbers at the ends of what float32 and float64 hold: a right result, or a refusal."""
+
+    @pytest.mark.parametrize("size", [1e-40, 1e-20, 1e20, 3e38])
+    def test_unscaled_values_that_cannot_be_squared(self, quick, X, size):
+        with pytest.raises(ValueError, match=r"cannot be squared in float32.*scaling='global'"):
+            quick(scaling=None).fit(X / X.max() * size)
+
+    @pytest.mark.parametrize("size", [1e-170, 1e-310])
+    @pytest.mark.parametrize("scaling", ["global", "standard"])
+    def test_values_whose_squares_are_nothing(self, quick, X, size, scaling):
+        with pytest.raises(ValueError, match="change the unit of X"):
+            quick(scaling=scaling).fit(X * size)
+
+    @pytest.mark.parametrize("size", [1e-140, 1e-40, 1e-12, 1e12, 1e37])
+    def test_the_unit_changes_nothing(self, quick, fitted, X, size):
+        model = quick().fit(X * size)
+        assert model.score(X * size) == pytest.approx(fitted.score(X), abs=1e-6)
+        assert_allclose(model.transform(X * size) / size, fitted.transform(X), atol=1e-4)
+
+    @pytest.mark.parametrize("size", [1e-12, 10.0])
+    def test_unscaled_values_that_can_be_squared(self, quick, X, size):
+        model = quick(scaling=None).fit(X / X.max() * size)
+        assert model.score(X / X.max() * size) > 0.97
+
+    @pytest.mark.parametrize("scaling", ["global", "standard", None])
+    def test_constant_but_for_rounding(self, quick, scaling):
+        X = np.full((30, 3), 0.3)
+        X[::2] = np.nextafter(0.3, 1)
+        assert np.isfinite(quick(scaling=scaling).fit_transform(X)).all()
+
+    def test_codes_that_float32_cannot_hold(self, quick, X):
+        single = np.repeat(X[:, :1] - 6, 4, axis=1)  # whose first code is twice as large
+        single = (single / np.abs(single).max() * 3.3e38).astype(np.float32)
+        with pytest.raises(ValueError, match=r"too large for dtype\('float32'\). Pass float64"):
+            quick().fit(single)
+        model = quick().fit(single.astype(np.float64))
+        codes = model.transform(single.astype(np.float64))
+        assert np.isfinite(codes).all() and np.isfinite(model.inverse_transform(codes)).all()
+        with pytest.raises(ValueError, match=r"too large for dtype\('float32'\). Pass float64"):
+            quick().fit(X.astype(np.float32)).transform(single)
+
+    @pytest.mark.parametrize("name", ["sparsity", "contraction", "weight_l1", "kl_weight"])
+    def test_heavy_penalties(self, quick, X, name):
+        with pytest.raises(
+            InvalidParameterError, match=rf"'{name}' parameter .* 1000000000.0\]"
+        ):
+            quick(**{name: 3e38}).fit(X)
+        model = quick(**{name: 1e9}).fit(X)
+        assert np.isfinite(model.validation_curve_).all()
+        assert np.isfinite(model.transform(X)).all()
