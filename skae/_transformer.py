@@ -1106,7 +1106,7 @@ class AutoencoderTransformer(
             For more columns than n_components_, or codes that are not finite.
         """
         self._check_fitted()
-        codes = check_codes(self, X, self.n_components_)
+        codes = check_codes(self, X, self.n_components_, self._code_unit)
         return self._in_container(self._decode(codes, codes.dtype), X)
 
     def sample(self, n_samples=1, random_state=None, *, noise=False):

@@ -244,13 +244,16 @@ def warn_of_range(link, name, X):
         )
 
 
-def check_codes(estimator, X, most):
-    """Return codes ``X`` (n_samples, n_kept) likewise; at most ``most`` columns."""
+def check_codes(estimator, X, most, unit):
+    """Return codes ``X`` (n_samples, n_kept) likewise; at most ``most`` columns.
+
+    Those of large values are large as well: float32 holds them once divided by their ``unit``.
+    """
     if _is_plain(X) and X.shape[1] <= most and not np.isnan(X).any():
         return X
     Z = as_numbers(X, if_ragged="Pass codes of one length.")
     Z = check_array(Z, dtype=DTYPES, input_name="X", estimator=estimator)
-    refuse_large(Z)
+    refuse_large(Z / max(1.0, unit))
     if Z.shape[1] > most:
         raise ValueError(
             f"X has {Z.shape[1]} columns, but {type(estimator).__name__} has codes of {most} "
