@@ -223,7 +223,7 @@ def _is_like_those_of_fit(estimator, X):
 
 def _checked(X, check):
     if not issparse(X):
-        _refuse_containers(X)
+        refuse_containers(X)
         refuse_times(X)
     X = unmasked(X)
     try:
@@ -255,7 +255,7 @@ def unmasked(X):
     return X
 
 
-def _refuse_containers(X):
+def refuse_containers(X):
     """Raise where ``X`` is no table although NumPy would make one of it."""
     if isinstance(X, dict | set | frozenset) or hasattr(X, "__next__"):
         raise TypeError(
