@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from skae._validation import is_frame
+from skae._numbers import is_frame, refuse_times
 
 CLASSES = {"polars": ("DataFrame",), "pyarrow": ("Table", "RecordBatch")}
 
@@ -96,11 +96,7 @@ def _of_arrow(column):
     pd, kind = pandas(), column.type
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
-    if pa.types.is_temporal(kind):
-        raise ValueError(
-            f"Input X holds times (dtype {kind}), which have no scale of their own. Convert "
-            "them to numbers of a unit that you choose."
-        )
+    refuse_times(column)
     if is_arrow_number(kind):
         return pd.Series(column.cast(pa.float64(), safe=False).to_numpy())
     if not pa.types.is_dictionary(kind):

@@ -12,8 +12,8 @@ from sklearn.base import (
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from skae._numbers import is_frame
 from skae._transformer import AutoencoderTransformer
-from skae._validation import is_frame
 
 
 class AroundAutoencoder(BaseEstimator):

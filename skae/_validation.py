@@ -10,15 +10,18 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, assert_all_finite, get_tags
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array
 
 from skae._columns import has_cells, survey
 from skae._long import LongRows, blocks_of, is_long
+from skae._numbers import DTYPES, LARGEST, as_numbers, refuse_large
 from skae.losses import find_loss
 
-DTYPES = (np.float64, np.float32)
 FEW_NUMBERS = 2**14  # in a table whose check is quick
-LARGEST = float(np.finfo(np.float32).max)
+IF_RAGGED = (
+    "Images and series of different sizes become samples of one shape by ImageResizer and "
+    "SeriesPadder."
+)
 
 
 class Number(Interval):
@@ -38,6 +41,7 @@ def check_rows(estimator, X, *, reset, minimum=1):
     """
     if not reset and _is_plain(X) and _is_like_those_of_fit(estimator, X):
         return X
+    table = X
     is_taken = not issparse(X) or get_tags(estimator).input_tags.sparse
     if issparse(X) and is_taken:
         given = {"estimator": estimator, "input_name": "X"}
@@ -47,29 +51,32 @@ def check_rows(estimator, X, *, reset, minimum=1):
             X.sum_duplicates()
         X = X if is_long(X) else X.toarray()
     if is_taken and is_long(X):
-        return _check_long(estimator, X, reset=reset, minimum=minimum)
-    if n_dimensions(X) > 2:
+        return _check_long(estimator, X, table, reset=reset, minimum=minimum)
+    X = as_numbers(X, if_ragged=IF_RAGGED)
+    if X.ndim > 2:
         X = _as_rows(estimator, X, None if reset else getattr(estimator, "sample_shape_", None))
-    return _checked(
+    _check_feature_names(estimator, table, reset=reset)
+    X = check_array(
         X,
-        lambda X: validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=DTYPES,
-            ensure_min_samples=minimum,
-            ensure_all_finite="allow-nan",
-        ),
+        dtype=DTYPES,
+        ensure_min_samples=minimum,
+        ensure_all_finite="allow-nan",
+        estimator=estimator,
+        input_name="X",
     )
+    refuse_large(X)
+    _check_n_features(estimator, X, reset=reset)
+    return X
 
 
-def _check_long(estimator, X, *, reset, minimum):
+def _check_long(estimator, X, table, *, reset, minimum):
     """Return ``X`` as LongRows, looked at once, block by block."""
     shape = X.shape[1:]
     if not reset and len(shape) > 1 and shape != estimator.sample_shape_:
         _refuse_shape(estimator, shape, estimator.sample_shape_)
     rows = LongRows(X)
-    validate_data(estimator, rows, reset=reset, skip_check_array=True)
+    _check_feature_names(estimator, table, reset=reset)
+    _check_n_features(estimator, rows, reset=reset)
     name = type(estimator).__name__
     if len(rows) < minimum:
         raise ValueError(
@@ -78,7 +85,7 @@ def _check_long(estimator, X, *, reset, minimum):
         )
     for block in [X.data] if issparse(X) else rows.blocks():
         assert_all_finite(block, allow_nan=True, estimator_name=name, input_name="X")
-        _refuse_large(block)
+        refuse_large(block)
     return rows
 
 
@@ -106,7 +113,6 @@ def shape_of_samples(X, sample_shape):
 
 def _as_rows(estimator, X, shape):
     """Return samples (n_samples, ...) as rows; all of them are of ``shape``, if it is known."""
-    X = np.asarray(X) if isinstance(X, list | tuple) else X
     if shape not in (None, X.shape[1:]):
         _refuse_shape(estimator, X.shape[1:], shape)
     return X.reshape(len(X), int(np.prod(X.shape[1:])))
@@ -192,7 +198,9 @@ def check_codes(estimator, X, most):
     """Return codes ``X`` (n_samples, n_kept) likewise; at most ``most`` columns."""
     if _is_plain(X) and X.shape[1] <= most and not np.isnan(X).any():
         return X
-    Z = _checked(X, lambda X: check_array(X, dtype=DTYPES, input_name="X", estimator=estimator))
+    Z = as_numbers(X, if_ragged="Pass codes of one length.")
+    Z = check_array(Z, dtype=DTYPES, input_name="X", estimator=estimator)
+    refuse_large(Z)
     if Z.shape[1] > most:
         raise ValueError(
             f"X has {Z.shape[1]} columns, but {type(estimator).__name__} has codes of {most} "
@@ -219,91 +227,3 @@ def _is_like_those_of_fit(estimator, X):
     """Say whether ``X`` has the columns of fit, and none of them needs a name."""
     has_names = hasattr(estimator, "feature_names_in_")
     return not has_names and X.shape[1] == estimator.n_features_in_
-
-
-def _checked(X, check):
-    if not issparse(X):
-        refuse_containers(X)
-        refuse_times(X)
-    X = unmasked(X)
-    try:
-        with np.errstate(over="ignore", under="ignore"):
-            checked = check(X)
-    except OverflowError as error:
-        raise ValueError(
-            f"Input X contains a value too large for dtype('float64'): {error}"
-        ) from error
-    _refuse_text(X)
-    _refuse_large(checked)
-    return checked
-
-
-def _refuse_large(X):
-    """Raise ValueError where float32 cannot hold a cell of ``X``."""
-    if X.dtype == np.float32 or X.size == 0:
-        return
-    with np.errstate(invalid="ignore"):  # comparisons with NaN are False
-        if np.fmax.reduce(X, axis=None) > LARGEST or np.fmin.reduce(X, axis=None) < -LARGEST:
-            message = "Input X contains infinity or a value too large for dtype('float32')."
-            raise ValueError(message)
-
-
-def unmasked(X):
-    """Return ``X``, with NaN in the masked cells of a masked array."""
-    if np.ma.is_masked(X):
-        return np.ma.filled(X.astype(X.dtype if X.dtype.kind in "fcO" else float), np.nan)
-    return X
-
-
-def refuse_containers(X):
-    """Raise where ``X`` is no table although NumPy would make one of it."""
-    if isinstance(X, dict | set | frozenset) or hasattr(X, "__next__"):
-        raise TypeError(
-            f"Expected an array, a data frame or a list of rows, got {type(X).__name__}. "
-            "Pass a 2D array-like of shape (n_samples, n_features)."
-        )
-    if getattr(getattr(X, "dtype", None), "names", None):
-        raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
-
-
-def is_frame(X):
-    """Say whether ``X`` is a pandas DataFrame, or behaves as one."""
-    return hasattr(X, "columns") and hasattr(X, "iloc")
-
-
-def refuse_times(X):
-    """Raise ValueError where ``X`` has times among its cells."""
-    for dtype in _dtypes(X):
-        is_time = str(dtype).lower().startswith(("date", "duration", "time"))
-        if is_time or getattr(dtype, "kind", None) in ("m", "M"):
-            raise ValueError(
-                f"Input X holds times (dtype {dtype}), which have no scale of their own. "
-                "Convert them to numbers of a unit that you choose."
-            )
-
-
-def _refuse_text(X):
-    """Raise where text or categories were read as the numbers that they spell."""
-    for dtype in _dtypes(X):
-        is_text = str(dtype).lower().startswith(("str", "cat", "enum", "binary"))
-        is_text |= getattr(dtype, "kind", None) in ("U", "S")
-        if getattr(dtype, "kind", None) == "O":
-            cells = np.ravel(np.asarray(X, dtype=object))
-            is_text |= any(isinstance(cell, str | bytes) for cell in cells)
-        if is_text:
-            raise ValueError(
-                f"Input X holds strings, bytes or categories (dtype {dtype}), not numbers. "
-                "Encode them first, for example with OneHotEncoder or OrdinalEncoder."
-            )
-
-
-def _dtypes(X):
-    """Return the dtypes of an array's, a list's or a data frame's columns."""
-    if hasattr(X, "dtypes"):
-        return list(np.ravel(X.dtypes))
-    if isinstance(X, list | tuple):
-        try:
-            return [np.asarray(X).dtype]
-        except (ValueError, OverflowError):  # ragged or too large: scikit-learn says so
-            return []
-    return [getattr(X, "dtype", None)]

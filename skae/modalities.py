@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 
 from skae._meta import EncodedAutoencoder
-from skae._validation import is_frame, unmasked
+from skae._numbers import is_frame, unmasked
 from skae.architectures import Blocks
 from skae.losses import Joint
 from skae.tables import TableEncoder

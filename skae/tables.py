@@ -1,12 +1,10 @@
 """Tables of numbers, yes and no, and categories: to columns of numbers and back; their code."""
 
-import datetime
 import warnings
 from collections import Counter
 from itertools import chain
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -23,12 +21,10 @@ from skae._frames import (
     remembered,
 )
 from skae._meta import EncodedAutoencoder
-from skae._validation import LARGEST, refuse_containers, refuse_times, unmasked
+from skae._numbers import LARGEST, TIME_CELLS, refuse_containers, refuse_times, unmasked
 from skae.losses import Categorical, Joint
 
 NUMBERS = ("integer", "floating", "mixed-integer-float")  # as pandas calls kinds of cells
-BYTES = (bytes, bytearray, memoryview)
-TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 ENOUGH_ROWS = 50  # to say that a column has many categories
 
 
@@ -372,8 +368,7 @@ def _refuse_empty(table):
 
 def _objects(X):
     """Return what is no table as an array in which a missing cell is NaN or None."""
-    if not issparse(X):
-        refuse_containers(X)
+    refuse_containers(X, "X")
     if not isinstance(X, list | tuple):
         return _filled(X) if np.ma.is_masked(X) else X
     X = [_filled(row).tolist() if isinstance(row, np.ma.MaskedArray) else row for row in X]
@@ -465,9 +460,9 @@ def _categories(column):
         raise _no_category(name, error) from error
     labels = labels_of(categories)
     for label in labels.tolist():
-        if isinstance(label, BYTES):
+        if isinstance(label, bytes | bytearray):
             raise ValueError(f"Column {name!r} holds bytes. Decode them to text first.")
-        if isinstance(label, (*TIMES, complex)):
+        if isinstance(label, (*TIME_CELLS, complex)):
             _refuse_kind(name, type(label).__name__)
     return labels
 

@@ -65,7 +65,7 @@ BAD = {
     "pandas Series": (lambda A: pd.Series(A[:, 0]), ValueError, "2"),
     "polars Series": (lambda A: pl.Series(A[:, 0]), ValueError, "Expected 2"),
     "ragged": (lambda A: [[1.0, 2.0], [1.0]], ValueError, "inhomogeneous"),
-    "words": (lambda A: A.astype(str).astype(object) + "m", ValueError, "could not convert"),
+    "words": (lambda A: A.astype(str).astype(object) + "m", ValueError, "strings"),
     "numbers in strings": (lambda A: A.astype(str), ValueError, "strings"),
     "numbers in object strings": (
         lambda A: A.astype(str).astype(object),
@@ -73,11 +73,16 @@ BAD = {
         "strings",
     ),
     "bytes": (lambda A: A.astype(bytes), ValueError, "bytes"),
-    "string column": (lambda A: frame(A, c0="word"), ValueError, "could not convert"),
+    "string column": (
+        lambda A: frame(A, c0="word"),
+        ValueError,
+        "in the columns ['c0']), not numbers. Convert what spells numbers, and encode the rest, "
+        "for example with OneHotEncoder, or pass the table to TableAutoencoder",
+    ),
     "category": (
         lambda A: frame(A, c0=pd.Categorical(["u"] * len(A))),
         ValueError,
-        "could not convert",
+        "in the columns ['c0']",
     ),
     "category of numbers": (
         lambda A: frame(A, c0=pd.Categorical([1] * len(A))),

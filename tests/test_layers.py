@@ -37,6 +37,7 @@ LAYERS = [
     "skae._rows",
     "skae._frames",
     "skae._validation",
+    "skae._numbers",
     "skae._columns",
     "skae._long",
     "skae.losses",
