@@ -112,7 +112,7 @@ def refuse_times(X, name="X"):
 
 def refuse_containers(X, name):
     """Raise where ``X`` is no array although NumPy would make one of it."""
-    if issparse(X):  # first: a dictionary of keys is a dict, too
+    if issparse(X):
         raise TypeError(
             f"Sparse data was passed for {name}, but dense data is required. Use '.toarray()' "
             "to convert to a dense numpy array."

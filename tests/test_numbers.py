@@ -150,6 +150,7 @@ REFUSED = {
     "structured": (np.zeros(3, "f8,f8"), TypeError, "Structured arrays are not supported"),
     "raw bytes": (np.zeros(3, "V8"), TypeError, "Input X holds no numbers"),
     "sparse": (sparse.csr_array(np.eye(2)), TypeError, "Sparse data was passed for X"),
+    "dictionary of keys": (sparse.dok_array((2, 2)), TypeError, "Sparse data was passed for X"),
 }
 
 
