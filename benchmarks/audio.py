@@ -45,7 +45,7 @@ def main(arguments=None):
     add("--components", type=numbers, default=[32], help="of the round trips")
     add("--rows", type=int, default=8000, help="training rows, at most")
     add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    add("--folder", help="where clips are written; a temporary one if it is not named")
+    add("--folder", help="where clips are kept; if it is not named, they are not")
     options = parser.parse_args(arguments)
     print_head(
         "Signal-to-noise ratio (dB) of speech that was not seen",
@@ -89,9 +89,10 @@ def spectrogram(train, test, seed, options):
     chosen = [a for a in options.architectures if a in ("dense", "conv2d")]
     models = compare(X, groups, test, back, PATCH, seed, options.components, chosen)
     for name, model in models.items():
-        folder = Path(options.folder or tempfile.mkdtemp())
-        folder.mkdir(parents=True, exist_ok=True)
-        print(f"  {name}: {draw(model, test, seed, folder / f'{name}-{seed}.wav')}")
+        with tempfile.TemporaryDirectory() as passing:
+            folder = Path(options.folder or passing)
+            folder.mkdir(parents=True, exist_ok=True)
+            print(f"  {name}: {draw(model, test, seed, folder / f'{name}-{seed}.wav')}")
 
 
 def compare(X, groups, test, back, shape, seed, components, architectures):
@@ -162,7 +163,7 @@ def draw(model, test, seed, file):
     noise = np.random.default_rng(seed).normal(size=len(played))
     near, far = (np.abs(spectrum(clip) - truth).mean() for clip in (played, noise))
     return (
-        f"{file}, {len(played) / RATE:.2f} s, {near:.1f} dB from the mean spectrum of test "
+        f"{file.name}, {len(played) / RATE:.2f} s, {near:.1f} dB from the mean spectrum of test "
         f"clips, white noise {far:.1f} (asked: at most half of it) -> {holds(near <= far / 2)}"
     )
 

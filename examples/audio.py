@@ -31,9 +31,10 @@ for m in range(1, K + 1):
     noise = [np.square(X_test - rebuilt).sum() for rebuilt in (linear, learned)]
     print("{:10d}  {:8.2f}  {:9.2f}".format(m, *10 * np.log10(np.square(X_test).sum() / noise)))
 
-file = Path(tempfile.mkdtemp()) / "drawn.wav"
 clip = ae.sample(64, random_state=0).ravel()  # 64 new notes, 16 ms each
-with wave.open(str(file), "wb") as record:
-    record.setparams((1, 2, RATE, 0, "NONE", "not compressed"))
-    record.writeframes((32000 * clip / np.abs(clip).max()).astype("<i2").tobytes())
-print(f"one second of notes that were drawn: {file}")
+with tempfile.TemporaryDirectory() as folder:  # name a folder of your own to hear them
+    file = Path(folder) / "drawn.wav"
+    with wave.open(str(file), "wb") as record:
+        record.setparams((1, 2, RATE, 0, "NONE", "not compressed"))
+        record.writeframes((32000 * clip / np.abs(clip).max()).astype("<i2").tobytes())
+    print(f"one second of notes that were drawn: {file.stat().st_size} bytes")

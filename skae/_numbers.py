@@ -61,7 +61,7 @@ def as_numbers(X, *, name="X", dtype=None, allow_nan=True, allow_inf=True, if_ra
         For containers without order (dict, set), generators, sparse and structured arrays,
         np.matrix, a LazyFrame, cells that are no numbers, and what NumPy cannot read.
     """
-    _refuse_containers(X, name)
+    refuse_containers(X, name)
     _refuse_dtypes(X, name)
     A = _as_array(X, name, if_ragged)
     _refuse_dtypes(A, name)
@@ -110,7 +110,7 @@ def refuse_times(X, name="X"):
         _refuse_times(name, _listed(found))
 
 
-def _refuse_containers(X, name):
+def refuse_containers(X, name):
     """Raise where ``X`` is no array although NumPy would make one of it."""
     if issparse(X):
         raise TypeError(

@@ -7,8 +7,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skae._validation import DTYPES, LARGEST, as_samples
+from skae._numbers import LARGEST, as_numbers
+from skae._validation import as_samples, entries_of, refuse_size
 
+RAGGED = "Each row of an image needs the same width, each pixel the same channels."
 LEAST_OBSERVED = 0.5 - 1e-9  # of the weight of a new pixel; less than rounding below a half
 
 
@@ -100,10 +102,11 @@ class ImageResizer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For images without a pixel, of different channels, or of numbers beyond float32;
-            for a ``size`` that is no height and width.
+            For images without a pixel, of different channels, of no numbers (also spelt ones
+            and times), or of numbers beyond float32; for a ``size`` that is no height and
+            width.
         TypeError
-            For anything but a sequence of numeric arrays.
+            For anything but a sequence of arrays.
         """
         images = _images(X)
         channels = images[0].shape[2:]
@@ -133,14 +136,19 @@ class ImageResizer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For images without a pixel, of other channels than in ``fit``, or of numbers
-            beyond float32.
+            For images without a pixel, of other channels than in ``fit``, of no numbers, or of
+            numbers beyond float32; for an array of more than 2**31 numbers.
         TypeError
-            For anything but a sequence of numeric arrays.
+            For anything but a sequence of arrays.
         """
         check_is_fitted(self)
         images = _images(X)
         _check(images, self._shape[2:])
+        refuse_size(
+            (len(images), *self._shape),
+            f"Samples are of size_={self.size_}: set a smaller size, or transform fewer images "
+            "at once.",
+        )
         return np.stack([_resized(x, self.size_) for x in images])
 
     def inverse_transform(self, X, sizes=None):
@@ -165,17 +173,16 @@ class ImageResizer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For arrays of another shape, and for ``sizes`` that are none, or not one for each
-            sample.
-        TypeError
-            For cells that are no real numbers.
+            For arrays of another shape, for cells that are no numbers or beyond float32, and
+            for ``sizes`` that are none, not one for each sample, or of more than 2**31 pixels.
         """
         check_is_fitted(self)
-        X = as_samples(self, _as_floats(X), self._shape)
+        X = as_samples(self, as_numbers(X, allow_inf=False), self._shape)
         if sizes is None:
             return X.copy()
         images = np.empty(len(X), dtype=object)
         for i, (x, size) in enumerate(zip(X, _checked_sizes(sizes, len(X)), strict=True)):
+            refuse_size((*size, *x.shape[2:]), "Pass what get_sizes returned.")
             images[i] = _resized(x, size)
         return images
 
@@ -195,9 +202,10 @@ class ImageResizer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For images without a pixel, of different channels, or of numbers beyond float32.
+            For images without a pixel, of different channels, of no numbers, or of numbers
+            beyond float32.
         TypeError
-            For anything but a sequence of numeric arrays.
+            For anything but a sequence of arrays.
         """
         images = _images(X)
         _check(images, images[0].shape[2:])
@@ -217,27 +225,10 @@ class ImageResizer(TransformerMixin, BaseEstimator):
 
 def _images(X):
     """Return ``X`` as a list of arrays of one float dtype."""
-    is_sequence = hasattr(X, "__len__") and not isinstance(X, str | bytes | dict | set)
-    if not is_sequence or len(X) == 0:
-        got = "nothing" if is_sequence else type(X).__name__
-        raise TypeError(f"Expected a sequence of images, got {got}. Pass a list of arrays.")
-    try:
-        images = [_as_floats(x) for x in X]
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"Expected a sequence of numeric arrays: {error}. Convert the images first."
-        ) from error
+    entries = entries_of(X, "images", "Pass a list of arrays, or one column of them.")
+    images = [as_numbers(x, name=f"X[{i}]", if_ragged=RAGGED) for i, x in enumerate(entries)]
     dtype = np.result_type(*images)
     return [x.astype(dtype, copy=False) for x in images]
-
-
-def _as_floats(X):
-    """Return an array of float32 where ``X`` is one, else of float64; NaN where masked."""
-    X = X if np.ma.isMaskedArray(X) else np.asarray(X)
-    if X.dtype.kind not in "biufO":
-        raise TypeError(f"X has cells of dtype {X.dtype}, which are no real numbers")
-    X = X if X.dtype in DTYPES else X.astype(np.float64)
-    return np.ma.filled(X, np.nan)
 
 
 def _check(images, channels):
@@ -262,7 +253,7 @@ def _check(images, channels):
 
 def _checked_size(size):
     """Return ``size`` as a pair of ints, or raise ValueError."""
-    pair = tuple(size)
+    pair = tuple(size) if isinstance(size, list | tuple | np.ndarray) else ()
     is_count = [isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in pair]
     if len(pair) != 2 or not all(is_count):
         raise ValueError(
@@ -274,7 +265,7 @@ def _checked_size(size):
 
 def _checked_sizes(sizes, n_samples):
     """Return ``sizes`` as pairs of ints, one for each sample, or raise ValueError."""
-    array = np.asarray(sizes)
+    array = np.asarray(sizes if not np.ma.is_masked(sizes) else ())
     if array.shape != (n_samples, 2) or array.dtype.kind not in "iu" or (array < 1).any():
         raise ValueError(
             f"sizes must hold a height and a width for each of the {n_samples} samples, whole "

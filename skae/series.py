@@ -1,10 +1,15 @@
 """Series of different lengths to samples of one shape, and back to their own lengths."""
 
+from numbers import Integral
+
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skae._validation import LARGEST, as_samples
+from skae._numbers import as_numbers
+from skae._validation import Number, as_samples, entries_of, refuse_size
+
+RAGGED = "Each series needs the same channels at all timepoints."
 
 
 class SeriesPadder(TransformerMixin, BaseEstimator):
@@ -15,10 +20,16 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
     holds the length too: it is ``scale_`` up to the end and 0 beyond. What other series stand
     beside one, and how far an array pads it, changes nothing.
 
+    Parameters
+    ----------
+    length : int or None, default=None
+        Timepoints of a sample; None takes those of the longest series in ``fit``. Longer series
+        are refused.
+
     Attributes
     ----------
     length_ : int
-        Timepoints of a sample: those of the longest series in ``fit``.
+        Timepoints of a sample.
     n_channels_ : int or None
         Channels of a series; None for series without a second dimension.
     scale_ : float
@@ -42,6 +53,12 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
     [3, 5]
     """
 
+    _parameter_constraints = {"length": [Number(Integral, 1, None, closed="left"), None]}
+
+    def __init__(self, length=None):
+        self.length = length
+
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn the length, the number of channels and the scale.
 
@@ -62,17 +79,18 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For series without a timepoint, of different numbers of channels, or of numbers
-            beyond float32.
+            For series without a timepoint, of different numbers of channels, longer than
+            ``length``, of no numbers (also spelt ones and times), or of numbers beyond float32.
         TypeError
-            For anything but a sequence of numeric arrays.
+            For anything but a sequence of arrays.
         """
         series = _series(X)
         n_channels = series[0].shape[1:]
-        _check(series, n_channels)
+        _check(series, n_channels, np.inf if self.length is None else int(self.length))
+        length = max(map(len, series)) if self.length is None else int(self.length)
         cells = np.concatenate([x.ravel() for x in series])
         spread = float(np.nanstd(cells)) if np.isfinite(cells).any() else 0.0
-        self.length_ = max(map(len, series))
+        self.length_ = length
         self.n_channels_ = n_channels[0] if n_channels else None
         self.scale_ = spread if spread > 0 else 1.0
         return self
@@ -93,15 +111,21 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For series of another number of channels, longer than ``length_``, or of numbers
-            beyond float32.
+            For series of another number of channels, longer than ``length_``, of no numbers, or
+            of numbers beyond float32; for an array of more than 2**31 numbers.
         TypeError
-            For anything but a sequence of numeric arrays.
+            For anything but a sequence of arrays.
         """
         check_is_fitted(self)
         series = _series(X)
         _check(series, self._shape, self.length_)
-        padded = np.full((len(series), self.length_, (self.n_channels_ or 1) + 1), np.nan)
+        shape = (len(series), self.length_, (self.n_channels_ or 1) + 1)
+        refuse_size(
+            shape,
+            f"The longest series decides (length_={self.length_}): cut long ones and set "
+            "length, or transform fewer series at once.",
+        )
+        padded = np.full(shape, np.nan)
         padded[:, :, -1] = 0.0
         for sample, x in zip(padded, series, strict=True):
             sample[: len(x), :-1] = x.reshape(len(x), -1)
@@ -126,11 +150,17 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For arrays of another shape.
+            For arrays of another shape, for numbers beyond float32, and where the last channel
+            is missing.
         """
         check_is_fitted(self)
         shape = (self.length_, (self.n_channels_ or 1) + 1)
-        X = as_samples(self, np.asarray(X, np.float64), shape)
+        X = as_samples(self, as_numbers(X, dtype=np.float64, allow_inf=False), shape)
+        if np.isnan(X[:, :, -1]).any():
+            raise ValueError(
+                "The last channel of X, which says where a series ends, contains NaN. Pass "
+                "what transform or an autoencoder returned."
+            )
         lengths = 1 + np.cumsum(X[:, :, -1] - self.scale_ / 2, axis=1).argmax(axis=1)
         series = np.empty(len(X), dtype=object)
         for i, (x, n) in enumerate(zip(X, lengths, strict=True)):
@@ -144,16 +174,13 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
 
 def _series(X):
     """Return ``X`` as a list of float64 arrays, without the padding of an array of all."""
-    is_sequence = hasattr(X, "__len__") and not isinstance(X, str | dict | set)
-    if not is_sequence or len(X) == 0:
-        got = "nothing" if is_sequence else type(X).__name__
-        raise TypeError(f"Expected a sequence of series, got {got}. Pass a list of arrays.")
-    try:
-        series = [np.asarray(x, np.float64) for x in X]
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"Expected a sequence of numeric arrays: {error}") from error
-    is_padded = isinstance(X, np.ndarray) and X.dtype != object
-    return [_without_padding(x) for x in series] if is_padded else series
+    entries = entries_of(X, "series", "Pass a list of arrays, or one column of them.")
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        return [_without_padding(x) for x in as_numbers(X, dtype=np.float64, allow_inf=False)]
+    return [
+        as_numbers(x, name=f"X[{i}]", dtype=np.float64, allow_inf=False, if_ragged=RAGGED)
+        for i, x in enumerate(entries)
+    ]
 
 
 def _without_padding(x):
@@ -163,7 +190,7 @@ def _without_padding(x):
     return x[: len(x) - is_there[::-1].argmax()] if is_there.any() else x[:0]
 
 
-def _check(series, n_channels, length=np.inf):
+def _check(series, n_channels, length):
     for x in series:
         if x.ndim not in (1, 2) or x.size == 0:
             raise ValueError(
@@ -177,10 +204,6 @@ def _check(series, n_channels, length=np.inf):
             )
         if len(x) > length:
             raise ValueError(
-                f"X has a series of {len(x)} timepoints, but the longest in fit had {length}. "
-                "Cut it, or fit on series as long."
-            )
-        if np.any(np.abs(x) > LARGEST):
-            raise ValueError(
-                "Input X contains infinity or a value too large for dtype('float32')."
+                f"X has a series of {len(x)} timepoints, but the length is {length}. Cut it, "
+                "or fit with a greater length."
             )

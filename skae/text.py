@@ -6,10 +6,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._validation import as_samples
+from skae._numbers import as_numbers
+from skae._validation import Number, as_samples, entries_of, refuse_size
 from skae.losses import Categorical
 
 END = ""  # the token after the last one of a text
@@ -65,8 +66,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {
         "analyzer": [StrOptions({"char", "word"})],
-        "length": [Interval(Integral, 1, None, closed="left"), None],
-        "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "length": [Number(Integral, 1, None, closed="left"), None],
+        "max_tokens": [Number(Integral, 1, None, closed="left"), None],
         "handle_unknown": [StrOptions({"error", "replace"})],
     }
 
@@ -97,7 +98,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For texts that are all empty, or longer than ``length``.
+            For texts that are all empty, or longer than ``length``. No message quotes a text.
         TypeError
             For anything but a sequence of strings.
         """
@@ -108,7 +109,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
         special = [END, UNKNOWN] if self.handle_unknown == "replace" else [END]
         tokens = np.array([*special, *self._vocabulary(texts, special)], dtype=object)
         length = longest if self.length is None else int(self.length)
-        self._indices(texts, tokens, length)  # refuses what transform would
+        self._places(texts, tokens, length)  # refuses what transform would
         self.tokens_, self.length_ = tokens, length
         return self
 
@@ -129,14 +130,25 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
         ------
         ValueError
             For a text of more than ``length_`` tokens, or with a token that is not in the
-            vocabulary where ``handle_unknown="error"``.
+            vocabulary where ``handle_unknown="error"``; for an array of more than 2**31
+            numbers. No message quotes a text.
         TypeError
             For anything but a sequence of strings.
         """
         check_is_fitted(self)
         texts = [self._split(text) for text in _texts(X)]
-        indices = self._indices(texts, self.tokens_, self.length_)
-        return np.eye(len(self.tokens_), dtype=np.float32)[indices]
+        places = self._places(texts, self.tokens_, self.length_)
+        shape = (len(texts), self.length_, len(self.tokens_))
+        refuse_size(
+            shape,
+            f"The longest text decides (length_={self.length_}): cut long ones and set length, "
+            "or transform fewer texts at once.",
+        )
+        X = np.zeros(shape, np.float32)
+        for x, row in zip(X, places, strict=True):
+            x[np.arange(len(row)), row] = 1.0
+            x[len(row) :, 0] = 1.0
+        return X
 
     def inverse_transform(self, X):
         """Return the texts of the likeliest tokens.
@@ -154,10 +166,11 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For arrays of another shape.
+            For arrays of another shape, and for cells that are missing or no finite numbers.
         """
         check_is_fitted(self)
-        X = as_samples(self, np.asarray(X), (self.length_, len(self.tokens_)))
+        X = as_numbers(X, allow_nan=False, allow_inf=False)
+        X = as_samples(self, X, (self.length_, len(self.tokens_)))
         chosen = self.tokens_[X.argmax(axis=2)]
         is_past = np.logical_or.accumulate(chosen == END, axis=1)
         texts = ["".join(row[~past]) for row, past in zip(chosen, is_past, strict=True)]
@@ -195,24 +208,26 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
     def _split(self, text):
         return list(text) if self.analyzer == "char" else WORDS.findall(text)
 
-    def _indices(self, texts, tokens, length):
-        """Return the place (n, length) in the vocabulary of each token; raise where none is."""
+    def _places(self, texts, tokens, length):
+        """Return the places in the vocabulary of each text's tokens; raise if one has none."""
         place = {token: i for i, token in enumerate(tokens.tolist())}
-        indices = np.zeros((len(texts), length), np.intp)
-        for row, text in zip(indices, texts, strict=True):
+        other = place.get(UNKNOWN) if self.handle_unknown == "replace" else None
+        places = []
+        for i, text in enumerate(texts):
             if len(text) > length:
                 raise ValueError(
-                    f"X has a text of {len(text)} tokens, but the length is {length}: "
-                    f"{''.join(text)!r:.80}. Cut it, or fit with a greater length."
+                    f"X has a text of {len(text)} tokens in row {i}, but the length is "
+                    f"{length}. Cut it, or fit with a greater length."
                 )
-            row[: len(text)] = [place.get(token, place.get(UNKNOWN, -1)) for token in text]
-            if (row < 0).any():
-                unknown = next(token for token in text if token not in place)
+            row = [place.get(token, other) for token in text]
+            if None in row:
+                unknown = text[row.index(None)]
                 raise ValueError(
-                    f"Found unknown token {unknown!r} in {''.join(text)!r:.80}. Fit on texts "
-                    "that have it, or set handle_unknown='replace'."
+                    f"Found unknown token {unknown!r:.20} in row {i}. Fit on texts that have "
+                    "it, or set handle_unknown='replace'."
                 )
-        return indices
+            places.append(np.array(row, np.intp))
+        return places
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -224,15 +239,16 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
 
 def _texts(X):
     """Return ``X`` as a list of strings, or raise TypeError."""
-    is_sequence = hasattr(X, "__len__") and not isinstance(X, str | dict | set)
-    if not is_sequence or getattr(X, "ndim", 1) != 1:
+    advice = "Pass a list of texts, or one column."
+    if getattr(X, "ndim", 1) > 1:
         raise TypeError(
-            f"Expected a sequence of strings, got {type(X).__name__}. Pass a list of texts, or "
-            "one column."
+            f"Expected a sequence of strings, got {X.ndim} dimensions of them. {advice}"
         )
-    texts = list(X)
-    wrong = [type(text).__name__ for text in texts if not isinstance(text, str)]
-    if wrong or not texts:
-        got = f"{wrong[0]} among them" if wrong else "nothing"
-        raise TypeError(f"Expected a sequence of strings, got {got}. Convert the texts first.")
+    texts = entries_of(X, "strings", advice)
+    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
+    if wrong:
+        raise TypeError(
+            f"Expected a sequence of strings, got {type(texts[wrong[0]]).__name__} in row "
+            f"{wrong[0]}. Convert the texts first."
+        )
     return texts

@@ -4,9 +4,11 @@ import pickle
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -134,9 +136,17 @@ def test_a_pipeline_of_images(quick):
         ("image", TypeError, "Expected a sequence of images, got str. Pass a list of arrays"),
         (3, TypeError, "Expected a sequence of images, got int"),
         ([], TypeError, "Expected a sequence of images, got nothing"),
-        ([[["a"]]], TypeError, "Expected a sequence of numeric arrays: .* no real numbers"),
-        ([np.ones((2, 2), complex)], TypeError, "complex128, which are no real numbers"),
-        ([[[1.0], [1.0, 2.0]]], TypeError, "Expected a sequence of numeric arrays"),
+        ([[["a"]]], ValueError, r"Input X\[0\] holds strings"),
+        ([[[1.0]], [["1"]]], ValueError, r"Input X\[1\] holds strings"),
+        ([[[b"1"]]], ValueError, r"Input X\[0\] holds strings, bytes"),
+        (np.array([[["2020"]]], "M8[D]"), ValueError, r"Input X\[0\] holds times"),
+        ([[[10**400]]], ValueError, r"Input X\[0\] contains a value too large"),
+        ([np.ones((2, 2), complex)], ValueError, "Complex data not supported"),
+        ([[[1.0], [1.0, 2.0]]], ValueError, r"X\[0\] is ragged.*needs the same width"),
+        (pd.DataFrame({"a": [1.0]}), TypeError, "got DataFrame. Pass a list of arrays, or one"),
+        (pd.DataFrame(), TypeError, "got DataFrame"),
+        (csr_matrix(np.eye(3)), TypeError, "got csr_matrix"),
+        (b"image", TypeError, "got bytes"),
         (np.zeros((3, 4)), ValueError, r"got \(4,\). Pass a list of them, also for a single"),
         ([None], ValueError, r"Images must be of shape \(height, width\)"),
         (np.zeros((2, 2, 2, 2, 2)), ValueError, "Images must be of shape"),
@@ -159,7 +169,10 @@ def test_other_channels_than_in_fit():
         ImageResizer().fit([np.ones((2, 2, 3))]).transform([np.ones((2, 2, 1))])
 
 
-@pytest.mark.parametrize("size", [(3,), (3, 0), (3, 2.0), (3, True), (3, 3, 3), "ab", 8])
+@pytest.mark.parametrize(
+    "size",
+    [(3,), (3, 0), (3, 2.0), (3, True), (3, 3, 3), "ab", 8, {3, 4}, {3: 1, 4: 1}, [3, None]],
+)
 def test_bad_sizes_of_samples(size):
     with pytest.raises(ValueError, match=r"size(' parameter of ImageResizer)? must be"):
         ImageResizer(size).fit([np.ones((2, 2))])
@@ -167,7 +180,10 @@ def test_bad_sizes_of_samples(size):
 
 @pytest.mark.parametrize(
     "sizes",
-    [[(2, 2)], [(2, 2), (2, 0)], [(2.0, 2.0)] * 2, (2, 2), [2, 2], [("a", "b")] * 2],
+    [
+        *([(2, 2)], [(2, 2), (2, 0)], [(2.0, 2.0)] * 2, (2, 2), [2, 2], [("a", "b")] * 2),
+        *([(True, True)] * 2, [(10**400, 2)] * 2, np.ma.masked_equal([[2, 3]] * 2, 3)),
+    ],
     ids=str,
 )
 def test_bad_sizes_of_images(sizes):
@@ -181,10 +197,22 @@ def test_bad_arguments():
     words = r"samples of shape \(2, 3\), but ImageResizer makes samples of shape \(3, 2\)"
     with pytest.raises(ValueError, match=words):
         resizer.inverse_transform(np.ones((1, 2, 3)))
-    with pytest.raises(TypeError, match="no real numbers"):
-        resizer.inverse_transform([["a"]])
+    for bad, words in (("a", "holds strings"), (1j, "Complex data"), (np.inf, "infinity")):
+        with pytest.raises(ValueError, match=words):
+            resizer.inverse_transform([[bad] * 6])
     with pytest.raises(NotFittedError):
         ImageResizer().transform([np.ones((3, 2))])
+
+
+def test_sizes_beyond_memory():
+    image = np.ones((2, 2))
+    words = r"shape \(2, 100000, 100000\), of more than 2\*\*31 numbers.* set a smaller size"
+    with pytest.raises(ValueError, match=words):
+        ImageResizer((10**5, 10**5)).fit_transform([image, image])
+    with pytest.raises(ValueError, match=r"of more than 2.*Pass what get_sizes returned"):
+        ImageResizer().fit([image]).inverse_transform([image], [(10**5, 10**5)])
+    with pytest.raises(ValueError, match="of more than 2"):
+        ImageResizer((10**400, 2)).fit_transform([image])
 
 
 def test_a_failed_fit_changes_nothing():

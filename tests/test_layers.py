@@ -35,6 +35,7 @@ LAYERS = [
     "skae._reduction",
     "skae._axes",
     "skae._rows",
+    "skae._frames",
     "skae._validation",
     "skae._numbers",
     "skae._columns",

@@ -1,10 +1,15 @@
 """Series of different lengths become samples of one shape and come back as they were."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -82,7 +87,24 @@ def test_a_pipeline_gives_lengths_back(quick, architecture):
         ("series", TypeError, "Expected a sequence of series, got str"),
         (3, TypeError, "Expected a sequence of series, got int"),
         ([], TypeError, "Expected a sequence of series, got nothing"),
-        ([["a"]], TypeError, "Expected a sequence of numeric arrays"),
+        ([["a"]], ValueError, r"Input X\[0\] holds strings"),
+        ([[1.0], ["1"]], ValueError, r"Input X\[1\] holds strings"),
+        ([[b"1"]], ValueError, r"Input X\[0\] holds strings, bytes"),
+        (np.array([["2020"]], "M8[D]"), ValueError, "Input X holds times"),
+        ([np.array(["2020"], "M8[D]")], ValueError, r"Input X\[0\] holds times"),
+        ([np.ones(2, complex)], ValueError, "Complex data not supported"),
+        (np.ones((2, 3), complex), ValueError, "Complex data not supported"),
+        ([[10**400]], ValueError, r"Input X\[0\] contains a value too large"),
+        ([[[1.0], [1.0, 2.0]]], ValueError, r"X\[0\] is ragged.*Each series needs the same"),
+        ([{"a": 1}], TypeError, r"list for X\[0\], got dict"),
+        (pd.DataFrame({"a": [1.0]}), TypeError, "got DataFrame. Pass a list of arrays, or one"),
+        (pl.DataFrame({"a": [1.0]}), TypeError, "got DataFrame. Pass a list of arrays"),
+        (pa.table({"a": [1.0]}), TypeError, "got Table. Pass a list of arrays"),
+        (pd.DataFrame(), TypeError, "got DataFrame"),
+        (csr_matrix(np.eye(3)), TypeError, "got csr_matrix"),
+        (np.asmatrix(np.eye(3)), TypeError, "got matrix"),
+        (b"series", TypeError, "got bytes"),
+        (np.array(3.0), TypeError, "got nothing"),
         ([3.0], ValueError, "Series must be of shape"),
         ([np.ones((2, 2, 2))], ValueError, "Series must be of shape"),
         ([np.ones(0)], ValueError, "one timepoint and channel, got \\(0,\\)"),
@@ -100,9 +122,60 @@ def test_no_series(bad, error, words):
 
 
 def test_longer_series_are_refused():
-    words = "X has a series of 4 timepoints, but the longest in fit had 3"
+    words = "X has a series of 4 timepoints, but the length is 3. Cut it, or fit with a greater"
     with pytest.raises(ValueError, match=words):
         SeriesPadder().fit([np.ones(3)]).transform([np.ones(4)])
+    with pytest.raises(ValueError, match=words):
+        SeriesPadder(length=3).fit([np.ones(4)])
+
+
+def test_a_length_leaves_room_for_longer_series():
+    padder = SeriesPadder(length=5).fit([np.ones(3)])
+    assert padder.length_ == 5
+    assert_array_equal(padder.inverse_transform(padder.transform([np.ones(5)]))[0], np.ones(5))
+
+
+@pytest.mark.parametrize("length", [0, True, 1.5, "3"])
+def test_bad_lengths(length):
+    with pytest.raises(ValueError, match="The 'length' parameter of SeriesPadder must be"):
+        SeriesPadder(length=length).fit([np.ones(3)])
+
+
+def test_one_long_series_among_short_ones():
+    series = [np.ones(2)] * 1000 + [np.ones(2 * 10**6)]
+    padder = SeriesPadder().fit(series)
+    tracemalloc.start()
+    words = (
+        r"shape \(1001, 2000000, 2\), of more than 2\*\*31 numbers.*length_=2000000.*set len"
+    )
+    with pytest.raises(ValueError, match=words):
+        padder.transform(series)
+    assert tracemalloc.get_traced_memory()[1] < 200e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("container", [pd.Series, pl.Series, tuple, pa.array])
+def test_columns_of_series(container):
+    X = SeriesPadder().fit_transform(container([[1.0, 2.0], [3.0]]))
+    assert_array_equal(X, SeriesPadder().fit_transform([[1.0, 2.0], [3.0]]))
+
+
+def test_masked_timepoints_are_missing():
+    whole = np.ma.masked_equal([[1.0, 2.0, 9.0], [9.0, 4.0, 5.0]], 9.0)
+    padder = SeriesPadder().fit(whole)
+    assert_array_equal(padder.transform(whole)[:, :, 0], [[1, 2, np.nan], [np.nan, 4, 5]])
+    (one,) = padder.inverse_transform(padder.transform([whole[1]]))
+    assert_array_equal(one, [np.nan, 4, 5])
+    with pytest.raises(ValueError, match=r"which says where a series ends, contains NaN"):
+        padder.inverse_transform(np.ma.masked_less(np.zeros((1, 3, 2)), 1))
+
+
+def test_a_failed_fit_changes_nothing():
+    padder = SeriesPadder().fit(series_of())
+    before = dict(vars(padder))
+    with pytest.raises(ValueError, match="different channels"):
+        padder.fit([np.ones(2), np.ones((2, 1))])
+    assert vars(padder) == before
 
 
 def test_bad_arguments():

@@ -1,11 +1,17 @@
 """Tables of mixed columns: there and back exactly, and one code of all columns."""
 
+import tracemalloc
+import warnings
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
+import polars as pl
+import pyarrow as pa
 import pytest
 from _contract import TRANSFORMER_CHECKS, run
 from numpy.testing import assert_allclose, assert_array_equal
+from polars.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import estimator_checks
@@ -103,7 +109,16 @@ class TestEncoder:
             ({"d": [{}, {}]}, TypeError, "Column 'd' holds cells that are no category"),
             ({"c": [1j, 2j]}, ValueError, "'c' holds cells of kind 'complex'"),
             ({"o": pd.array([date(2020, 1, 1)] * 2, dtype=object)}, ValueError, "kind 'date'"),
-            ({"s": pd.arrays.SparseArray([0, 1])}, TypeError, "Column 's' is sparse"),
+            ({"s": pd.arrays.SparseArray([0, 1])}, TypeError, r"X\['s'\].sparse.to_dense"),
+            ({"p": pd.period_range("2020", periods=2)}, ValueError, "holds times"),
+            ({"m": pd.Series([date(2020, 1, 1), "b"], dtype=object)}, ValueError, "'date'"),
+            ({"b": [b"a", b"b"]}, ValueError, "Column 'b' holds bytes. Decode them"),
+            ({"b": pd.Series([b"a", "b"], dtype=object)}, ValueError, "'b' holds bytes"),
+            ({"i": [np.inf, 1]}, ValueError, "infinity or a value .* in column 'i'"),
+            ({"i": [1e300, 1]}, ValueError, "too large for dtype.* in column 'i'"),
+            ({"i": [10**400, 1]}, ValueError, "too large for dtype.* in column 'i'"),
+            ({}, ValueError, r"0 sample\(s\) \(shape=\(0, 0\)\)"),
+            ({"n": np.zeros(0)}, ValueError, "0 sample.* is required by TableEncoder"),
         ],
     )
     def test_refused_columns(self, columns, error, words):
@@ -117,6 +132,32 @@ class TestEncoder:
         pd.testing.assert_frame_equal(
             encoder.inverse_transform(encoder.transform(table)), table.reset_index(drop=True)
         )
+
+    def test_a_failed_fit_transform_leaves_the_encoder(self, table):
+        encoder = TableEncoder().fit(table)
+        before = dict(vars(encoder))
+        with pytest.raises(ValueError, match="Column 0 holds bytes"):
+            encoder.fit_transform(np.array([[b"a"], [b"b"]]))
+        assert vars(encoder) == before
+
+    @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+    def test_objects_come_back_as_they_were(self, missing):
+        cells = {"n": [1, missing, 3], "s": ["x", missing, "y"], "b": [True, missing, False]}
+        X = pd.DataFrame({name: pd.Series(c, dtype=object) for name, c in cells.items()})
+        encoder = TableEncoder().fit(X)
+        assert list(encoder.categories_) == ["s", "b"]
+        back = encoder.inverse_transform(encoder.transform(X))
+        pd.testing.assert_frame_equal(back, X.where(X.notna(), np.nan))
+        assert [type(cell) for cell in back["n"]] == [int, float, int]
+
+    @pytest.mark.parametrize("place", ["alone", "beside text"])
+    def test_masked_cells_of_all_kinds_are_missing(self, place):
+        X = np.ma.masked_array([[True], [False], [True]], mask=[[0], [0], [1]])
+        if place != "alone":
+            X = [np.ma.masked_array([1, 2], mask=[0, 1]), [3, 4]]
+        rows = TableEncoder().fit(X).transform(X)
+        expected = [[0, 1], [1, 0], [np.nan] * 2] if place == "alone" else [[1, np.nan], [3, 4]]
+        assert_array_equal(rows, expected)
 
     def test_numbers_among_objects_are_numbers(self):
         rows = [["a", 1.5], ["b", None], ["a", 2.5]]
@@ -151,6 +192,236 @@ class TestEncoder:
             encoder.transform(table.assign(count="many"))
         with pytest.raises(ValueError, match="makes rows of 14 columns"):
             encoder.inverse_transform(np.zeros((2, 3)))
+        with pytest.raises(ValueError, match="inhomogeneous lengths: 1 to 2 cells"):
+            TableEncoder().fit([[1, 2], [3]])
+        with pytest.raises(TypeError, match="got dict"):
+            TableEncoder().fit({"a": [1, 2]})
+        with pytest.raises(ValueError, match="0 feature"):
+            TableEncoder().fit(pd.DataFrame(index=[1, 2]))
+
+    @pytest.mark.parametrize(
+        ("cells", "kind"),
+        [
+            (["1", "2"], "string"),
+            (pd.Series([1, "2"], dtype=object), "mixed-integer"),
+            (pd.Categorical([1, 2]), "categorical"),
+            ([b"1", b"2"], "bytes"),
+        ],
+    )
+    def test_numeric_text_is_no_number(self, cells, kind):
+        encoder = TableEncoder().fit(pd.DataFrame({"n": [1.0, 2.0]}))
+        with pytest.raises(ValueError, match=f"'n' held numbers in fit.*of kind '{kind}'"):
+            encoder.transform(pd.DataFrame({"n": cells}))
+
+    def test_an_empty_column_of_numbers_is_missing(self):
+        encoder = TableEncoder().fit(pd.DataFrame({"n": [1.0, 2.0]}))
+        assert np.isnan(encoder.transform(pd.DataFrame({"n": [None, None]}))).all()
+
+
+def plain(value):
+    """Say whether ``value`` is of NumPy and plain Python through and through."""
+    if isinstance(value, dict):
+        return all(plain(part) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple):
+        return all(map(plain, value))
+    if type(value) is np.ndarray:
+        return value.dtype != object or all(map(plain, value.ravel().tolist()))
+    return value is None or type(value) in (str, bytes, int, float, bool)
+
+
+@pytest.fixture(scope="module")
+def polars():
+    levels = pl.Enum(["low", "high", "never"])
+    return pl.DataFrame(
+        {
+            "": pl.Series([1, None, 3], dtype=pl.Int16),
+            "yes": [True, None, False],
+            "word": ["x", None, "y"],
+            "level": pl.Series(["high", "low", None], dtype=levels),
+            "free": pl.Series(["b", "a", None], dtype=pl.Categorical),
+            "half": pl.Series([0.5, None, 1.5], dtype=pl.Float32),
+            "price": pl.Series(["1.25", None, "2.50"]).cast(pl.Decimal(5, 2)),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def arrow():
+    kinds = {
+        "": pa.array([1, None, 3], pa.int16()),
+        "yes": pa.array([True, None, False]),
+        "word": pa.array(["x", None, "y"], pa.large_string()),
+        "level": pa.DictionaryArray.from_arrays(
+            pa.array([1, 0, None], pa.int8()), pa.array(["low", "high"]), ordered=True
+        ),
+        "half": pa.array([0.5, None, 1.5], pa.float16()),
+        "price": pa.array([Decimal("1.5"), None, Decimal("2")], pa.decimal128(5, 2)),
+        "great": pa.array([2**63, None, 0], pa.uint64()),
+    }
+    return pa.table(kinds)
+
+
+class TestLibraries:
+    """Tables of pandas on pyarrow, polars and pyarrow: the same library, names and dtypes."""
+
+    def test_polars_there_and_back(self, polars):
+        encoder = TableEncoder().fit(polars)
+        assert encoder.get_feature_names_out()[:4].tolist() == [
+            "",
+            "half",
+            "price",
+            "yes_False",
+        ]
+        assert encoder.categories_["level"].tolist() == ["low", "high"]
+        assert encoder.categories_["free"].tolist() == ["a", "b"]
+        assert encoder.dtypes_["yes"] == "Boolean"
+        rows = encoder.transform(polars)
+        assert_array_equal(rows[:, 0], [1, np.nan, 3])
+        assert_frame_equal(encoder.inverse_transform(rows), polars)
+
+    def test_polars_categories_do_not_follow_the_process(self):
+        pl.DataFrame({"c": pl.Series(["zebra", "ant"], dtype=pl.Categorical)})
+        X = pl.DataFrame({"c": pl.Series(["ant", "zebra"], dtype=pl.Categorical)})
+        assert TableEncoder().fit(X).categories_["c"].tolist() == ["ant", "zebra"]
+
+    @pytest.mark.parametrize("of_batches", [False, True])
+    def test_arrow_there_and_back(self, arrow, of_batches):
+        X = arrow.to_batches()[0] if of_batches else arrow
+        encoder = TableEncoder().fit(X)
+        assert encoder.categories_["level"].tolist() == ["low", "high"]
+        back = encoder.inverse_transform(encoder.transform(X))
+        assert type(back) is type(X) and back.schema == X.schema
+        assert back.to_pylist() == X.to_pylist()
+
+    def test_chunks_with_other_dictionaries(self):
+        chunks = [pa.array(words).dictionary_encode() for words in (["b", "a"], ["c", "b"])]
+        X = pa.table({"c": pa.chunked_array(chunks)})
+        encoder = TableEncoder().fit(X)
+        assert encoder.categories_["c"].tolist() == ["b", "a", "c"]
+        back = encoder.inverse_transform(encoder.transform(X))
+        assert back["c"].to_pylist() == ["b", "a", "c", "b"]
+
+    def test_pandas_on_pyarrow(self, arrow):
+        columns = {
+            name or "none": pd.Series(pd.arrays.ArrowExtensionArray(column))
+            for name, column in zip(arrow.column_names, arrow.columns, strict=True)
+        }
+        X = pd.DataFrame(columns)
+        encoder = TableEncoder().fit(X)
+        assert encoder.transform(X).shape == (3, 4 + 3 * 2)
+        pd.testing.assert_frame_equal(encoder.inverse_transform(encoder.transform(X)), X)
+
+    def test_intervals_and_categories_of_all_kinds(self):
+        X = pd.DataFrame(
+            {
+                ("cut", 1): pd.cut([1.0, 2.0, np.nan], 2),
+                ("year", 2): pd.Categorical(pd.to_datetime(["2020-01-01", None, "2021-01-01"])),
+                ("size", 3): pd.Categorical([3, 1, 3], [3, 2, 1], ordered=True),
+                ("yes", 4): pd.Categorical([True, False, None]),
+            }
+        )
+        encoder = TableEncoder().fit(X)
+        assert encoder.categories_["year", 2].tolist() == ["2020-01-01 00:00:00"] + [
+            "2021-01-01 00:00:00"
+        ]
+        assert encoder.categories_["size", 3].tolist() == [3, 1]
+        pd.testing.assert_frame_equal(encoder.inverse_transform(encoder.transform(X)), X)
+
+    def test_reconstructions_keep_within_their_dtypes(self):
+        schema = {"n": pl.UInt8, "d": pl.Decimal(3, 2), "f": pl.Float32, "g": pl.Int64}
+        X = pl.DataFrame({name: [1, 2] for name in schema}, schema=schema)
+        far = [[300.0, 99.0, 1e38, 1e38], [-3.0, -99.0, np.nan, -1e38]]
+        for library in (X, X.to_arrow()):
+            back = TableEncoder().fit(library).inverse_transform(far)
+            back = back if library is X else pl.from_arrow(back)
+            assert back.schema == X.schema
+            assert back["n"].to_list() == [255, 0]
+            assert [str(price) for price in back["d"]] == ["9.99", "-9.99"]
+            assert back["f"].to_list() == [pytest.approx(1e38), None]
+            assert back["g"].to_list() == [2**63 - 1024, -(2**63)]
+
+    @pytest.mark.parametrize("library", ["polars", "arrow", "pandas"])
+    @pytest.mark.parametrize(
+        ("cells", "error", "words"),
+        [
+            ([date(2020, 1, 1)], ValueError, "holds times"),
+            ([b"a"], ValueError, "Column 'b' holds bytes"),
+            ([[1, 2]], TypeError, "Column 'b' holds cells that are no category"),
+            ([{"a": 1}], TypeError, "Column 'b' holds cells that are no category"),
+            ([None], ValueError, r"no observed value in the columns \['b'\]"),
+        ],
+    )
+    def test_refused_columns(self, library, cells, error, words):
+        X = pa.table({"a": ["x"], "b": cells})
+        if library == "polars":
+            X = pl.from_arrow(X)
+        elif library == "pandas":
+            X = X.to_pandas(types_mapper=pd.ArrowDtype)
+        with pytest.raises(error, match=words):
+            TableEncoder().fit(X)
+
+    def test_refused_tables(self, arrow):
+        with pytest.raises(TypeError, match=r"got a LazyFrame\. Collect it first: X\.collect"):
+            TableEncoder().fit(pl.LazyFrame({"a": [1]}))
+        with pytest.raises(ValueError, match=r"several columns of one name: \['a'\]"):
+            TableEncoder().fit(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
+        with pytest.raises(ValueError, match="feature names should match"):
+            TableEncoder().fit(arrow).transform(arrow.rename_columns(list("abcdefg")))
+        encoder = TableEncoder().fit(pl.DataFrame({"n": [1]}))
+        for text in (pl.DataFrame({"n": ["1"]}), pa.table({"n": ["1"]})):
+            with pytest.raises(
+                ValueError, match="'n' held numbers in fit, but now it does not"
+            ):
+                encoder.transform(text)
+        with pytest.raises(ValueError, match="holds times"):
+            encoder.transform(pa.table({"n": [date(2020, 1, 1)]}))
+
+    @pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
+    def test_fitted_state_is_plain(self, table, polars, arrow, library):
+        cut = table.assign(cut=pd.cut(table["count"], 3))
+        encoder = TableEncoder().fit({"pandas": cut, "polars": polars, "arrow": arrow}[library])
+        assert all(map(plain, vars(encoder).values()))
+
+    @pytest.mark.parametrize("library", ["polars", "arrow"])
+    def test_an_autoencoder_of_them(self, table, library):
+        X = pl.from_pandas(table[["colour", "height", "positive"]])
+        X = X if library == "polars" else X.to_arrow()
+        ae = TableAutoencoder(AutoencoderTransformer(1, **SMALL)).fit(X)
+        for back in (ae.inverse_transform(ae.transform(X)), ae.impute(X), ae.sample(2)):
+            assert type(back) is type(X)
+            assert back.schema == X.schema
+        filled = pl.DataFrame(ae.impute(X))
+        assert filled.null_count().sum_horizontal().item() == 0
+        assert_array_equal(filled["positive"].to_numpy(), table["positive"])
+
+
+class TestMany:
+    """Categories cost what they fill, and a column that only names rows is named."""
+
+    def test_no_square_of_the_categories(self):
+        ids = pd.DataFrame({"id": np.arange(100_000).astype(str)})
+        with pytest.warns(UserWarning, match="'id' has 100000 categories in 100000 rows"):
+            encoder = TableEncoder().fit(ids)
+        tracemalloc.start()
+        rows = encoder.transform(ids[:2])
+        back = encoder.inverse_transform(rows)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert rows.shape == (2, 100_000) and rows.sum() == 2
+        assert back["id"].tolist() == ["0", "1"]
+        assert peak < 200e6
+
+    @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+    def test_a_warning_names_the_column(self, library):
+        words = [f"w{i}" for i in range(50)]
+        with pytest.warns(
+            UserWarning, match="Column 'b' has 26 categories in 50 rows"
+        ) as found:
+            TableEncoder().fit(library({"a": words[:25] * 2, "b": words[:26] + words[:24]}))
+        assert len(found) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            TableEncoder().fit(library({"a": words[:49], "b": range(49)}))
 
 
 class TestAutoencoder:

@@ -1,9 +1,12 @@
 """Texts become one-hot tokens and come back as they were."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
@@ -41,7 +44,7 @@ def test_tokens_are_characters_or_words():
     assert TokenEncoder().fit(["tea"]).tokens_.tolist() == [END, "a", "e", "t"]
 
 
-@pytest.mark.parametrize("container", [np.array, pd.Series, tuple])
+@pytest.mark.parametrize("container", [np.array, pd.Series, tuple, pl.Series, pa.array])
 def test_containers(container):
     texts = container(WORDS)
     encoder = TokenEncoder().fit(texts)
@@ -49,7 +52,7 @@ def test_containers(container):
 
 
 def test_unknown_tokens():
-    with pytest.raises(ValueError, match=r"Found unknown token 'z' in 'zest'\. Fit on texts"):
+    with pytest.raises(ValueError, match=r"Found unknown token 'z' in row 0\. Fit on texts"):
         TokenEncoder().fit(WORDS).transform(["zest"])
     encoder = TokenEncoder(handle_unknown="replace").fit(WORDS)
     assert encoder.tokens_[:2].tolist() == [END, UNKNOWN]
@@ -66,11 +69,55 @@ def test_the_most_frequent_tokens_are_kept():
 
 
 def test_long_texts_are_refused():
-    words = "X has a text of 5 tokens, but the length is 4: 'toast'"
-    with pytest.raises(ValueError, match=words):
+    words = "X has a text of 5 tokens in row {}, but the length is 4. Cut it"
+    with pytest.raises(ValueError, match=words.format(2)):
         TokenEncoder(length=4).fit(WORDS)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words.format(0)):
         TokenEncoder().fit(["seat"]).transform(["toast"])
+
+
+@pytest.mark.parametrize("analyzer", ["char", "word"])
+def test_messages_do_not_quote_texts(analyzer):
+    secret = "a secret of 63 letters, which must not be read in anybody's logs"
+    encoder = TokenEncoder(analyzer).fit(["a b"])
+    for text in (secret, secret[:3].upper()):
+        with pytest.raises(ValueError, match="row 1") as error:
+            encoder.transform(["a", text])
+        assert "secret" not in str(error.value) and text not in str(error.value)
+    with pytest.raises(ValueError, match="Found unknown token 'zzzzzzzzzzzzzzzzzzz in row 0"):
+        TokenEncoder("word").fit(["a"]).transform(["z" * 99])
+
+
+def test_a_replacement_character_of_the_texts_replaces_nothing():
+    encoder = TokenEncoder().fit(["tea" + UNKNOWN])
+    with pytest.raises(ValueError, match="unknown token 's'"):
+        encoder.transform(["sea"])
+
+
+def test_one_long_text_among_short_ones():
+    """No memory is taken for what cannot be held, nor a square of the vocabulary."""
+    texts = ["ab"] * 1000 + ["ab" * 10**6]
+    encoder = TokenEncoder().fit(texts)
+    tracemalloc.start()
+    words = (
+        r"shape \(1001, 2000000, 3\), of more than 2\*\*31 numbers.*set length, or transform"
+    )
+    with pytest.raises(ValueError, match=words):
+        encoder.transform(texts)
+    assert tracemalloc.get_traced_memory()[1] < 200e6
+    tracemalloc.stop()
+    assert TokenEncoder(length=10**400).fit(["ab"]).length_ == 10**400
+
+
+def test_no_square_of_the_tokens():
+    text = " ".join(f"w{i}" for i in range(20_000))
+    encoder = TokenEncoder("word").fit([text])
+    tracemalloc.start()
+    X = TokenEncoder("word", length=1).fit(text.split()).transform(["w7", "w9"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert X.sum() == 2 and len(encoder.tokens_) == 20_002
+    assert peak < 100e6  # an identity of the tokens: 1,600e6
 
 
 @pytest.mark.parametrize(
@@ -78,6 +125,8 @@ def test_long_texts_are_refused():
     [
         *("tea", [1, 2], [b"tea"], [None], [], 3, [["tea"]], {"text": ["tea"]}, {"tea"}),
         *(pd.DataFrame({"text": ["tea"]}), np.array([["tea"]])),
+        *(pl.DataFrame({"text": ["tea"]}), pa.table({"text": ["tea"]}), bytearray(b"tea")),
+        *(np.array("tea"), pd.Series([b"tea"]), pa.array(["tea", None])),
     ],
     ids=str,
 )
@@ -92,6 +141,8 @@ def test_bad_arguments():
     for name in ("analyzer", "length", "max_tokens", "handle_unknown"):
         with pytest.raises(ValueError, match=f"The '{name}' parameter of TokenEncoder must be"):
             TokenEncoder(**{name: 0}).fit(WORDS)
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of TokenEncoder must be"):
+            TokenEncoder(**{name: True}).fit(WORDS)
     encoder = TokenEncoder().fit(WORDS)
     with pytest.raises(ValueError, match=r"X has samples of shape \(4, 4\), but TokenEncoder"):
         encoder.inverse_transform(np.ones((2, 4, 4)))
