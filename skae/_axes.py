@@ -3,19 +3,18 @@
 NumPy and scikit-learn only. How the nets stand on PCA is ``_linear``'s.
 """
 
-from contextlib import ContextDecorator, contextmanager, nullcontext
-from threading import Lock
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
+from skae._blas import one_thread, product, solved
 from skae._columns import column_means, has_missing
 from skae._long import BLOCK_NUMBERS, LongRows, placed
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
 MOST_FILLING = 32  # axes that missing cells are filled along, where more cost much
-LONGEST_FILLING = 128  # axes that they are filled along at most
+LONGEST_FILLING = 96  # axes that they are filled along at most: BLAS has one thread for them
 FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost little
 WIDEST = 1024  # columns whose covariance is made where cells are missing
 UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of what is filled
@@ -90,7 +89,7 @@ class Filler(NamedTuple):
         out = np.array(X)
         codes = self._codes_by_pattern if self.by_pattern else self._codes_by_row
         for part, found in codes(X, missing, rows):
-            expected = self.mean + found @ self.loadings.T
+            expected = self.mean + product(found, self.loadings.T)
             out[part] = np.where(missing[part], expected, X[part])
         return out
 
@@ -98,10 +97,8 @@ class Filler(NamedTuple):
         """Yield some of the ``rows`` of ``X`` and their expected codes (n_some, r)."""
         for part, gram in self._grams(missing, rows):
             centred = np.where(missing[part], 0.0, X[part] - self.mean)
-            right = (centred @ self.loadings)[:, :, None]
-            with one_thread():
-                codes = np.linalg.solve(gram, right)
-            yield part, codes[:, :, 0]
+            right = product(centred, self.loadings)[:, :, None]
+            yield part, np.linalg.solve(gram, right)[:, :, 0]
 
     def _codes_by_pattern(self, X, missing, rows):
         patterns, which = np.unique(missing[rows], axis=0, return_inverse=True)
@@ -133,76 +130,14 @@ class Filler(NamedTuple):
         pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
         size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
         for part in np.array_split(rows, -(-len(rows) // size)):
-            gram = (~missing[part]).astype(np.float64) @ pairs
+            gram = product((~missing[part]).astype(np.float64), pairs)
             yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
 
 
 def _regression(centred, loadings, ridge):
     """Return the codes (n, r) that ``centred`` rows (n, d) have along ``loadings`` (d, r)."""
-    with one_thread():
-        gram = loadings.T @ loadings + np.diag(ridge)
-        return np.linalg.solve(gram, (centred @ loadings).T).T
-
-
-class _OneThread(ContextDecorator):
-    """What ``one_thread`` returns; callers may be many, within one another, in many threads."""
-
-    def __init__(self):
-        self._lock, self._n_callers = Lock(), 0
-        self._blas = self._limit = None
-
-    def __enter__(self):
-        with self._lock:
-            try:
-                if self._n_callers == 0:
-                    self._blas = self._blas or ThreadpoolController().select(user_api="blas")
-                    with self._control():
-                        self._limit = self._blas.limit(limits=1)
-                self._n_callers += 1
-            except BaseException:  # Ctrl-C at this very moment
-                self._leave()
-                raise
-
-    def __exit__(self, *reason):
-        with self._lock:
-            self._n_callers -= 1
-            self._leave()
-
-    def _leave(self):
-        if self._n_callers == 0 and self._limit is not None:
-            with self._control():
-                self._limit.restore_original_limits()
-            self._limit = None
-
-    @contextmanager
-    def _control(self):
-        """Have this thread set limits, though another one has before.
-
-        From 3.8 on, threadpoolctl ignores all but the first that did; here callers come and go.
-        """
-        self._clear_control()
-        try:
-            yield
-        finally:
-            self._clear_control()
-
-    def _clear_control(self):
-        for library in self._blas.lib_controllers:
-            if hasattr(library, "clear_controlling_thread"):
-                library.clear_controlling_thread(force=True)
-
-
-_ONE_THREAD = _OneThread()
-
-
-def one_thread():
-    """Have BLAS use one thread: for small matrices more are slower.
-
-    They wait for those of the program that trains, and it for them: OpenBLAS's are busy for a
-    while after each product. Beyond a hundred rows sums would depend on their number, too. It
-    is the whole process's, until the last caller leaves.
-    """
-    return _ONE_THREAD
+    gram = product(loadings.T, loadings) + np.diag(ridge)
+    return solved(gram, product(centred, loadings).T).T
 
 
 def few_threads(X):

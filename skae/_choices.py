@@ -12,7 +12,7 @@ from numbers import Integral
 import jax
 import numpy as np
 
-from skae._axes import MOST_FILLING, fit_axes
+from skae._axes import MOST_FILLING, few_threads, fit_axes
 from skae._columns import has_missing, piles
 from skae._device import find_mesh
 from skae._links import LINKS
@@ -280,7 +280,8 @@ def _n_components(params, rows, n_axes):
     if isinstance(params.n_components, Integral):
         return int(params.n_components)
     rank = min(*rows.values.shape, n_axes)
-    axes = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0]
+    with few_threads(rows.values):
+        axes = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0]
     share = axes.variances.cumsum() / (axes.total or 1.0)
     wanted = params.n_components + MARGIN * (1 - params.n_components)
     needed = min(1 + int(np.searchsorted(share, wanted)), len(share))

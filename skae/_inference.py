@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._axes import one_thread
+from skae._blas import product
 from skae._rows import tiles
 
 ACCELERATOR_NUMBERS = 2**19  # in what such a device, slow to start, computes at once
@@ -235,8 +235,7 @@ def _encoder(model):
     path, layers = model.path, model.params["encoder"]
     if path.basis is not None:
         k = model.network.n_components
-        with one_thread():
-            read = model.network.read_columns(layers, path.basis)
+        read = model.network.read_columns(layers, path.basis)
         if read is not None:
             path = path._replace(basis=None, projection=path.basis[:, :k])
             layers = read
@@ -248,16 +247,15 @@ def _decoder(model):
     path, layers = model.path, model.params["decoder"]
     if path.basis is not None and model.autoencoder.link.in_axes:
         basis = path.basis.T
-        with one_thread():
-            written = model.network.write_columns(layers, path.output_scale[:, None] * basis)
-            if written is not None:
-                layers = written
-                path = path._replace(
-                    basis=None,
-                    loadings=path.loadings @ basis,
-                    offset=path.offset @ basis,
-                    output_scale=np.ones_like(path.mean),
-                )
+        written = model.network.write_columns(layers, path.output_scale[:, None] * basis)
+        if written is not None:
+            layers = written
+            path = path._replace(
+                basis=None,
+                loadings=product(path.loadings, basis),
+                offset=product(path.offset, basis),
+                output_scale=np.ones_like(path.mean),
+            )
     return path.only(READ_BY_DECODER), {"decoder": layers}
 
 

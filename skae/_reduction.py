@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._axes import Axes, Filler, one_thread, principal_axes, ridge_along
+from skae._axes import Axes, Filler, principal_axes, ridge_along
+from skae._blas import one_thread, product
 from skae._long import BLOCK_NUMBERS, LongRows, blocks_of
 
 
@@ -32,7 +33,7 @@ class Reduction(NamedTuple):
         """Return scaled rows ``X`` (n, d), NaN where missing, in the axes: (n, r)."""
         if isinstance(X, LongRows) and X.is_sparse:
             return X.times(self.basis, self.mean)
-        return np.concatenate([x @ self.basis for x in self._centred(X)])
+        return np.concatenate([product(x, self.basis) for x in self._centred(X)])
 
     def _centred(self, X):
         """Yield blocks of the rows ``X``, filled, around the mean."""
@@ -44,7 +45,7 @@ class Reduction(NamedTuple):
         size = max(1, BLOCK_NUMBERS // len(self.mean))
         for start in range(0, len(Y), size):
             part = slice(start, start + size)
-            out[part] = Y[part] @ self.basis.T + self.mean
+            out[part] = product(Y[part], self.basis.T) + self.mean
         return out
 
     @one_thread()
@@ -57,7 +58,9 @@ class Reduction(NamedTuple):
         if isinstance(X, LongRows) and X.is_sparse:
             Y, squares = self.forward(X), X.squares(self.mean)
         else:  # read and filled once
-            parts = [(x @ self.basis, np.square(x).sum(axis=1)) for x in self._centred(X)]
+            parts = [
+                (product(x, self.basis), np.square(x).sum(axis=1)) for x in self._centred(X)
+            ]
             Y, squares = (np.concatenate(part) for part in zip(*parts, strict=True))
         left = np.maximum(squares - np.square(Y).sum(axis=1), 0.0)
         return rows._replace(values=Y, left=left)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skae import _axes
+from skae._blas import one_thread
 from skae._choose import CLEAR_GAIN, Candidates, Choice, choose, validation_curve
 from skae._device import agreed
 from skae._inference import Model
@@ -51,7 +52,7 @@ class Judge:
     trial are, and some of them judge where there are too many to be held.
     """
 
-    @_axes.one_thread()
+    @one_thread()
     def __init__(self, rows, trial):
         if trial.reduction is not None:
             rows = trial.reduction.rows(rows)
@@ -86,7 +87,7 @@ class Judge:
         """Return what is judged of a model (n_rows, n_cuts): its errors and its penalties."""
         return agreed(self.recipe.program.mesh, self._costs(model))
 
-    @_axes.one_thread()
+    @one_thread()
     def _costs(self, model):
         if self.objective.is_error_alone:
             return self.errors(model, self.cuts, self.corrupted)
@@ -96,7 +97,7 @@ class Judge:
         costs = [model.path.cut_error[m] * model.costs(*given, m) for m in self.cuts]
         return np.column_stack(costs).astype(np.float64) + self.left[:, None]
 
-    @_axes.one_thread()
+    @one_thread()
     def errors(self, model, cuts, seen=None, rows=slice(None)):
         """Return the error (n_rows, n_cuts) of each row with its first ``cuts`` components."""
         model = model.without_reduction

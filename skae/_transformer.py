@@ -27,6 +27,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._axes import Axes, merged_axes
+from skae._blas import one_thread, product, threads_restored
 from skae._choices import make_recipe
 from skae._columns import ends, has_missing
 from skae._device import check_alike, computing, is_alone
@@ -578,7 +579,7 @@ class AutoencoderTransformer(
         """Compute on the device; what fails leaves the estimator as it was."""
         before = dict(vars(self))
         try:
-            with computing(self.device):
+            with computing(self.device), threads_restored():
                 yield
         except BaseException:
             self._restore(before)
@@ -748,8 +749,9 @@ class AutoencoderTransformer(
             continued=before.nets,
             steps_before=steps,
         )
-        axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
-        trial = recipe.unjudged.go_on(rows, axes, n_seen, before.nets, before.pause)
+        with one_thread():
+            axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
+            trial = recipe.unjudged.go_on(rows, axes, n_seen, before.nets, before.pause)
         stream = before._replace(axes=axes, n_seen=n_seen, optimizer=_plain(self.optimizer))
         outcome, stream = self._trained(recipe, rows, trial, stream)
         bounds = _bounds(X, outcome.model)
@@ -1244,8 +1246,8 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        total = weight @ np.concatenate([self._losses(X[p], self.mean_) for p in parts_of(X)])
-        error = weight @ self._errors(X)
+        losses = np.concatenate([self._losses(X[p], self.mean_) for p in parts_of(X)])
+        total, error = product(weight, losses), product(weight, self._errors(X))
         if total == 0:
             return 1.0 if error == 0 else 0.0
         return float(1.0 - error / total)

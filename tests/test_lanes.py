@@ -4,17 +4,14 @@ import threading
 import time
 import warnings
 from collections import Counter
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import CancelledError
 
 import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from threadpoolctl import ThreadpoolController
 
 from skae import _lanes, _selection, _training, _trials
-from skae._axes import one_thread
 from skae._device import computing
 
 
@@ -195,37 +192,6 @@ def test_the_second_lane_computes_where_the_first_does():
         there = lane.submit(lambda: (jax.default_device.value, jax.enable_x64.value)).result()
     lane.close()
     assert there == (device, False)
-
-
-@pytest.fixture
-def n_blas_threads():
-    """A function that returns how many threads BLAS may use: two, to begin with."""
-    blas = ThreadpoolController().select(user_api="blas")
-    with blas.limit(limits=2):
-        yield lambda: {library["num_threads"] for library in blas.info()}
-
-
-def test_callers_of_one_thread_may_overlap(n_blas_threads):
-    before = n_blas_threads()
-    with one_thread():
-        with one_thread():
-            pass
-        inside = n_blas_threads()
-    assert (before, inside, n_blas_threads()) == ({2}, {1}, {2})
-
-
-@pytest.mark.parametrize("is_first", [True, False])
-def test_callers_of_one_thread_may_be_in_several_threads(n_blas_threads, is_first):
-    """Whoever set limits last: threadpoolctl takes them from one thread of a process."""
-    with ThreadPoolExecutor(1) as other:
-        enter, leave = one_thread().__enter__, partial(one_thread().__exit__, None, None, None)
-        there, here = lambda call: other.submit(call).result(), lambda call: call()
-        first, second = (there, here) if is_first else (here, there)
-        found = []
-        for thread, call in ((first, enter), (second, enter), (first, leave), (second, leave)):
-            thread(call)
-            found.append(n_blas_threads())
-    assert found == [{1}, {1}, {1}, {2}]
 
 
 def test_what_fails_in_the_second_lane_fails_the_fit(quick, curve, lanes, monkeypatch):

@@ -53,6 +53,7 @@ LAYERS = [
     "skae.architectures.recurrent",
     "skae.architectures._layers",
     "skae.architectures._network",
+    "skae._blas",
 ]
 ROOMS = {
     "optax": {"skae.optimizers"},

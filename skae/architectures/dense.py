@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from skae._blas import product
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network
 
@@ -90,7 +91,7 @@ class DenseNetwork(Network):
         width = kernel.shape[1]
         if d * (width + self.n_components) > n_axes * (d + width):
             return None
-        kernel = np.concatenate([basis @ kernel[:n_axes], kernel[n_axes:]])
+        kernel = np.concatenate([product(basis, kernel[:n_axes]), kernel[n_axes:]])
         return [{**first, "kernel": kernel}, *others]
 
     def write_columns(self, layers, basis):
@@ -99,7 +100,7 @@ class DenseNetwork(Network):
         kernel, (n_axes, d) = last["kernel"], basis.shape
         if len(kernel) * d > n_axes * (len(kernel) + d):
             return None
-        return [*others, {name: leaf @ basis for name, leaf in last.items()}]
+        return [*others, {name: product(leaf, basis) for name, leaf in last.items()}]
 
     def _apply(self, layers, x):
         return apply_layers(layers, x, activation=self.activation, skip=self.skip)

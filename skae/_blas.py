@@ -1,0 +1,150 @@
+"""BLAS's threads: one where a fit's small matrices are the host's, and sums that need none.
+
+How many threads there are decides how BLAS rounds. NumPy and threadpoolctl only.
+"""
+
+from contextlib import contextmanager
+from threading import RLock, get_ident
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+FEW_PRODUCTS = 2**18  # of numbers in a product of matrices that BLAS leaves to one thread
+FEW_NUMBERS = 2**13  # in such a matrix times a vector, or one to be solved
+TERM_BYTES, MOST_ROWS = 512, 64  # of blocks of larger ones, which are 64 x 64 x 64 in float64
+
+
+class _Limit:
+    """What limits BLAS to one thread while any thread of the process asks for it.
+
+    What is wanted is noted first, and then done: whatever Ctrl-C cuts short is done by the next
+    call. The limit is put on and taken off by whoever is first and last, and controlled by
+    nobody in between, so that users' own limits count meanwhile.
+    """
+
+    def __init__(self):
+        self._lock = RLock()  # not Lock: a signal handler may come back here
+        self._depths = {}  # of the threads that ask
+        self._blas, self._lowered = None, []
+
+    @property
+    def depth(self):
+        """How often the present thread asks for it."""
+        return self._depths.get(get_ident(), 0)
+
+    def go_to(self, depth):
+        """Make this the ``depth`` of the present thread, and the limit what it is to be."""
+        try:
+            self._go_to(depth)
+        except BaseException:  # Ctrl-C at this very moment
+            self._go_to(depth)
+            raise
+
+    def _go_to(self, depth):
+        with self._lock:
+            if depth:
+                self._depths[get_ident()] = depth
+            else:
+                self._depths.pop(get_ident(), None)
+            if self._depths:
+                self._lower()
+            elif self._lowered:
+                self._lift()
+
+    def _lower(self):
+        if self._blas is None:
+            self._blas = ThreadpoolController().select(user_api="blas")
+        counts = [(lib, lib.num_threads) for lib in self._blas.lib_controllers]
+        more = [(lib, n) for lib, n in counts if n > 1]
+        if more:
+            self._lowered = self._lowered or more
+            self._set([(lib, 1) for lib, _ in more])
+
+    def _lift(self):
+        """Put back what is still at one thread: the rest has been changed by somebody else."""
+        still = [(lib, n) for lib, n in self._lowered if lib.num_threads == 1]
+        self._set(still)
+        if all(lib.num_threads > 1 for lib, _ in still):
+            self._lowered = []  # else another thread has its own limit, and it is tried again
+
+    def _set(self, counts):
+        for lib, n in counts:
+            lib.set_num_threads(n)
+        with self._blas.limit(limits=None):  # sets nothing; its end leaves control to others
+            pass
+
+
+_LIMIT = _Limit()
+
+
+@contextmanager
+def one_thread():
+    """Have BLAS use one thread, in parts of a fit: for small matrices more are slower.
+
+    They wait for those of the program that trains, and it for them: OpenBLAS's are busy for a
+    while after each product. Beyond a hundred rows sums would depend on their number, too. It
+    is the whole process's, until the last caller leaves.
+    """
+    depth = _LIMIT.depth
+    try:
+        _LIMIT.go_to(depth + 1)
+        yield
+    finally:
+        _LIMIT.go_to(depth)
+
+
+@contextmanager
+def threads_restored():
+    """Leave BLAS as it was, even if Ctrl-C came just when a part ended."""
+    depth = _LIMIT.depth
+    try:
+        yield
+    finally:
+        _LIMIT.go_to(depth)
+
+
+def product(A, B):
+    """Return ``A @ B`` of arrays of one or two dimensions, the same with any threads.
+
+    Of large products each thread makes a part, and where parts end BLAS rounds otherwise. Here
+    they are cut, always the same way, into what it leaves to one thread.
+    """
+    n_rows, n_columns = _n_lines(A, 0), _n_lines(B, 1)
+    if min(n_rows, n_columns) == 1:
+        return _thin_product(A, B, max(1, FEW_NUMBERS // max(n_rows, n_columns)))
+    if n_rows * n_columns * len(B) <= FEW_PRODUCTS:
+        return A @ B
+    n_terms, size = TERM_BYTES // max(A.itemsize, B.itemsize), min(n_rows, MOST_ROWS)
+    width = max(MOST_ROWS // 4, FEW_PRODUCTS // (n_terms * size))
+    out = np.zeros((n_rows, n_columns), np.result_type(A, B))
+    for rows in (slice(n_rows - n_rows % size), slice(n_rows - n_rows % size, None)):
+        blocks = A[rows].reshape(-1, min(size, len(A[rows])) or 1, len(B))
+        sums = out[rows].reshape(*blocks.shape[:2], n_columns)
+        for first in range(0, n_columns, width):
+            columns = slice(first, first + width)
+            for start in range(0, len(B), n_terms):
+                terms = slice(start, start + n_terms)
+                sums[:, :, columns] += blocks[:, :, terms] @ B[terms, columns]
+    return out
+
+
+def _thin_product(A, B, n_terms):
+    """Return ``A @ B``, one of them a row or a column, the sum of ``n_terms`` after others."""
+    out = A[..., :n_terms] @ B[:n_terms]
+    for start in range(n_terms, len(B), n_terms):
+        out += A[..., start : start + n_terms] @ B[start : start + n_terms]
+    return out
+
+
+def _n_lines(A, axis):
+    return 1 if A.ndim == 1 else A.shape[axis]
+
+
+def solved(grams, right):
+    """Return ``np.linalg.solve`` of (r, r) matrices and (r, n), the same with any threads.
+
+    BLAS leaves few numbers to one thread.
+    """
+    size = max(1, FEW_NUMBERS // len(grams))
+    parts = [right[:, i : i + size] for i in range(0, right.shape[1], size)]
+    return np.concatenate([np.linalg.solve(grams, part) for part in parts], axis=1)
