@@ -550,7 +550,9 @@ class AutoencoderTransformer(
             Weight of each row in PCA, in the loss and on held-out rows. Rows of weight 0 are
             left out.
         X_val : array-like of shape (n_val, n_features), default=None
-            Rows that judge instead of ``cv``; they never train.
+            Rows that judge instead of ``cv``; they never train. A Pipeline hands them over as
+            they are: have it transform them, too, by ``transform_input=["X_val"]`` (with
+            metadata routing, of which ``X_val`` is requested by default).
         groups : array-like of shape (n_samples,), default=None
             Rows of one group are never on both sides of a split.
 
