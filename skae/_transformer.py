@@ -301,10 +301,11 @@ class AutoencoderTransformer(
         times PCA's over all folds (on training rows where nothing was held out).
     error_ratio_ : float
         Error (the loss of reconstructions) on held-out rows over that of PCA with as many
-        components (on training rows if nothing was held out). 1 is PCA, and it is never
-        above 1 if PCA may be kept: with held-out rows and without penalties. If ``corruption``
-        is to be undone, these rows are corrupted. After ``partial_fit`` it is measured on each
-        batch before the nets train on it, and the latest batches count most.
+        components (on training rows if nothing was held out). The one held-out row that speaks
+        most for the autoencoder is left out: no new row may be like it. 1 is PCA, and it is
+        never above 1 if PCA may be kept: with held-out rows and without penalties. If
+        ``corruption`` is to be undone, these rows are corrupted. After ``partial_fit`` it is
+        measured on each batch before the nets train on it, and the latest batches count most.
     selected_model_ : {"autoencoder", "pca"}
         What was kept: "pca" if no checkpoint was clearly better than PCA on held-out rows, or,
         after ``partial_fit``, as long as the nets are not better than PCA.
