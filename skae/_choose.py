@@ -97,7 +97,9 @@ class Candidates:
 
         Of a table with heavy tails one row may be most of PCA's error. No new row is like it.
         """
-        error, start = (self.weight * self.costs[at][:, -1] for at in ((check, variant), (0, 0)))
+        error, start = (
+            self.weight * self.costs[at][:, -1] for at in ((check, variant), (0, 0))
+        )
         others = np.arange(len(error)) != np.argmax(start - error)
         return error[others].sum() / start[others].sum()
 

@@ -42,7 +42,7 @@ def test_no_part_of_a_fit_is_a_run(runs):
 def test_a_pipeline_is_one_run(runs):
     make_pipeline(StandardScaler(), AutoencoderTransformer(2, **SMALL)).fit(X)
     assert runs() == ["Pipeline"]
-    (params,) = mlflow.search_runs().filter(like="params.autoencodertransformer__").to_dict(
-        "records"
+    (params,) = (
+        mlflow.search_runs().filter(like="params.autoencodertransformer__").to_dict("records")
     )
     assert params["params.autoencodertransformer__max_iter"] == "2"
