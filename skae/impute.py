@@ -5,6 +5,7 @@ scikit-learn's imputers.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
@@ -60,7 +61,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     -----
     Of a column without any observed cell ``fit`` warns, see ``keep_empty_features``; an
     infinite cell is refused. A row without any observed cell gets the reconstruction of the
-    mean. Sparse matrices are refused.
+    mean. Sparse matrices are refused, as all of their cells are observed.
 
     Examples
     --------
@@ -120,6 +121,12 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         TypeError
             For sparse matrices and containers without order.
         """
+        with self._whole_or_not_at_all():
+            self._fit(X, y, params)
+        return self
+
+    def _fit(self, X, y, params):
+        _refuse_sparse(X)
         autoencoder = self._fit_autoencoder(X, y, params)
         rows = np.asarray(check_rows(self, X, reset=True))
         self.autoencoder_ = autoencoder
@@ -131,7 +138,6 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
 
             indicator = MissingIndicator(error_on_new=False).set_output(transform="default")
             self.indicator_ = indicator.fit(rows)
-        return self
 
     def _suited(self, X):
         autoencoder = self._unfitted()
@@ -162,6 +168,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
+        _refuse_sparse(X)
         rows = np.asarray(check_rows(self, X, reset=False))
         filled = self.autoencoder_.impute(X)
         filled = filled if self.is_kept_.all() else filled[:, self.is_kept_]
@@ -194,6 +201,15 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _refuse_sparse(X):
+    if issparse(X):
+        raise TypeError(
+            "Sparse data was passed for X, but AutoencoderImputer needs dense data: all cells "
+            "of a sparse matrix are observed, its zeros too, and nothing would be filled. "
+            "Where zeros stand for missing cells, pass an array with NaN in their places."
+        )
 
 
 def default_components(n_features):

@@ -77,8 +77,8 @@ BAD = {
     "string column": (
         lambda A: frame(A, c0="word"),
         ValueError,
-        "in the columns ['c0']), not numbers. Convert what spells numbers, and encode the rest, "
-        "for example with OneHotEncoder, or pass the table to TableAutoencoder",
+        "in the columns ['c0']), not numbers. Convert what spells numbers, and encode the "
+        "rest, for example with OneHotEncoder, or pass the table to TableAutoencoder",
     ),
     "category": (
         lambda A: frame(A, c0=pd.Categorical(["u"] * len(A))),
