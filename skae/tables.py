@@ -20,7 +20,14 @@ from skae._frames import (
     remembered,
 )
 from skae._meta import EncodedAutoencoder
-from skae._numbers import LARGEST, TIME_CELLS, refuse_containers, refuse_times, unmasked
+from skae._numbers import (
+    LARGEST,
+    TIME_CELLS,
+    as_numbers,
+    refuse_containers,
+    refuse_times,
+    unmasked,
+)
 from skae.losses import Categorical, Joint
 
 NUMBERS = ("integer", "floating", "mixed-integer-float")  # as pandas calls kinds of cells
@@ -180,10 +187,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For another number of columns.
+            For another number of columns, and for cells that are no numbers.
         """
         check_is_fitted(self)
-        X, sizes = np.asarray(X, np.float64), self._sizes
+        X, sizes = as_numbers(X, dtype=np.float64), self._sizes
         if X.ndim != 2 or X.shape[1] != sum(sizes):
             raise ValueError(
                 f"X has shape {X.shape}, but TableEncoder makes rows of {sum(sizes)} columns."
