@@ -3,7 +3,7 @@
 from skae._transformer import AutoencoderTransformer
 from skae.images import ImageResizer
 from skae.impute import AutoencoderImputer
-from skae.modalities import Modality, MultimodalAutoencoder
+from skae.modalities import Modality, MultimodalAutoencoder, Samples
 from skae.outliers import AutoencoderOutlierDetector
 from skae.series import SeriesPadder
 from skae.tables import TableAutoencoder, TableEncoder
@@ -16,6 +16,7 @@ __all__ = [
     "ImageResizer",
     "Modality",
     "MultimodalAutoencoder",
+    "Samples",
     "SeriesPadder",
     "TableAutoencoder",
     "TableEncoder",

@@ -7,6 +7,7 @@ A column goes back from float64 numbers, NaN where missing, or from labels, None
 import io
 import re
 import sys
+from collections import Counter
 
 import numpy as np
 
@@ -40,8 +41,11 @@ def pandas():
 
 
 def names_of(X):
-    """Return the names of the columns of a table."""
-    return list(X.schema.names if library_of(X) == "pyarrow" else X.columns)
+    """Return the names of the columns of a table, or raise ValueError if one comes twice."""
+    names = list(X.schema.names if library_of(X) == "pyarrow" else X.columns)
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
+        raise ValueError(f"X has several columns of one name: {twice}.")
+    return names
 
 
 def as_pandas(X):
@@ -75,7 +79,8 @@ def as_column(column):
 def is_column(part):
     """Say whether ``part`` is a column of polars or of pyarrow."""
     polars = sys.modules.get("polars")
-    return hasattr(part, "to_pylist") or (polars and isinstance(part, polars.Series))
+    is_arrow = hasattr(part, "to_pylist") and not hasattr(part, "schema")
+    return is_arrow or (polars is not None and isinstance(part, polars.Series))
 
 
 def _of_polars(column):
@@ -119,6 +124,32 @@ def dtypes_of(X):
     if library_of(X) == "pyarrow":
         return dict(zip(X.schema.names, X.schema.types, strict=True))
     return dict(zip(X.columns, X.dtypes, strict=True))
+
+
+def selected(X, names):
+    """Return the table of some columns of a table."""
+    return X.select(names) if library_of(X) == "pyarrow" else X[names]
+
+
+def beside(columns, library):
+    """Return a table of a library with ``columns`` {name: a column, or entries of any kind}."""
+    if library == "pandas":
+        return pandas().DataFrame(columns)
+    lists = {
+        name: column if is_column(column) else _listed(column)
+        for name, column in columns.items()
+    }
+    if library == "polars":
+        import polars as pl
+
+        return pl.DataFrame(lists)
+    import pyarrow as pa
+
+    return pa.table(lists)
+
+
+def _listed(entries):
+    return [entry.tolist() if hasattr(entry, "tolist") else entry for entry in entries]
 
 
 def remembered(X):

@@ -1,14 +1,17 @@
 """Samples that are several things at once, such as an image and a text: one code of all."""
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import StrOptions
 
+from skae._frames import as_column, beside, is_column, library_of, names_of, selected
 from skae._meta import EncodedAutoencoder
-from skae._numbers import is_frame, unmasked
+from skae._numbers import NO_CELLS, as_numbers, refuse_large
 from skae.architectures import Blocks
 from skae.losses import Joint
 from skae.tables import TableEncoder
@@ -48,6 +51,98 @@ class Modality:
     columns: object = None
 
 
+class Samples:
+    """Samples of several parts that scikit-learn can split: a dict of parts that has rows.
+
+    ``train_test_split``, ``cross_val_score``, ``GridSearchCV`` and their like take rows of X by
+    their numbers, which a dict has not. With a string it gives a part, with row numbers, a
+    mask or a slice the Samples of those rows.
+
+    Parameters
+    ----------
+    parts : dict of {str: array-like}
+        The parts by their names, each with one entry for each sample: arrays, lists, columns or
+        tables.
+
+    Attributes
+    ----------
+    shape : tuple of int (n_samples, n_parts)
+        How many samples and parts there are.
+
+    Raises
+    ------
+    TypeError
+        For anything but a dict of named parts.
+    ValueError
+        For parts of different numbers of samples, or none.
+
+    See Also
+    --------
+    MultimodalAutoencoder : Takes them as it takes a dict.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skae import Samples
+    >>> X = Samples({"word": ["a", "b", "c", "d"], "curve": np.eye(4)})
+    >>> train, test = train_test_split(X, test_size=0.25, random_state=0)
+    >>> train
+    Samples of 3 rows: word, curve
+    >>> X[[3, 0]]["word"]
+    ['d', 'a']
+    """
+
+    def __init__(self, parts):
+        if not isinstance(parts, Mapping) or not all(isinstance(name, str) for name in parts):
+            raise TypeError(
+                f"Samples are made of a dict of parts by their names, got {parts!r:.80}."
+            )
+        if not parts:
+            raise ValueError("Samples need at least one part, got none.")
+        self._parts = {name: _checked_part(name, part) for name, part in parts.items()}
+        self.shape = (_common_length(self._parts), len(parts))
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, key):
+        if isinstance(key, str):
+            return self._parts[key]
+        rows = key[0] if isinstance(key, tuple) else key  # scikit-learn asks for [rows, ...]
+        rows = rows if isinstance(rows, slice) else np.atleast_1d(rows)
+        return Samples({name: _safe_indexing(part, rows) for name, part in self.items()})
+
+    def __contains__(self, name):
+        return name in self._parts
+
+    def __iter__(self):
+        return iter(self._parts)
+
+    def __repr__(self):
+        return f"Samples of {len(self)} rows: {', '.join(self)}"
+
+    def keys(self):
+        """Return the names of the parts.
+
+        Returns
+        -------
+        names : dict_keys
+            As of a dict.
+        """
+        return self._parts.keys()
+
+    def items(self):
+        """Return the names and the parts.
+
+        Returns
+        -------
+        items : dict_items
+            As of a dict.
+        """
+        return self._parts.items()
+
+
 class MultimodalAutoencoder(EncodedAutoencoder):
     """One code of samples that are several things at once; what is missing is filled.
 
@@ -77,15 +172,19 @@ class MultimodalAutoencoder(EncodedAutoencoder):
 
     See Also
     --------
+    Samples : A dict of parts that can be split.
     TableAutoencoder : For tables alone.
     skae.architectures.Blocks : The architecture, for arrays.
 
     Notes
     -----
-    X is a dict of the parts by name, or a pandas DataFrame whose columns they are; a column of
-    objects may hold texts or arrays, so that rows can be taken for a search. A part is missing
+    X is a dict of the parts by name, or a DataFrame of pandas or polars or a Table of pyarrow
+    whose columns they are; a column of objects may hold texts or arrays. A part is missing
     where its cells are NaN, where an entry of a list or an object column is None, or, from all
     samples, where the dict has no such part. Missing modalities come back filled.
+
+    To split, cross-validate or search, wrap the dict: ``Samples(X)``. scikit-learn takes rows
+    of X by their numbers: of a plain dict it counts the parts as samples, or raises KeyError.
 
     Examples
     --------
@@ -132,7 +231,7 @@ class _Stacker:
         """Fit the encoders of the parts."""
         if not self.modalities:
             raise ValueError("modalities is empty: name at least one part of X.")
-        self._is_frame = is_frame(X)
+        self._is_samples, self._library = isinstance(X, Samples), library_of(X)
         self.parts_ = {}
         for name, modality in self.modalities.items():
             modality = Modality(modality) if isinstance(modality, str) else modality
@@ -141,18 +240,14 @@ class _Stacker:
                     "modalities must map names to instances of Modality or names of "
                     f"architectures, got {modality!r} for {name!r}."
                 )
+            _check_modality(name, modality)
             self.parts_[name] = _Part(name, modality).fit(_part_of(X, name, modality))
         return self
 
     def transform(self, X):
         """Return rows (n_samples, n_columns), NaN where a part is missing."""
         found = {n: _part_of(X, n, part.modality, True) for n, part in self.parts_.items()}
-        lengths = {name: len(part) for name, part in found.items() if part is not None}
-        if len(set(lengths.values())) != 1:
-            raise ValueError(
-                f"The parts of X must have the same number of samples, got {lengths}."
-            )
-        n_samples = next(iter(lengths.values()))
+        n_samples = _common_length(found)
         return np.hstack([part.encode(found[n], n_samples) for n, part in self.parts_.items()])
 
     def inverse_transform(self, X):
@@ -161,7 +256,9 @@ class _Stacker:
         blocks = np.split(X, ends, axis=1)
         pairs = zip(self.parts_.items(), blocks, strict=True)
         found = {name: part.decode(block) for (name, part), block in pairs}
-        return _as_frame(found) if self._is_frame else found
+        if self._is_samples:
+            return Samples(found)
+        return found if self._library is None else _as_table(found, self._library)
 
 
 class _Part:
@@ -173,7 +270,7 @@ class _Part:
     def fit(self, part):
         """Fit the encoder on the samples of which the part is there."""
         encoder = self.modality.encoder
-        if encoder is None and is_frame(part):
+        if encoder is None and library_of(part):
             encoder = TableEncoder()
         known = _known(part)
         if len(known) == 0:
@@ -227,33 +324,76 @@ class _Part:
                 "needed. Set its sparse_output=False."
             )
         try:
-            part = list(part) if _is_object(part) else part
-            return unmasked(part if np.ma.isMaskedArray(part) else np.asarray(part, np.float64))
+            numbers = as_numbers(list(part) if _is_object(part) else part, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"The part {self.name!r} is no array of numbers ({error}). Name an encoder, "
                 "such as Modality(encoder=TokenEncoder())."
             ) from error
+        refuse_large(numbers, f"X[{self.name!r}]")
+        return numbers
+
+
+def _check_modality(name, modality):
+    """Raise TypeError where an encoder is none, or columns are no list."""
+    encoder, columns = modality.encoder, modality.columns
+    methods = ("fit", "transform", "inverse_transform")
+    is_encoder = not isinstance(encoder, type) and all(hasattr(encoder, m) for m in methods)
+    if encoder is not None and not is_encoder:
+        raise TypeError(
+            f"The encoder of the part {name!r} must be an instance with {', '.join(methods)}, "
+            f"or None, got {encoder!r}."
+        )
+    if columns is not None and not isinstance(columns, list | tuple | np.ndarray):
+        raise TypeError(
+            f"The columns of the part {name!r} must be a list of names, or None, got "
+            f"{columns!r}."
+        )
+
+
+def _common_length(parts):
+    """Return the number of samples of parts that are not None, or raise ValueError."""
+    lengths = {name: len(part) for name, part in parts.items() if part is not None}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"The parts of X must have the same number of samples, got {lengths}.")
+    return next(iter(lengths.values()))
+
+
+def _checked_part(name, part):
+    """Return a part that has one entry for each sample, or raise TypeError."""
+    library_of(part)  # refuses what has to be collected first
+    if issparse(part):
+        raise TypeError(f"The part {name!r} is sparse, and arrays are needed: .toarray().")
+    is_sequence = hasattr(part, "__len__") and getattr(part, "ndim", 1) != 0
+    if not is_sequence or isinstance(part, str | bytes | Mapping | Set):
+        raise TypeError(
+            f"The part {name!r} must have one entry for each sample, got "
+            f"{type(part).__name__}. Pass an array, a list, a column or a table."
+        )
+    return part
 
 
 def _part_of(X, name, modality, may_be_missing=False):
     """Return a named part of ``X``, or None where it may be missing and is."""
-    if not (isinstance(X, dict) or is_frame(X)):
+    library = library_of(X)
+    if library is None and not isinstance(X, Mapping | Samples):
         raise TypeError(
-            f"X must be a dict of parts or a pandas DataFrame, got {type(X).__name__}."
+            f"X must be a dict of parts, Samples or a DataFrame, got {type(X).__name__}."
         )
     asked = [name] if modality.columns is None else list(modality.columns)
-    if modality.columns is not None and not is_frame(X):
+    if modality.columns is not None and library is None:
         raise TypeError(
-            f"The part {name!r} has columns, so X must be a pandas DataFrame, got "
-            f"{type(X).__name__}. Leave columns=None for a dict."
+            f"The part {name!r} has columns, so X must be a DataFrame, got {type(X).__name__}. "
+            "Leave columns=None for a dict."
         )
-    if not (absent := [key for key in asked if key not in X]):
-        return X[name] if modality.columns is None else X[asked]
+    names = names_of(X) if library else list(X)
+    if not (absent := [key for key in asked if key not in names]):
+        part = _checked_part(name, X[name]) if modality.columns is None else selected(X, asked)
+        return as_column(part) if is_column(part) else part
     if may_be_missing and len(absent) == len(asked):
         return None
     what = f"part {name!r}" if modality.columns is None else f"columns {absent}"
-    raise ValueError(f"X has no {what}; its parts are {list(X)}.")
+    raise ValueError(f"X has no {what}; its parts are {names}.")
 
 
 def _plain_output(encoder):
@@ -269,10 +409,12 @@ def _is_object(part):
 
 def _is_there(part):
     """Say of each sample (n_samples,) whether the part is there."""
-    if is_frame(part):
+    if library_of(part):
         return np.ones(len(part), bool)
     if hasattr(part, "isna"):  # a column
         return ~np.asarray(part.isna())
+    if np.ma.is_masked(part) and part.dtype.kind not in "biufc":  # of numbers it is cells
+        return ~np.ma.getmaskarray(part).reshape(len(part), -1).all(axis=1)
     if not _is_object(part):
         return np.ones(len(part), bool)
     return np.array([not _is_nothing(entry) for entry in part], bool)
@@ -280,7 +422,7 @@ def _is_there(part):
 
 def _is_nothing(entry):
     is_nan = isinstance(entry, float | np.floating) and np.isnan(entry)
-    return entry is None or is_nan or type(entry).__name__ == "NAType"
+    return is_nan or type(entry).__name__ in NO_CELLS
 
 
 def _known(part):
@@ -291,12 +433,10 @@ def _known(part):
     return [entry for entry, is_there in zip(part, there, strict=True) if is_there]
 
 
-def _as_frame(parts):
-    """Return the parts as a DataFrame: tables by their columns, others as object columns."""
-    import pandas as pd
-
-    tables = (
-        part if is_frame(part) else pd.DataFrame({name: list(part)})
-        for name, part in parts.items()
-    )
-    return pd.concat(list(tables), axis=1)
+def _as_table(parts, library):
+    """Return the parts as one table: tables by their columns, others as a column of entries."""
+    columns = {}
+    for name, part in parts.items():
+        own = names_of(part) if library_of(part) else []
+        columns |= {key: part[key] for key in own} if own else {name: list(part)}
+    return beside(columns, library)

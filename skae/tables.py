@@ -1,7 +1,6 @@
 """Tables of numbers, yes and no, and categories: to columns of numbers and back; their code."""
 
 import warnings
-from collections import Counter
 from itertools import chain
 
 import numpy as np
@@ -21,7 +20,14 @@ from skae._frames import (
     remembered,
 )
 from skae._meta import EncodedAutoencoder
-from skae._numbers import LARGEST, TIME_CELLS, refuse_containers, refuse_times, unmasked
+from skae._numbers import (
+    LARGEST,
+    TIME_CELLS,
+    as_numbers,
+    refuse_containers,
+    refuse_times,
+    unmasked,
+)
 from skae.losses import Categorical, Joint
 
 NUMBERS = ("integer", "floating", "mixed-integer-float")  # as pandas calls kinds of cells
@@ -181,10 +187,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For another number of columns.
+            For another number of columns, and for cells that are no numbers.
         """
         check_is_fitted(self)
-        X, sizes = np.asarray(X, np.float64), self._sizes
+        X, sizes = as_numbers(X, dtype=np.float64), self._sizes
         if X.ndim != 2 or X.shape[1] != sum(sizes):
             raise ValueError(
                 f"X has shape {X.shape}, but TableEncoder makes rows of {sum(sizes)} columns."
@@ -245,7 +251,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _table(self, X, *, reset):
         """Return ``X`` as a DataFrame of its own columns."""
         if library_of(X):
-            _refuse_names(names_of(X))
+            names_of(X)  # refuses one that comes twice
             refuse_times(X)
             table = as_pandas(X)
             validate_data(self, table, reset=reset, skip_check_array=True)
@@ -350,11 +356,6 @@ class TableAutoencoder(EncodedAutoencoder):
 
     def _settings(self, encoder, autoencoder):
         return {"loss": encoder.make_loss(autoencoder.loss)}
-
-
-def _refuse_names(names):
-    if twice := [name for name, n in Counter(names).items() if n > 1]:
-        raise ValueError(f"X has several columns of one name: {twice}.")
 
 
 def _refuse_empty(table):

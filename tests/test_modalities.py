@@ -1,15 +1,24 @@
 """Several things at once: each comes back as it was, and what is missing is filled."""
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
-from skae import AutoencoderTransformer, Modality, MultimodalAutoencoder, TokenEncoder
+from skae import (
+    AutoencoderImputer,
+    AutoencoderTransformer,
+    Modality,
+    MultimodalAutoencoder,
+    Samples,
+    TokenEncoder,
+)
 from skae._axes import Filler
 from skae._rows import hide_blocks
 from skae.architectures import Blocks, Conv2d, Dense
@@ -176,6 +185,19 @@ def test_frames_are_searched(quick):
             r"of shape \(5,\), but in fit they had \(2,\)",
         ),
         ({"curve": [["a"]] * 150}, ValueError, "'curve' is no array of numbers"),
+        ({"curve": [["1", "2"]] * 150}, ValueError, "'curve' is no array of numbers"),
+        ({"curve": np.full((150, 2), 1j)}, ValueError, "Complex data not supported"),
+        ({"curve": np.zeros((150, 2), "M8[s]")}, ValueError, "holds times"),
+        ({"curve": [[1], [2, 3]] * 75}, ValueError, "ragged"),
+        ({"curve": [[10**400, 1]] * 150}, ValueError, "too large"),
+        ({"curve": np.full((150, 2), np.inf)}, ValueError, r"Input X\['curve'\] .* infinity"),
+        ({"curve": 3}, TypeError, "'curve' must have one entry for each sample, got int"),
+        ({"curve": "ab"}, TypeError, "'curve' must have one entry for each sample, got str"),
+        ({"curve": {"a": 1}}, TypeError, "must have one entry for each sample, got dict"),
+        ({"curve": np.array(3.0)}, TypeError, "one entry for each sample, got ndarray"),
+        ({"curve": csr_matrix(np.eye(150)[:, :2])}, TypeError, "'curve' is sparse"),
+        ({"table": pl.LazyFrame({"warm": [True]})}, TypeError, "Collect it first"),
+        ({"table": pd.DataFrame()}, ValueError, "same number of samples.*'table': 0"),
     ],
 )
 def test_refused_parts(parts, fitted, change, error, words):
@@ -189,16 +211,151 @@ def test_refused_modalities(parts, quick):
         (
             {"x": Modality(columns=["n"])},
             TypeError,
-            "so X must be a pandas DataFrame, got dict",
+            "so X must be a DataFrame, got dict",
         ),
         ({"table": Modality(encoder=OneHotEncoder())}, TypeError, "makes sparse matrices"),
         ({"sound": "dense"}, ValueError, "X has no part 'sound'; its parts are"),
         ({"curve": 3}, TypeError, "modalities must map names to instances of Modality"),
+        ({"curve": Modality(encoder=[])}, TypeError, r"encoder of the part 'curve'.*got \[\]"),
+        ({"curve": Modality(encoder=TokenEncoder)}, TypeError, "must be an instance with fit"),
+        ({"curve": Modality(encoder=AutoencoderImputer())}, TypeError, "inverse_transform"),
+        ({"curve": Modality(columns="n")}, TypeError, "must be a list of names.*got 'n'"),
+        ({"curve": Modality(columns=3)}, TypeError, "must be a list of names"),
+        ({"curve": "wide"}, TypeError, "architecture must be one of"),
     ):
         with pytest.raises(error, match=words):
             MultimodalAutoencoder(modalities, quick()).fit(parts)
-    with pytest.raises(TypeError, match="X must be a dict of parts or a pandas DataFrame"):
+    with pytest.raises(TypeError, match="X must be a dict of parts, Samples or a DataFrame"):
         MultimodalAutoencoder({"curve": "dense"}, quick()).fit(parts["curve"])
+
+
+def test_numeric_text_in_a_masked_part_is_missing(fitted, parts):
+    words = np.ma.masked_array(parts["word"], mask=np.arange(150) < 2)
+    filled = fitted.impute({**parts, "word": words})
+    assert filled["word"][2:].tolist() == parts["word"][2:]
+    assert_array_equal(
+        filled["word"], fitted.impute({**parts, "word": [None] * 2 + parts["word"][2:]})["word"]
+    )
+
+
+class TestLibraries:
+    """X of polars and of pyarrow, whole and in parts."""
+
+    @pytest.fixture(scope="class", params=["polars", "arrow"])
+    def frame(self, request):
+        X = pl.DataFrame(
+            {
+                "age": [float(i) for i in range(30)],
+                "word": ["ab", "c"] * 15,
+                "curve": [[i, -i] for i in range(30)],
+                "yes": [True, False] * 15,
+                "level": pl.Series(["low", "high"] * 15, dtype=pl.Enum(["low", "high"])),
+            }
+        )
+        return X if request.param == "polars" else X.to_arrow()
+
+    def test_columns_are_parts(self, frame, quick):
+        modalities = {
+            "word": Modality(encoder=TokenEncoder()),
+            "curve": "dense",
+            "rest": Modality(columns=["yes", "level"]),
+        }
+        ae = MultimodalAutoencoder(modalities, quick()).fit(frame)
+        back = ae.impute(frame)
+        assert type(back) is type(frame)
+        left = pl.DataFrame(back)
+        assert left.columns == ["word", "curve", "yes", "level"]
+        expected = pl.DataFrame(frame).select(left.columns)
+        assert left["yes"].dtype == pl.Boolean and left["level"].to_list()[0] == "low"
+        assert left.cast({"curve": pl.List(pl.Int64)}).to_dicts() == expected.to_dicts()
+
+    def test_tables_and_columns_are_parts(self, frame, quick):
+        X = {"word": frame["word"], "table": frame.select(["age", "yes"])}
+        modalities = {"word": Modality(encoder=TokenEncoder()), "table": Modality()}
+        back = MultimodalAutoencoder(modalities, quick()).fit(X).impute(X)
+        assert type(back["table"]) is type(frame)
+        assert pl.DataFrame(back["table"]).equals(pl.DataFrame(X["table"]))
+        assert back["word"].tolist() == ["ab", "c"] * 15
+
+    def test_they_are_searched(self, frame, quick):
+        ae = MultimodalAutoencoder({"rest": Modality(columns=["age", "yes"])}, quick())
+        assert np.isfinite(cross_val_score(ae, frame, cv=2, error_score="raise")).all()
+
+
+class TestSamples:
+    """A dict of parts that scikit-learn can take rows of."""
+
+    @pytest.fixture(scope="class")
+    def samples(self, parts):
+        return Samples(parts)
+
+    @pytest.mark.parametrize(
+        "rows",
+        [[3, 0, 3], np.array([7, 1]), np.arange(150) % 2 == 0, slice(5, 9), range(2), (4, 2)],
+        ids=str,
+    )
+    def test_rows_of_all_parts(self, parts, samples, rows):
+        chosen = samples[rows] if not isinstance(rows, tuple) else samples[list(rows), ...]
+        numbers = np.arange(150)[list(rows) if isinstance(rows, range | tuple) else rows]
+        assert isinstance(chosen, Samples) and len(chosen) == len(numbers)
+        assert chosen.shape == (len(numbers), 4)
+        assert_array_equal(chosen["image"], parts["image"][numbers])
+        assert chosen["word"] == [parts["word"][i] for i in numbers]
+        pd.testing.assert_frame_equal(chosen["table"], parts["table"].iloc[numbers])
+
+    def test_it_is_a_dict_otherwise(self, parts, samples):
+        assert list(samples) == list(parts) and "word" in samples and "sound" not in samples
+        assert dict(samples).keys() == parts.keys()
+        assert samples["image"] is parts["image"]
+        assert samples[4]["word"] == parts["word"][4:5]
+        assert repr(samples) == "Samples of 150 rows: image, word, curve, table"
+
+    def test_a_fit_is_that_of_the_dict(self, parts, samples, quick):
+        modalities = {"word": MODALITIES["word"], "curve": "dense"}
+        ae = MultimodalAutoencoder(modalities, quick())
+        one, other = clone(ae).fit(samples), clone(ae).fit(parts)
+        Z = one.transform(samples)
+        assert_array_equal(Z, other.transform(parts))
+        back = one.inverse_transform(Z)
+        assert isinstance(back, Samples) and back["word"].tolist()
+        assert_array_equal(back["curve"], other.inverse_transform(Z)["curve"])
+
+    def test_cross_validation_and_search(self, samples, quick):
+        ae = MultimodalAutoencoder({"word": MODALITIES["word"], "curve": "dense"}, quick())
+        scores = cross_val_score(ae, samples, cv=3, error_score="raise")
+        assert np.isfinite(scores).all() and len(scores) == 3
+        grid = {"autoencoder__n_components": [1, 2]}
+        found = GridSearchCV(ae, grid, cv=2, error_score="raise").fit(samples)
+        assert found.best_params_ == {"autoencoder__n_components": 2}
+        train, test = train_test_split(samples, test_size=50, random_state=0)
+        assert len(train) == 100 and np.isfinite(found.score(test))
+        by_hand = clone(ae).fit(samples[np.arange(50, 150)]).score(samples[np.arange(50)])
+        assert by_hand == scores[0]
+
+    def test_held_out_samples(self, samples, quick):
+        ae = MultimodalAutoencoder({"curve": "dense"}, quick())
+        ae.fit(samples[:100], X_val=samples[100:])
+        assert ae.autoencoder_.validation_curve_.size
+
+    @pytest.mark.parametrize(
+        ("parts", "error", "words"),
+        [
+            ({}, ValueError, "at least one part"),
+            ([1, 2], TypeError, r"Samples are made of a dict of parts.*got \[1, 2\]"),
+            ({1: [2]}, TypeError, "by their names"),
+            ({"a": 3}, TypeError, "'a' must have one entry for each sample, got int"),
+            ({"a": "abc"}, TypeError, "got str"),
+            (
+                {"a": [1], "b": [1, 2]},
+                ValueError,
+                "same number of samples, got {'a': 1, 'b': 2}",
+            ),
+            ({"a": csr_matrix(np.eye(2))}, TypeError, "'a' is sparse"),
+        ],
+    )
+    def test_refused(self, parts, error, words):
+        with pytest.raises(error, match=words):
+            Samples(parts)
 
 
 class TestBlocks:
