@@ -14,6 +14,7 @@ CLEAR_GAIN = 3.0  # standard errors of the held-out gain: it is kept, and no fol
 TYPICAL_FLOOR = 0.1  # of PCA's mean error: smaller errors are as good as this one
 SMALLEST_ERROR, SMALLEST_RATIO = 1e-100, 1e-12
 FULL_SHARE = 0.75  # of the criterion
+CAUTIOUS = 1.005  # of PCA's error, within which a candidate is no worse without its best row
 
 
 class Candidates:
@@ -58,12 +59,14 @@ class Candidates:
     def is_allowed(self):
         """Which candidates (n_checks + 1, n_variants) may be kept instead of PCA.
 
-        None of their prefixes, nor the full code, is worse than PCA's on held-out rows. With
-        penalties the error alone may be.
+        None of their prefixes, nor the full code, is worse than PCA's on held-out rows, nor by
+        more than a margin without the best of these rows. With penalties the error alone may
+        be.
         """
         if not self.objective.is_error_alone:
             return np.ones(self.ratios.shape[:-1], bool)
-        return (self.ratios <= 1).all(axis=-1)
+        is_no_worse = (self.ratios <= 1) & (self.cautious_ratios <= CAUTIOUS)
+        return is_no_worse.all(axis=-1)
 
     @cached_property
     def gains(self):
@@ -92,16 +95,20 @@ class Candidates:
         rests_on_one = weighted.sum(axis=-1) <= weighted.max(axis=-1)
         return np.where(rests_on_one, np.minimum(found, 0.0), found)
 
-    def ratio_without_best(self, check, variant):
-        """Return a candidate's ratio of errors, without the row that speaks most for it.
+    @cached_property
+    def cautious_ratios(self):
+        """The ``ratios``, each without the row that speaks most for its candidate.
 
         Of a table with heavy tails one row may be most of PCA's error. No new row is like it.
         """
-        error, start = (
-            self.weight * self.costs[at][:, -1] for at in ((check, variant), (0, 0))
+        costs, start = (self.weight[:, None] * part for part in (self.costs, self.costs[0, 0]))
+        best = np.argmax(start - costs, axis=-2, keepdims=True)
+        start = np.broadcast_to(start, costs.shape)
+        left, of_start = (
+            part.sum(axis=-2) - np.take_along_axis(part, best, axis=-2)[..., 0, :]
+            for part in (costs, start)
         )
-        others = np.arange(len(error)) != np.argmax(start - error)
-        return error[others].sum() / start[others].sum()
+        return np.divide(left, of_start, out=np.ones_like(left), where=of_start > 0)
 
     @property
     def n_rows(self):
@@ -157,7 +164,7 @@ def choose(trails):
     check, variant = np.unravel_index(np.argmin(rivals), rivals.shape)
     ratio, gain = found.ratios[check, variant, -1], found.gains[check, variant]
     if trial.start == "pca" and found.objective.is_error_alone:
-        ratio = found.ratio_without_best(check, variant)
+        ratio = found.cautious_ratios[check, variant, -1]
     chosen = int(check), trial.variants[variant], curve
     return Choice(*chosen, float(ratio), float(gain), reason)
 

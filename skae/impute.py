@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._meta import AroundAutoencoder
 from skae._transformer import AutoencoderTransformer
-from skae._validation import check_rows
+from skae._validation import check_rows, n_dimensions
 
 MOST_COMPONENTS = 32
 
@@ -130,7 +130,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         autoencoder = self._fit_autoencoder(X, y, params)
         rows = np.asarray(check_rows(self, X, reset=True))
         self.autoencoder_ = autoencoder
-        keeps_all = self.keep_empty_features or np.ndim(X) > 2
+        keeps_all = self.keep_empty_features or n_dimensions(X) > 2
         self.is_kept_ = keeps_all | ~np.isnan(rows).all(axis=0)
         self.indicator_ = None
         if self.add_indicator:
@@ -141,7 +141,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
 
     def _suited(self, X):
         autoencoder = self._unfitted()
-        if self.autoencoder is None and np.ndim(X) >= 2:
+        if self.autoencoder is None and n_dimensions(X) >= 2:
             n_features = int(np.prod(np.shape(X)[1:]))
             autoencoder.set_params(n_components=default_components(n_features))
         return autoencoder
