@@ -32,6 +32,7 @@ CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 HOPELESS = 1e30  # stands for costs that are not finite
 WARM_UP = 0.1  # of the checkpoints, before which no run ends for want of patience
 WORSE = 0.35  # than the judged net, as a share of its error, if a training went wrong
+WORSE_HELD_OUT = 0.15  # and as one of its held-out error, where rows of training say little
 LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 2_000, 5  # rows in one; how many there may be
 
 
@@ -387,7 +388,7 @@ def _chosen(trails, refit):
     choice, judged = choose(trails), None
     outcome = _outcome([(trail.trial, trail.judge) for trail in trails], choice)
     if refit and not choice.is_pca:
-        best = min(trails, key=lambda trail: trail.values[choice.check])
+        best = min(trails, key=lambda trail: _rank(trail, choice))
         trial = best.trial
         check = trial.nearest(choice.check)
         model = trial.model(check, choice.variant)
@@ -404,6 +405,14 @@ def _chosen(trails, refit):
     for trail in trails:
         trail.trial.run.release()
     return choice, judged, outcome
+
+
+def _rank(trail, choice):
+    """Return what folds are sorted by: whether a prefix is worse than PCA, the criterion."""
+    found = Candidates([trail])
+    check = min(choice.check, len(found.ratios) - 1)
+    ratios = found.ratios[check, trail.trial.variants.index(choice.variant)]
+    return bool((ratios > PREFIX_MARGIN).any()), trail.values[check]
 
 
 def _mean_costs(judge, model):
@@ -437,13 +446,18 @@ def _refit(recipe, rows, choice, judged, outcome, watch, ahead):
 def _is_better_than_pca(judged, trial):
     """Say whether the judged net is no worse than PCA of all rows, which a ``trial`` began at.
 
-    With penalties or another start it may be.
+    Each prefix counts. With penalties or another start it may be worse.
     """
     judge = Judge(judged.held_out, trial)
     if trial.start != "pca" or not judge.objective.is_error_alone:
         return True
     pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
-    return bool(judged.held_out_costs[-1] <= pca[-1])
+    return _is_no_worse(judged.held_out_costs, pca)
+
+
+def _is_no_worse(costs, pca):
+    """Say whether no mean cost (n_cuts,) is above that of ``pca``, a prefix's but by a margin."""
+    return bool((costs <= np.append(pca[:-1] * PREFIX_MARGIN, pca[-1])).all())
 
 
 def _train_on_all(recipe, rows, choice, outcome, watch, ahead):
@@ -476,10 +490,11 @@ def _is_well_trained(trial, choice, judged):
     costs = _mean_costs(judge, trial.model(variant=choice.variant))
     if judge.objective.is_error_alone:
         pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
-        if (costs > np.append(pca[:-1] * PREFIX_MARGIN, pca[-1])).any():
+        if not _is_no_worse(costs, pca):
             return False
-    expected = judged.training_costs[-1]
-    return costs[-1] - expected <= WORSE * abs(expected)
+    expected, held_out = judged.training_costs[-1], judged.held_out_costs[-1]
+    allowed = max(WORSE * abs(expected), WORSE_HELD_OUT * abs(held_out))
+    return costs[-1] - expected <= allowed
 
 
 def train_ungated(rows, trial, *, watch, lane=None):

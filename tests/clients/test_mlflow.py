@@ -1,13 +1,12 @@
 """MLflow: what its autolog sees of a fit, and what its default format keeps."""
 
 import mlflow
-import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderOutlierDetector, AutoencoderTransformer, TableEncoder
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=2, batch_size=32, random_state=0)
 X = load_iris().data
