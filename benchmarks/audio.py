@@ -163,8 +163,8 @@ def draw(model, test, seed, file):
     noise = np.random.default_rng(seed).normal(size=len(played))
     near, far = (np.abs(spectrum(clip) - truth).mean() for clip in (played, noise))
     return (
-        f"{file.name}, {len(played) / RATE:.2f} s, {near:.1f} dB from the mean spectrum of test "
-        f"clips, white noise {far:.1f} (asked: at most half of it) -> {holds(near <= far / 2)}"
+        f"{file.name}, {len(played) / RATE:.2f} s, {near:.1f} dB from the mean spectrum of "
+        f"test clips, white noise {far:.1f} (asked: at most half of it) -> {holds(near <= far / 2)}"
     )
 
 

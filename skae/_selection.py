@@ -456,7 +456,7 @@ def _is_better_than_pca(judged, trial):
 
 
 def _is_no_worse(costs, pca):
-    """Say whether no mean cost (n_cuts,) is above that of ``pca``, a prefix's but by a margin."""
+    """Say whether no mean cost (n_cuts,) is above that of ``pca``: a prefix has a margin."""
     return bool((costs <= np.append(pca[:-1] * PREFIX_MARGIN, pca[-1])).all())
 
 
