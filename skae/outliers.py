@@ -15,7 +15,7 @@ from skae._columns import has_cells
 from skae._meta import AroundAutoencoder
 from skae._rows import parts_of
 from skae._selection import judged_prefixes
-from skae._validation import Number, check_rows
+from skae._validation import Number, check_rows, check_weight
 from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
@@ -158,7 +158,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         X = check_rows(self, X, reset=True)
         counts = has_cells(X)
         if params.get("sample_weight") is not None:
-            counts &= np.asarray(params["sample_weight"]) > 0
+            counts &= check_weight(params["sample_weight"], len(X)) > 0
         X = X[counts]
         self.autoencoder_ = autoencoder
         self.mean_errors_ = _mean_errors(autoencoder, X)
