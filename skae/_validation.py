@@ -18,11 +18,12 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features, ch
 from skae import _long
 from skae._columns import has_cells, survey
 from skae._long import LongRows, attribute, blocks_of, is_long
-from skae._numbers import DTYPES, LARGEST, as_numbers, is_frame, refuse_large
+from skae._numbers import DTYPES, LARGEST, as_numbers, is_frame, is_missing, refuse_large
 from skae.losses import find_loss
 
 SMALLEST_SIZE, LARGEST_SIZE = 1e-15, 1e15  # of unscaled values
 ROUNDING = 10 * np.finfo(np.float64).eps  # of values, up to which they are constant
+LEAST_WEIGHT = 1e-30  # beside the largest one of 1 or 2: float32 holds it, and its square not
 FEW_NUMBERS = 2**14  # in a table whose check is quick
 IF_RAGGED = (
     "Images and series of different sizes become samples of one shape by ImageResizer and "
@@ -188,7 +189,7 @@ def shape_of_samples(X, sample_shape):
 
     Raises ValueError for a name that is no shape, or another than that of X.
     """
-    given = _shape_of(X)[1:] if n_dimensions(X) > 2 else None
+    given = shape_of(X)[1:] if n_dimensions(X) > 2 else None
     if sample_shape is None:
         return given
     is_size = [
@@ -261,9 +262,81 @@ def n_dimensions(X):
     return len(shape) if isinstance(shape, tuple) else 0
 
 
-def _shape_of(X):
+def shape_of(X):
     """Return the shape of an array, or of a list of arrays or of lists, all of one shape."""
     return as_numbers(X, if_ragged=IF_RAGGED).shape if isinstance(X, list | tuple) else X.shape
+
+
+def check_weight(sample_weight, n_samples):
+    """Return the weights (n_samples,) of rows, the largest between 1 and 2.
+
+    A number is the weight of every row, as is None. Weights beside which others are too small
+    for float32 are the only ones that count: the others become 0. Raises scikit-learn's
+    ValueErrors.
+    """
+    weight = 1.0 if sample_weight is None else sample_weight
+    weight = as_numbers(weight, name="sample_weight", dtype=np.float64)
+    if weight.ndim == 0:
+        weight = np.full(n_samples, weight)
+    if weight.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weight.ndim}D array. Expected "
+            f"either a scalar value or a 1D array of length {n_samples}."
+        )
+    if len(weight) != n_samples:
+        raise ValueError(
+            f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}, a weight for "
+            "each row of X."
+        )
+    assert_all_finite(weight, input_name="sample_weight")
+    if (weight < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
+    if not weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return comparable(weight)
+
+
+def comparable(weight):
+    """Return weights (n,) times a power of 2, which is exact; 0 where they are too small."""
+    largest = weight.max()
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(weight, 1 - np.frexp(largest)[1])
+    return np.where(scaled < LEAST_WEIGHT, 0.0, scaled)
+
+
+def check_labels(labels, name, n_samples):
+    """Return ``labels``, one for each row, as an array (n_samples,), None where there are none.
+
+    Raises ValueError, which names them, where some are missing or cannot be compared.
+    """
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} must be 1D, a label for each row of X, got an array of shape "
+            f"{array.shape}."
+        )
+    if len(array) != n_samples:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{[n_samples, len(array)]}, those of X and {name}."
+        )
+    missing = []
+    if array.dtype.kind in "fO":
+        missing = np.flatnonzero([is_missing(label) for label in array.tolist()])
+    if len(missing):
+        raise ValueError(
+            f"{name} holds no label (None or NaN) in {len(missing)} rows, the first one "
+            f"{missing[0]} (counted from 0). Give each row one."
+        )
+    try:
+        np.unique(array)
+    except TypeError as error:
+        raise ValueError(f"{name} must hold labels of one sort: {error}.") from error
+    return array
 
 
 def drop_rows(X, y, groups, weight):
@@ -277,7 +350,8 @@ def drop_rows(X, y, groups, weight):
     if keep.sum() < 2:
         raise ValueError(
             f"Found array with n_samples={keep.sum()} of positive weight and with an observed "
-            "cell, while a minimum of 2 is required by AutoencoderTransformer."
+            "cell, while a minimum of 2 is required by AutoencoderTransformer. Weights below "
+            f"{LEAST_WEIGHT:g} times the largest one count as 0."
         )
     X = X if keep.all() else X[keep]
     if not keep.all():

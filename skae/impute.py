@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._meta import AroundAutoencoder
 from skae._transformer import AutoencoderTransformer
-from skae._validation import check_rows, n_dimensions
+from skae._validation import check_rows, n_dimensions, shape_of
 
 MOST_COMPONENTS = 32
 
@@ -142,7 +142,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     def _suited(self, X):
         autoencoder = self._unfitted()
         if self.autoencoder is None and n_dimensions(X) >= 2:
-            n_features = int(np.prod(np.shape(X)[1:]))
+            n_features = int(np.prod(shape_of(X)[1:]))
             autoencoder.set_params(n_components=default_components(n_features))
         return autoencoder
 

@@ -16,7 +16,7 @@ from skae._columns import has_cells
 from skae._meta import AroundAutoencoder
 from skae._rows import parts_of
 from skae._selection import judged_prefixes
-from skae._validation import Number, check_rows
+from skae._validation import Number, check_rows, check_weight, n_dimensions, shape_of
 from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
@@ -168,7 +168,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         all_rows = check_rows(self, X, reset=True)
         counts = has_cells(all_rows)
         if params.get("sample_weight") is not None:
-            counts &= np.asarray(params["sample_weight"]) > 0
+            counts &= check_weight(params["sample_weight"], len(all_rows)) > 0
         X = all_rows[counts]
         _warn_of_exact_codes(autoencoder)
         self.autoencoder_ = autoencoder
@@ -184,8 +184,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
     def _suited(self, X):
         autoencoder = self._unfitted()
-        if self.autoencoder is None and len(np.shape(X)) == 2:
-            n_components = max(1, min(autoencoder.n_components, np.shape(X)[1] - 1))
+        if self.autoencoder is None and n_dimensions(X) == 2:
+            n_components = max(1, min(autoencoder.n_components, shape_of(X)[1] - 1))
             autoencoder.set_params(n_components=n_components)
         return autoencoder
 
