@@ -164,7 +164,8 @@ def draw(model, test, seed, file):
     near, far = (np.abs(spectrum(clip) - truth).mean() for clip in (played, noise))
     return (
         f"{file.name}, {len(played) / RATE:.2f} s, {near:.1f} dB from the mean spectrum of "
-        f"test clips, white noise {far:.1f} (asked: at most half of it) -> {holds(near <= far / 2)}"
+        f"test clips, white noise {far:.1f} (asked: at most half of it) -> "
+        f"{holds(near <= far / 2)}"
     )
 
 
