@@ -1,5 +1,7 @@
 """What estimators around an AutoencoderTransformer share: the clone and the routing."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import (
@@ -30,6 +32,17 @@ class AroundAutoencoder(BaseEstimator):
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "fit", **params).autoencoder.fit
         return self._suited(X).set_params(**settings).fit(X, y, **params)
+
+    @contextmanager
+    def _whole_or_not_at_all(self):
+        """Leave the estimator as it was where something fails."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def _suited(self, X):
         """Return what is to be fitted on ``X``."""

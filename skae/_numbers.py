@@ -93,7 +93,12 @@ def refuse_large(A, name="X"):
 
 def is_frame(X):
     """Say whether ``X`` is a pandas DataFrame, or behaves as one."""
-    return hasattr(X, "columns") and hasattr(X, "iloc")
+    return hasattr(X, "iloc") and hasattr(X, "columns")
+
+
+def is_missing(cell):
+    """Say whether a cell stands for a missing value: None, NaN, pd.NA, a masked one."""
+    return type(cell).__name__ in NO_CELLS or (isinstance(cell, float) and cell != cell)
 
 
 def unmasked(X):
@@ -168,7 +173,9 @@ def _refuse_complex(name, dtype):
 
 
 def _refuse_text(name, found, is_table):
-    way_out = "Convert what spells numbers, and encode the rest, for example with OneHotEncoder"
+    way_out = "Convert what spells numbers"
+    if name.startswith("X"):
+        way_out += ", and encode the rest, for example with OneHotEncoder"
     if is_table:
         way_out += ", or pass the table to TableAutoencoder, which takes such columns"
     raise ValueError(

@@ -5,6 +5,7 @@ afterwards (Ghosh et al. 2020, "From variational to deterministic autoencoders",
 doi:10.48550/arXiv.1903.12436). Decoding is the estimator's.
 """
 
+import os
 from functools import cached_property
 from typing import NamedTuple
 
@@ -83,6 +84,20 @@ class Prior:
     def draw(self, n_samples, rng):
         """Return ``n_samples`` new codes (n_samples, k) in float64."""
         return self.scale * rng.standard_normal((n_samples, len(self.scale)))
+
+
+def refuse_too_many(n_samples, n_numbers):
+    """Raise MemoryError where codes and rows, ``n_numbers`` each, cannot be held twice."""
+    needed = 16 * int(n_samples) * n_numbers
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that does not say
+        memory = 2**47
+    if needed > memory:
+        raise MemoryError(
+            f"sample needs {needed // 2**30} GiB for {n_samples} rows, and the machine has "
+            f"{memory // 2**30} GiB. Draw fewer at a time."
+        )
 
 
 def few(X, weight, seed):

@@ -6,6 +6,7 @@ step. Where a second lane is there, that goes on beside the first fold. Everythi
 the very programs that transform and inverse_transform run.
 """
 
+import reprlib
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -135,15 +136,9 @@ def kept_splits(splits, kept):
 
     Their indices are those of all rows, of which ``kept`` (n_samples,) says which count.
     """
-    numbers, place = np.arange(len(kept)), np.cumsum(kept) - 1
+    place, i = np.cumsum(kept) - 1, -1
     for i, pair in enumerate(splits):
-        try:
-            pair = [numbers[part] for part in pair]
-        except IndexError as reason:
-            raise ValueError(
-                f"Split {i} of cv must hold the numbers of some of {len(kept)} rows, counted "
-                f"from 0, or masks of them: {reason}."
-            ) from reason
+        pair = [_numbers(i, part, len(kept)) for part in _pair(i, pair)]
         train, val = (place[part[kept[part]]] for part in pair)
         if not (len(train) and len(val)):
             raise ValueError(
@@ -151,6 +146,52 @@ def kept_splits(splits, kept):
                 "of those that have a weight and an observed cell: both need some."
             )
         yield train, val
+    if i < 0:
+        raise ValueError("cv holds no split. Name at least one pair (train, held out).")
+
+
+def _pair(i, pair):
+    """Return a split of cv as two things, or raise ValueError."""
+    is_pair = isinstance(pair, list | tuple) or (isinstance(pair, np.ndarray) and pair.ndim)
+    if not is_pair or len(pair) != 2:
+        raise ValueError(
+            f"Split {i} of cv must be a pair (train, held out) of row numbers or masks, got "
+            f"{reprlib.repr(pair)}."
+        )
+    return pair
+
+
+def _numbers(i, part, n_rows):
+    """Return the row numbers (n,) of one half of a split of ``n_rows`` rows."""
+    try:
+        numbers = np.arange(n_rows)[part]
+        if numbers.ndim != 1:
+            raise IndexError(f"got an array of shape {np.shape(part)}")
+    except (IndexError, TypeError, ValueError) as reason:
+        raise ValueError(
+            f"Split {i} of cv must hold the numbers of some of {n_rows} rows, counted "
+            f"from 0, or masks of them: {reason}."
+        ) from reason
+    return numbers
+
+
+def splits_of(splitter, given, X, y, groups):
+    """Yield the splits of a ``splitter`` made of the ``given`` cv, which its errors name."""
+    splits = ()
+    try:
+        splits = splitter.split(X, y, groups)
+        yield from splits
+    except (TypeError, ValueError, IndexError) as error:
+        reason = str(error).rstrip(".")
+        if not hasattr(splits, "__iter__"):
+            reason = f"its split returned {reprlib.repr(splits)}, not pairs of indices"
+        elif "groups" in reason and groups is None:
+            reason += ". Pass groups to fit"
+        elif y is None and "n_splits" not in reason:
+            reason += ". If it needs the classes of the rows, pass y to fit"
+        raise ValueError(
+            f"cv={given!r} could not split the {len(X)} rows: {reason}."
+        ) from error
 
 
 class Trail:

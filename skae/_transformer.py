@@ -15,7 +15,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
     RealNotInt,
@@ -23,7 +23,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skae._axes import Axes, merged_axes
 from skae._choices import make_recipe
@@ -32,15 +32,17 @@ from skae._device import check_alike, computing, is_alone
 from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
+from skae._numbers import as_numbers
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, balanced, fit_scaling, parts_of
-from skae._sampling import CodeDensity, Prior, few
+from skae._sampling import CodeDensity, Prior, few, refuse_too_many
 from skae._selection import (
     hold_outs,
     kept_splits,
     pca_unexplained,
     select,
+    splits_of,
     train_ungated,
     undisturbed,
 )
@@ -51,8 +53,11 @@ from skae._validation import (
     LARGEST,
     Number,
     check_codes,
+    check_labels,
     check_range,
     check_rows,
+    check_weight,
+    comparable,
     drop_rows,
     n_dimensions,
     shape_of_samples,
@@ -537,7 +542,7 @@ class AutoencoderTransformer(
             Used by a ``cv`` splitter that needs it, and by ``class_weight``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row in PCA, in the loss and on held-out rows. Rows of weight 0 are
-            left out.
+            left out, as are those below 1e-30 times the largest one.
         X_val : array-like of shape (n_val, n_features), default=None
             Rows that judge instead of ``cv``; they never train.
         groups : array-like of shape (n_samples,), default=None
@@ -575,9 +580,11 @@ class AutoencoderTransformer(
 
     def _fit(self, X, y, sample_weight, X_val, groups):
         X = self._rows_to_fit(X)
-        check_consistent_length(X, y, groups)
-        if y is not None and self.class_weight is not None:
-            y = column_or_1d(y)
+        groups = check_labels(groups, "groups", len(X))
+        if self.class_weight is None:
+            check_consistent_length(X, y)
+        else:
+            y = check_labels(y, "y", len(X))
         weight = self._weight(X, y, sample_weight)
         X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
         check_range(self.loss, X, self.sample_shape_)
@@ -899,13 +906,12 @@ class AutoencoderTransformer(
         X = rows.values  # of which splitters want the length
         if isinstance(X, LongRows):
             X = np.asarray(X) if X.may_be_held else np.empty((len(X), 0))
-        yield from kept_splits(splitter.split(X, y, groups), np.ones(len(X), bool))
+        splits = splits_of(splitter, self.cv, X, y, groups)
+        yield from kept_splits(splits, np.ones(len(X), bool))
 
     def _weight(self, X, y, sample_weight):
         """Return the weight of each row: ``sample_weight`` times its class's in a dict."""
-        weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = check_weight(sample_weight, len(X))
         if self.class_weight is None:
             return weight
         if y is None:
@@ -915,12 +921,13 @@ class AutoencoderTransformer(
             )
         if self.class_weight == "balanced":
             return weight
-        of_class = np.array(list(self.class_weight.values()), np.float64)
+        of_class = as_numbers(list(self.class_weight.values()), name="class_weight")
         if not (np.isfinite(of_class) & (of_class >= 0)).all():
             raise ValueError(
                 f"class_weight must hold finite numbers of at least 0, got {self.class_weight}."
             )
-        return weight * compute_sample_weight(self.class_weight, y)
+        of_row = compute_sample_weight(self.class_weight, y)
+        return comparable(weight * comparable(of_row)) if of_row.any() else of_row
 
     def _fitted_model_to_continue(self):
         """Return the Model that a warm start goes on from, or None."""
@@ -1120,6 +1127,8 @@ class AutoencoderTransformer(
         ------
         ValueError
             For ``n_samples`` that is no int of at least 1.
+        MemoryError
+            For more rows than can be held, before any work.
 
         References
         ----------
@@ -1139,6 +1148,7 @@ class AutoencoderTransformer(
         asked = {"n_samples": n_samples, "random_state": random_state, "noise": noise}
         validate_parameter_constraints(SAMPLE_CONSTRAINTS, asked, caller_name="sample")
         rng = check_random_state(random_state)
+        refuse_too_many(n_samples, len(self.mean_) + self.n_components_)
         codes = self._density.draw(n_samples, rng)
         rows = self._decode(codes)
         if noise:
@@ -1218,7 +1228,7 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = check_weight(sample_weight, len(X))
         total = weight @ np.concatenate([self._losses(X[p], self.mean_) for p in parts_of(X)])
         error = weight @ self._errors(X)
         if total == 0:

@@ -14,11 +14,13 @@ from sklearn.utils import _safe_indexing, assert_all_finite, get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array
 
+from skae import _long
 from skae._columns import has_cells, survey
-from skae._long import LongRows, blocks_of, is_long
-from skae._numbers import DTYPES, LARGEST, as_numbers, refuse_large
+from skae._long import LongRows, attribute, blocks_of, is_long
+from skae._numbers import DTYPES, LARGEST, as_numbers, is_frame, is_missing, refuse_large
 from skae.losses import find_loss
 
+LEAST_WEIGHT = 1e-30  # beside the largest one of 1 or 2: float32 holds it, and its square not
 FEW_NUMBERS = 2**14  # in a table whose check is quick
 IF_RAGGED = (
     "Images and series of different sizes become samples of one shape by ImageResizer and "
@@ -48,20 +50,25 @@ def check_rows(estimator, X, *, reset, minimum=1):
     if not reset and _is_plain(X) and _is_like_those_of_fit(estimator, X):
         return X
     table = X
-    is_taken = not issparse(X) or get_tags(estimator).input_tags.sparse
-    if issparse(X) and is_taken:
-        given = {"estimator": estimator, "input_name": "X"}
-        X = check_array(X, accept_sparse="csr", dtype=None, **given)
-        if not X.has_canonical_format:  # a cell may be the sum of several entries
-            X = X.copy()
-            X.sum_duplicates()
-        X = X if is_long(X) else X.toarray()
-    if is_taken and is_long(X):
-        return _check_long(estimator, X, table, reset=reset, minimum=minimum)
+    takes_sparse = get_tags(estimator).input_tags.sparse
+    if takes_sparse and _has_sparse_columns(X):
+        X = X.sparse.to_coo()
+    if takes_sparse and issparse(X):
+        X = _checked_sparse(estimator, X)
+    if is_long(X) and (takes_sparse or not issparse(X)):
+        rows = _check_long(estimator, X, reset=reset, minimum=minimum)
+    else:
+        rows = _check_array(estimator, X, reset=reset, minimum=minimum)
+    _check_feature_names(estimator, table, reset=reset)
+    _check_n_features(estimator, rows, reset=reset)
+    return rows
+
+
+def _check_array(estimator, X, *, reset, minimum):
+    """Return ``X`` as an array of rows (n, d)."""
     X = as_numbers(X, if_ragged=IF_RAGGED)
     if X.ndim > 2:
-        X = _as_rows(estimator, X, None if reset else getattr(estimator, "sample_shape_", None))
-    _check_feature_names(estimator, table, reset=reset)
+        X = _as_rows(estimator, X, None if reset else _fitted_shape(estimator))
     X = check_array(
         X,
         dtype=DTYPES,
@@ -71,28 +78,106 @@ def check_rows(estimator, X, *, reset, minimum=1):
         input_name="X",
     )
     refuse_large(X)
-    _check_n_features(estimator, X, reset=reset)
     return X
 
 
-def _check_long(estimator, X, table, *, reset, minimum):
+def _check_long(estimator, X, *, reset, minimum):
     """Return ``X`` as LongRows, looked at once, block by block."""
     shape = X.shape[1:]
-    if not reset and len(shape) > 1 and shape != estimator.sample_shape_:
-        _refuse_shape(estimator, shape, estimator.sample_shape_)
-    rows = LongRows(X)
-    _check_feature_names(estimator, table, reset=reset)
-    _check_n_features(estimator, rows, reset=reset)
-    name = type(estimator).__name__
+    fitted = None if reset or len(shape) < 2 else _fitted_shape(estimator)
+    if fitted not in (None, shape):
+        _refuse_shape(estimator, shape, fitted)
+    rows, name = LongRows(X), type(estimator).__name__
     if len(rows) < minimum:
         raise ValueError(
             f"Found array with {len(rows)} sample(s) (shape={rows.shape}) while a minimum of "
             f"{minimum} is required by {name}."
         )
+    has_missing = False
     for block in [X.data] if issparse(X) else rows.blocks():
         assert_all_finite(block, allow_nan=True, estimator_name=name, input_name="X")
         refuse_large(block)
+        has_missing = has_missing or bool(np.isnan(block).any())
+    rows.source.is_known, rows.source.has_missing = True, has_missing
     return rows
+
+
+def _fitted_shape(estimator):
+    """Return the shape of the samples that an estimator, or the one within, was fitted on."""
+    fitted = getattr(estimator, "autoencoder_", estimator)
+    return getattr(fitted, "sample_shape_", None)
+
+
+def _has_sparse_columns(X):
+    """Say whether ``X`` is a table of sparse columns, too large to be made dense.
+
+    Their cells are numbers, most of them 0 and none missing.
+    """
+    if not (is_frame(X) and np.prod(X.shape, dtype=float) > _long.LEAST_NUMBERS):
+        return False
+    return all(
+        getattr(dtype, "fill_value", None) == 0 and dtype.subtype.kind in "biuf"
+        for dtype in X.dtypes
+    )
+
+
+def _checked_sparse(estimator, X):
+    """Return a sparse ``X`` as CSR of one entry for each cell, or as an array where small."""
+    if len(X.shape) == 2 and X.shape[1] > _long.MOST_NUMBERS:
+        raise ValueError(
+            f"X has {X.shape[1]} columns, and at most {_long.MOST_NUMBERS} are possible: a "
+            "reconstruction is dense. Leave out or merge columns first, for example by "
+            "FeatureHasher or SelectKBest."
+        )
+    if len(X.shape) > 2:
+        raise ValueError(
+            f"Expected 2D input, got a sparse array of shape {X.shape}. Pass raveled samples, "
+            "X.reshape(len(X), -1), with their sample_shape."
+        )
+    if X.dtype.kind not in "biufc":
+        raise ValueError(f"X is a sparse matrix of dtype {X.dtype}. Convert it to float64.")
+    X = _unbroken_csr(X)
+    if X.dtype.kind == "f" and np.isnan(X.data).any():
+        raise ValueError(
+            "Input X contains NaN in a sparse matrix. Missing cells are taken in dense rows "
+            "only: pass X.toarray(), or fill them."
+        )
+    X = check_array(X, accept_sparse="csr", dtype=None, estimator=estimator, input_name="X")
+    if not X.has_canonical_format:  # a cell may be the sum of several entries
+        X = X.copy()
+        X.sum_duplicates()
+    return X if is_long(X) else X.toarray()
+
+
+def _unbroken_csr(X):
+    """Return a sparse ``X`` as CSR, of a dtype that SciPy reckons with; it shares its memory.
+
+    Raises ValueError for indices out of range and pointers that fall: SciPy would read and
+    write beyond the arrays.
+    """
+    kind = X.format
+    try:
+        X = _unbroken(X)
+        return X if kind == "csr" else _unbroken(X.tocsr())
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"X is a broken sparse matrix ({kind}, dtype {X.dtype}): {error}. Build it anew."
+        ) from error
+
+
+def _unbroken(X):
+    if X.format in ("csr", "csc", "bsr"):
+        X = type(X)((_native(X.data), X.indices, X.indptr), shape=X.shape)
+        X.check_format(full_check=True)
+    elif X.format == "coo":
+        X = type(X)((_native(X.data), X.coords), shape=X.shape)
+    return X
+
+
+def _native(data):
+    """Return the entries of a sparse matrix as floats that SciPy reckons with."""
+    is_native = data.dtype in DTYPES or data.dtype.kind != "f"
+    return data if is_native else data.astype(np.float64)
 
 
 def shape_of_samples(X, sample_shape):
@@ -100,7 +185,7 @@ def shape_of_samples(X, sample_shape):
 
     Raises ValueError for a name that is no shape, or another than that of X.
     """
-    given = np.shape(X)[1:] if n_dimensions(X) > 2 else None
+    given = shape_of(X)[1:] if n_dimensions(X) > 2 else None
     if sample_shape is None:
         return given
     is_size = [
@@ -169,7 +254,85 @@ def n_dimensions(X):
     """Return how many dimensions an array, or a list of arrays or of lists, has."""
     if isinstance(X, list | tuple):
         return 1 + max((n_dimensions(x) for x in X[:1]), default=0)
-    return getattr(X, "ndim", len(getattr(X, "shape", ())))
+    shape = attribute(X, "shape")
+    return len(shape) if isinstance(shape, tuple) else 0
+
+
+def shape_of(X):
+    """Return the shape of an array, or of a list of arrays or of lists, all of one shape."""
+    return as_numbers(X, if_ragged=IF_RAGGED).shape if isinstance(X, list | tuple) else X.shape
+
+
+def check_weight(sample_weight, n_samples):
+    """Return the weights (n_samples,) of rows, the largest between 1 and 2.
+
+    A number is the weight of every row, as is None. Weights beside which others are too small
+    for float32 are the only ones that count: the others become 0. Raises scikit-learn's
+    ValueErrors.
+    """
+    weight = 1.0 if sample_weight is None else sample_weight
+    weight = as_numbers(weight, name="sample_weight", dtype=np.float64)
+    if weight.ndim == 0:
+        weight = np.full(n_samples, weight)
+    if weight.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weight.ndim}D array. Expected "
+            f"either a scalar value or a 1D array of length {n_samples}."
+        )
+    if len(weight) != n_samples:
+        raise ValueError(
+            f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}, a weight for "
+            "each row of X."
+        )
+    assert_all_finite(weight, input_name="sample_weight")
+    if (weight < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
+    if not weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return comparable(weight)
+
+
+def comparable(weight):
+    """Return weights (n,) times a power of 2, which is exact; 0 where they are too small."""
+    largest = weight.max()
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(weight, 1 - np.frexp(largest)[1])
+    return np.where(scaled < LEAST_WEIGHT, 0.0, scaled)
+
+
+def check_labels(labels, name, n_samples):
+    """Return ``labels``, one for each row, as an array (n_samples,), None where there are none.
+
+    Raises ValueError, which names them, where some are missing or cannot be compared.
+    """
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} must be 1D, a label for each row of X, got an array of shape "
+            f"{array.shape}."
+        )
+    if len(array) != n_samples:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{[n_samples, len(array)]}, those of X and {name}."
+        )
+    missing = []
+    if array.dtype.kind in "fO":
+        missing = np.flatnonzero([is_missing(label) for label in array.tolist()])
+    if len(missing):
+        raise ValueError(
+            f"{name} holds no label (None or NaN) in {len(missing)} rows, the first one "
+            f"{missing[0]} (counted from 0). Give each row one."
+        )
+    try:
+        np.unique(array)
+    except TypeError as error:
+        raise ValueError(f"{name} must hold labels of one sort: {error}.") from error
+    return array
 
 
 def drop_rows(X, y, groups, weight):
@@ -183,7 +346,8 @@ def drop_rows(X, y, groups, weight):
     if keep.sum() < 2:
         raise ValueError(
             f"Found array with n_samples={keep.sum()} of positive weight and with an observed "
-            "cell, while a minimum of 2 is required by AutoencoderTransformer."
+            "cell, while a minimum of 2 is required by AutoencoderTransformer. Weights below "
+            f"{LEAST_WEIGHT:g} times the largest one count as 0."
         )
     X = X if keep.all() else X[keep]
     if len(empty := np.flatnonzero(survey(X).n_observed == 0)):

@@ -5,12 +5,13 @@ scikit-learn's imputers.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._meta import AroundAutoencoder
 from skae._transformer import AutoencoderTransformer
-from skae._validation import check_rows
+from skae._validation import check_rows, n_dimensions, shape_of
 
 MOST_COMPONENTS = 32
 
@@ -54,7 +55,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     Notes
     -----
     A column without any observed cell in fit is refused, as is an infinite one; a row without
-    any gets the reconstruction of the mean. Sparse matrices are refused.
+    any gets the reconstruction of the mean. Sparse matrices are refused, as all of their cells
+    are observed.
 
     Examples
     --------
@@ -105,6 +107,12 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         TypeError
             For sparse matrices and containers without order.
         """
+        with self._whole_or_not_at_all():
+            self._fit(X, y, params)
+        return self
+
+    def _fit(self, X, y, params):
+        _refuse_sparse(X)
         autoencoder = self._fit_autoencoder(X, y, params)
         rows = np.asarray(check_rows(self, X, reset=True))
         self.autoencoder_ = autoencoder
@@ -114,12 +122,11 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
 
             indicator = MissingIndicator(error_on_new=False).set_output(transform="default")
             self.indicator_ = indicator.fit(rows)
-        return self
 
     def _suited(self, X):
         autoencoder = self._unfitted()
-        if self.autoencoder is None and np.ndim(X) >= 2:
-            n_features = int(np.prod(np.shape(X)[1:]))
+        if self.autoencoder is None and n_dimensions(X) >= 2:
+            n_features = int(np.prod(shape_of(X)[1:]))
             autoencoder.set_params(n_components=default_components(n_features))
         return autoencoder
 
@@ -144,6 +151,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
+        _refuse_sparse(X)
         rows = np.asarray(check_rows(self, X, reset=False))
         filled = self.autoencoder_.impute(X)
         if self.indicator_ is None:
@@ -174,6 +182,15 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _refuse_sparse(X):
+    if issparse(X):
+        raise TypeError(
+            "Sparse data was passed for X, but AutoencoderImputer needs dense data: all cells "
+            "of a sparse matrix are observed, its zeros too, and nothing would be filled. "
+            "Where zeros stand for missing cells, pass an array with NaN in their places."
+        )
 
 
 def default_components(n_features):

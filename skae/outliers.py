@@ -11,9 +11,11 @@ from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skae._columns import has_cells
 from skae._meta import AroundAutoencoder
+from skae._rows import parts_of
 from skae._selection import judged_prefixes
-from skae._validation import Number, check_rows
+from skae._validation import Number, check_rows, check_weight
 from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
@@ -86,7 +88,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     Where ``n_components`` is enough for exact reconstructions, errors are rounding errors
     and labels mean nothing.
 
-    Missing cells count nowhere, as in the autoencoder; sparse matrices are refused.
+    Missing cells count nowhere, as in the autoencoder. Sparse matrices are taken, too.
 
     References
     ----------
@@ -126,7 +128,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Training rows, some outliers among them or none. Missing cells are NaN.
         y : array-like of shape (n_samples,), default=None
             Used only by a ``cv`` splitter of the autoencoder that needs it.
@@ -145,13 +147,18 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             For rows or parameters that the autoencoder refuses; the detector is then what it
             was before.
         TypeError
-            For sparse matrices and containers without order.
+            For containers without order.
         """
+        with self._whole_or_not_at_all():
+            self._fit(X, y, params)
+        return self
+
+    def _fit(self, X, y, params):
         autoencoder = self._fit_autoencoder(X, y, params)
-        X = np.asarray(check_rows(self, X, reset=True))
-        counts = ~np.isnan(X).all(axis=1)
+        X = check_rows(self, X, reset=True)
+        counts = has_cells(X)
         if params.get("sample_weight") is not None:
-            counts &= np.asarray(params["sample_weight"]) > 0
+            counts &= check_weight(params["sample_weight"], len(X)) > 0
         X = X[counts]
         self.autoencoder_ = autoencoder
         self.mean_errors_ = _mean_errors(autoencoder, X)
@@ -160,14 +167,13 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             self.offset_ = float(_growth(autoencoder, X).mean()) * _lower_bound(scores)
         else:
             self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
-        return self
 
     def score_samples(self, X):
         """Return minus each row's reconstruction error over the mean of the training rows.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows. Missing cells are NaN.
 
         Returns
@@ -181,7 +187,12 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
-        return self._scores(np.asarray(check_rows(self, X, reset=False)))
+        return self._scores(check_rows(self, X, reset=False))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _scores(self, X):
         return -(_errors(self.autoencoder_, X) / self.mean_errors_).mean(axis=1)
@@ -191,7 +202,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows. Missing cells are NaN.
 
         Returns
@@ -206,7 +217,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows. Missing cells are NaN.
 
         Returns
@@ -235,15 +246,26 @@ def _rebuilt(autoencoder, X):
 
 def _errors(autoencoder, X):
     """Return the rows' mean losses of observed cells (n_samples, n_prefixes)."""
-    n_observed = np.maximum(1, (~np.isnan(X)).sum(axis=1))
-    losses = (autoencoder._losses(X, back) for back in _rebuilt(autoencoder, X))
-    return np.stack([loss / n_observed for loss in losses], axis=1)
+    return np.concatenate(
+        [
+            np.stack(
+                [_losses(autoencoder, X[part], b) for b in _rebuilt(autoencoder, X[part])], 1
+            )
+            for part in parts_of(X)
+        ]
+    )
+
+
+def _losses(autoencoder, X, back):
+    """Return the rows' mean losses (n_samples,) of observed cells, rebuilt as ``back``."""
+    return autoencoder._losses(X, back) / np.maximum(1, (~np.isnan(X)).sum(axis=1))
 
 
 def _mean_errors(autoencoder, X):
     """Return the training rows' mean errors (n_prefixes,), of which none is mere rounding."""
-    n_observed = np.maximum(1, (~np.isnan(X)).sum(axis=1))
-    total = (autoencoder._losses(X, autoencoder.mean_) / n_observed).mean()
+    mean = autoencoder.mean_
+    losses = [_losses(autoencoder, X[part], mean) for part in parts_of(X)]
+    total = np.concatenate(losses).mean()
     return np.maximum(_errors(autoencoder, X).mean(axis=0), RESOLVED * total or 1.0)
 
 
@@ -255,15 +277,36 @@ def _growth(autoencoder, X):
     """
     explained = autoencoder.explained_variance_ratio_.cumsum()
     kept = judged_prefixes(len(explained), autoencoder.ordered)
-    backs, unexplained = list(_rebuilt(autoencoder, X)), 1.0 - explained[kept - 1]
-    if isinstance(autoencoder._loss, SquaredError):
-        rows, *backs = (autoencoder._scaling.forward(part) for part in (X, *backs))
-        error = np.array([np.nansum(np.square(rows - back)) for back in backs])
-        total = np.nansum(np.square(rows - np.nanmean(rows, axis=0)))
-    else:
-        outs = *backs, autoencoder.mean_
-        *error, total = (autoencoder._losses(X, out).sum() for out in outs)
-    held_out = unexplained * total
+    sums = _squares if isinstance(autoencoder._loss, SquaredError) else _sums
+    *error, total = sums(autoencoder, X)
+    error, held_out = np.array(error), (1.0 - explained[kept - 1]) * total
     is_resolved = np.minimum(error, held_out) > RESOLVED * total
     growth = np.divide(held_out, error, out=np.ones(len(kept)), where=is_resolved)
     return np.maximum(1.0, growth)
+
+
+def _sums(autoencoder, X):
+    """Return the losses (n_prefixes + 1,) of ``X``: from each prefix, and as the mean."""
+    sums = [
+        [autoencoder._losses(X[part], out).sum() for out in outs]
+        for part, outs in _parts(autoencoder, X)
+    ]
+    return np.sum(sums, axis=0)
+
+
+def _squares(autoencoder, X):
+    """Return what ``_sums`` does, as squares in scaled units, and around the mean of ``X``."""
+    forward, sums = autoencoder._scaling.forward, []
+    scaled = (forward(X[part]) for part in parts_of(X))
+    total = np.sum([[np.nansum(r, axis=0), (~np.isnan(r)).sum(axis=0)] for r in scaled], axis=0)
+    mean = total[0] / np.maximum(1, total[1])
+    for part, (*backs, _) in _parts(autoencoder, X):
+        rows, outs = forward(X[part]), [*map(forward, backs), mean]
+        sums.append([np.nansum(np.square(rows - out)) for out in outs])
+    return np.sum(sums, axis=0)
+
+
+def _parts(autoencoder, X):
+    """Yield slices of rows with what they are rebuilt as: from each prefix, and as the mean."""
+    for part in parts_of(X):
+        yield part, (*_rebuilt(autoencoder, X[part]), autoencoder.mean_)

@@ -1,6 +1,7 @@
 """Inputs that are refused, and in which words; inputs that must work."""
 
 import copy
+import datetime
 import re
 import warnings
 
@@ -8,19 +9,25 @@ import numpy as np
 import optax
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
-from numpy.testing import assert_array_equal
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GroupKFold, KFold, PredefinedSplit, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skae import AutoencoderImputer, AutoencoderOutlierDetector
 from skae.architectures import Dense
 
 # Whatever is not expected fails the test, NumPy's RuntimeWarnings above all.
 pytestmark = pytest.mark.filterwarnings("error")
 
 NAMES = ["a", "b", "c", "d"]
-METHODS = ["fit", "transform", "inverse_transform", "score", "score_samples"]
+METHODS = ["fit", "partial_fit", "transform", "inverse_transform", "impute"]
+METHODS += ["score", "score_samples"]
+DAY = datetime.date(2020, 1, 1)
 
 
 def put(value, dtype=None, where=(0, 0)):
@@ -37,6 +44,10 @@ def put(value, dtype=None, where=(0, 0)):
 def frame(A, **columns):
     names = [f"c{i}" for i in range(A.shape[1])]
     return pd.DataFrame(A, columns=names).assign(**columns)
+
+
+def arrow(A, **columns):
+    return pa.Table.from_pandas(frame(A, **columns))
 
 
 def structured(A):
@@ -64,7 +75,17 @@ BAD = {
     "None": (lambda A: None, ValueError, "Expected 2D array, got scalar array"),
     "pandas Series": (lambda A: pd.Series(A[:, 0]), ValueError, "2"),
     "polars Series": (lambda A: pl.Series(A[:, 0]), ValueError, "Expected 2"),
-    "ragged": (lambda A: [[1.0, 2.0], [1.0]], ValueError, "inhomogeneous"),
+    "ragged": (lambda A: [[1.0, 2.0], [1.0]], ValueError, "Input X is ragged"),
+    "ragged images": (
+        lambda A: [np.ones((3, 4)), np.ones((2, 4)), np.ones((3, 4))],
+        ValueError,
+        "Input X is ragged",
+    ),
+    "arrays for cells": (
+        lambda A: pl.DataFrame({"a": A.tolist()}),
+        ValueError,
+        "Input X is ragged, or has arrays for cells",
+    ),
     "words": (lambda A: A.astype(str).astype(object) + "m", ValueError, "strings"),
     "numbers in strings": (lambda A: A.astype(str), ValueError, "strings"),
     "numbers in object strings": (
@@ -76,8 +97,8 @@ BAD = {
     "string column": (
         lambda A: frame(A, c0="word"),
         ValueError,
-        "in the columns ['c0']), not numbers. Convert what spells numbers, and encode the rest, "
-        "for example with OneHotEncoder, or pass the table to TableAutoencoder",
+        "in the columns ['c0']), not numbers. Convert what spells numbers, and encode the "
+        "rest, for example with OneHotEncoder, or pass the table to TableAutoencoder",
     ),
     "category": (
         lambda A: frame(A, c0=pd.Categorical(["u"] * len(A))),
@@ -101,6 +122,31 @@ BAD = {
         ValueError,
         "holds times",
     ),
+    "datetime64 among objects": (put(np.datetime64("2020"), object), ValueError, "holds times"),
+    "date among objects": (put(DAY, object), ValueError, "holds times"),
+    "date in a column of objects": (
+        lambda A: frame(A, c0=pd.Series([DAY] * len(A), dtype=object)),
+        ValueError,
+        "Input X['c0'] holds times",
+    ),
+    "Period column": (
+        lambda A: frame(A, c0=pd.Period("2020", "M")),
+        ValueError,
+        "holds times (dtype period[M] in the columns ['c0'])",
+    ),
+    "Arrow date": (lambda A: arrow(A, c0=DAY), ValueError, "date32[day] in the columns ['c0']"),
+    "Arrow text": (lambda A: arrow(A, c0="7"), ValueError, "strings"),
+    "Arrow category": (lambda A: arrow(A, c0=pd.Categorical(["7"] * len(A))), ValueError, "c0"),
+    "polars text": (lambda A: pl.from_pandas(frame(A, c0="7")), ValueError, "['c0']"),
+    "nullable beside category": (
+        lambda A: frame(A.astype(int), c0=pd.Categorical(["7"] * len(A))).astype(
+            {"c1": "Int64"}
+        ),
+        ValueError,
+        "categories (dtype category in the columns ['c0'])",
+    ),
+    "LazyFrame": (lambda A: pl.from_pandas(frame(A)).lazy(), TypeError, "Pass X.collect()"),
+    "complex among objects": (put(1j, object), ValueError, "Complex data not supported"),
     "dict": (lambda A: {"a": A[:, 0]}, TypeError, "got dict"),
     "set": (lambda A: {1.0, 2.0}, TypeError, "got set"),
     "generator": (lambda A: (row for row in A), TypeError, "got generator"),
@@ -114,6 +160,7 @@ MISSING = {
     "NaN": put(np.nan),
     "row of NaN": put(np.nan, where=0),
     "None among cells": put(None, object),
+    "pandas NA among cells": put(pd.NA, object),
     "pandas NA": lambda A: frame(A).astype("Float64").mask(A.max() <= A),
     "polars null": lambda A: pl.DataFrame([[None, 1.0]] * A.shape[1], schema=["a", "b"]),
     "masked": lambda A: np.ma.masked_array(A, mask=np.arange(A.size).reshape(A.shape) == 3),
@@ -148,6 +195,8 @@ def named(quick, X):
 def unchanged(value, before):
     if isinstance(value, pd.DataFrame):
         pd.testing.assert_frame_equal(value, before)
+    elif isinstance(value, np.ndarray) and value.dtype == object:  # pd.NA is not itself
+        unchanged(pd.DataFrame(value), pd.DataFrame(before))
     elif isinstance(value, np.ndarray):
         assert_array_equal(value, before)
 
@@ -157,14 +206,15 @@ def refused(estimator, method, bad, error, words):
     known = np.eye(4)
     if hasattr(estimator, "feature_names_in_"):
         known = pd.DataFrame(known, columns=NAMES)
-    codes, state = estimator.transform(known), dict(vars(estimator))
+    look = getattr(estimator, "transform", None) or estimator.score_samples
+    codes, state = look(known), dict(vars(estimator))
     before = copy.deepcopy(bad) if isinstance(bad, pd.DataFrame | np.ndarray) else None
     with pytest.raises(error, match=re.escape(words)):
         getattr(estimator, method)(bad)
     unchanged(bad, before)
     assert vars(estimator).keys() == state.keys()
     assert all(vars(estimator)[name] is value for name, value in state.items())
-    assert_array_equal(estimator.transform(known), codes)
+    assert_array_equal(look(known), codes)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -178,6 +228,48 @@ def test_refused(fitted, named, X, case, method):
         warnings.filterwarnings("ignore", "X has feature names")  # it is due
         warnings.filterwarnings("ignore", "the matrix subclass is not")
         refused(estimator, method, spoil(good), error, words)
+
+
+@pytest.fixture(scope="module")
+def around(quick, X):
+    """The thin estimators around it, fitted, with their methods that take rows."""
+    detector = AutoencoderOutlierDetector(quick(max_iter=1)).fit(X)
+    imputer = AutoencoderImputer(quick(max_iter=1)).fit(X)
+    imputer.set_params(autoencoder=None)  # what is not fitted is asked about X first
+    methods = ["fit", "score_samples", "decision_function", "predict"]
+    return [(detector, methods), (imputer, ["fit", "transform"])]
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_refused_by_what_is_around_it(around, X, case):
+    spoil, error, words = BAD[case]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X has feature names")
+        warnings.filterwarnings("ignore", "the matrix subclass is not")
+        for estimator, methods in around:
+            for method in methods:
+                refused(estimator, method, spoil(X[:20]), error, words)
+
+
+def test_samples_of_different_shapes_name_what_makes_them_alike(quick):
+    for ragged in ([np.ones((3, 4)), np.ones((2, 4))], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ValueError, match="by ImageResizer and SeriesPadder"):
+            quick().fit(ragged)
+
+
+@pytest.mark.parametrize("case", ["None among cells", "pandas NA among cells", "masked"])
+@pytest.mark.parametrize("in_frame", [False, True])
+def test_missing_cells_of_objects_are_nan(quick, X, case, in_frame):
+    gappy = MISSING[case](X[:60])
+    place = (0, 3) if case == "masked" else (0, 0)
+    plain = put(np.nan, where=place)(X[:60])
+    expected = quick().fit(plain)
+    if in_frame:
+        gappy = pd.DataFrame(np.ma.filled(gappy.astype(object), pd.NA), columns=NAMES)
+        assert set(gappy.dtypes) == {np.dtype(object)}
+    found = quick().fit(gappy)
+    assert_array_equal(found.mean_, expected.mean_)
+    assert_array_equal(np.asarray(found.impute(gappy)), expected.impute(plain))
 
 
 @pytest.mark.parametrize("case", MISSING)
@@ -211,17 +303,65 @@ WEIGHTS = {
     "NaN": (lambda n: np.full(n, np.nan), "contains NaN"),
     "wrong length": (lambda n: np.ones(n + 1), "sample_weight.shape"),
     "2-D": (lambda n: np.ones((n, 2)), "Sample weights must be 1D"),
-    "words": (lambda n: ["w"] * n, "could not convert string"),
+    "words": (lambda n: ["w"] * n, "Input sample_weight holds strings"),
+    "infinity": (lambda n: np.full(n, np.inf), "sample_weight contains infinity"),
+    "infinite number": (lambda n: np.inf, "sample_weight contains infinity"),
+    "number that is NaN": (lambda n: np.nan, "sample_weight contains NaN"),
+    "negative number": (lambda n: -1.0, "Negative values"),
+    "number 0": (lambda n: 0, "at least one non-zero number"),
+    "too large": (lambda n: 10**400, "sample_weight contains a value too large"),
+    "times": (lambda n: np.full(n, 3).astype("m8[s]"), "sample_weight holds times"),
+    "missing": (lambda n: [None] * n, "sample_weight contains NaN"),
+    "complex": (lambda n: np.full(n, 1j), "Complex data not supported"),
 }
+OF_FIT = ["one row"]  # one row can be scored
 
 
+@pytest.mark.parametrize("method", ["fit", "score"])
 @pytest.mark.parametrize("case", WEIGHTS)
-def test_bad_weights(fitted, X, case):
+def test_bad_weights(fitted, X, case, method):
+    if method == "score" and case in OF_FIT:
+        pytest.skip("one row can be scored")
     make, words = WEIGHTS[case]
     estimator, codes = copy.deepcopy(fitted), fitted.transform(X)
     with pytest.raises(ValueError, match=words):
-        estimator.fit(X, sample_weight=make(len(X)))
+        getattr(estimator, method)(X, sample_weight=make(len(X)))
     assert_array_equal(estimator.transform(X), codes)
+
+
+@pytest.mark.parametrize("unit", [1e308, 1e-320, 2.0**-900, 7])
+def test_only_the_ratios_of_weights_count(quick, fitted, X, unit):
+    """Sums of them may overflow, or be nothing."""
+    found = quick().fit(X, sample_weight=np.full(len(X), unit))
+    assert_array_equal(found.transform(X), fitted.transform(X))
+    assert found.score(X, sample_weight=unit) == pytest.approx(fitted.score(X), rel=1e-12)
+
+
+def test_weights_of_very_different_size(quick, X):
+    """What float32 cannot hold beside the largest counts as 0; far from that, all count."""
+    heavy = np.where(np.arange(len(X)) % 2, 1e80, 1.0)
+    found, expected = quick().fit(X, sample_weight=heavy), quick().fit(X[1::2])
+    assert_allclose(found.transform(X), expected.transform(X), rtol=1e-6)
+    assert found.score(X, sample_weight=heavy) == pytest.approx(expected.score(X[1::2]))
+    detector = AutoencoderOutlierDetector(quick()).fit(X, sample_weight=heavy)
+    expected = AutoencoderOutlierDetector(quick()).fit(X[1::2])
+    assert detector.offset_ == pytest.approx(expected.offset_)
+    one = np.where(np.arange(len(X)) == 7, 1e80, 1.0)
+    with pytest.raises(ValueError, match=r"n_samples=1 of positive weight.*1e-30 times"):
+        quick().fit(X, sample_weight=one)
+    one[7] = 1e20
+    back = found.fit(X, sample_weight=one).inverse_transform(found.transform(X))
+    assert np.abs(back - X).max() < 1.0 and np.abs(back - X)[7].max() < 1e-6
+
+
+def test_bad_weights_of_classes(quick, X):
+    y = np.arange(len(X)) % 2
+    for bad, words in ((10**400, "too large"), ("many", "class_weight holds strings")):
+        with pytest.raises(ValueError, match=words):
+            quick(class_weight={0: bad, 1: 1.0}).fit(X, y)
+    found = quick(class_weight={0: 1e200, 1: 2e200}).fit(X, y, sample_weight=1e200)
+    expected = quick(class_weight={0: 1.0, 1: 2.0}).fit(X, y)
+    assert_allclose(found.transform(X), expected.transform(X), rtol=1e-6)
 
 
 def test_classes_in_a_column(quick, X):
@@ -231,10 +371,77 @@ def test_classes_in_a_column(quick, X):
         assert_array_equal(column, quick(class_weight=class_weight).fit(X, y).transform(X))
 
 
-@pytest.mark.parametrize("rows", [[0, 10_000], [0.5], np.ones(3, bool)], ids=str)
+@pytest.mark.parametrize(
+    "rows", [[0, 10_000], [0.5], np.ones(3, bool), None, 3, {}, np.eye(3, dtype=int)], ids=str
+)
 def test_splits_of_other_rows(quick, X, rows):
     with pytest.raises(ValueError, match="Split 0 of cv must hold the numbers of some"):
         quick(cv=[(rows, np.arange(5))]).fit(X)
+
+
+@pytest.mark.parametrize(
+    "splits", [[1, 2], [([0], [1], [2])], [([0],)], ["ab"], [{0: 1, 1: 2}], [None]], ids=str
+)
+def test_splits_that_are_no_pairs(quick, X, splits):
+    with pytest.raises(ValueError, match=r"Split 0 of cv must be a pair \(train, held out\)"):
+        quick(cv=splits).fit(X)
+
+
+class Given:
+    """A splitter that returns what it was given."""
+
+    def __init__(self, splits):
+        self.splits = splits
+
+    def __repr__(self):
+        return "Given()"
+
+    def split(self, X, y=None, groups=None):
+        return self.splits
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 1
+
+
+@pytest.mark.parametrize(
+    "cv, words",
+    [
+        (StratifiedKFold(3), r"cv=StratifiedKFold.*the 150 rows: .*pass y to fit\."),
+        (GroupKFold(3), r"cv=GroupKFold.*: The 'groups' parameter.* Pass groups to fit\."),
+        (KFold(200), r"cv=KFold.*n_splits=200 greater than the number of samples: [^.]*\.$"),
+        (200, r"cv=200 could not split .*n_splits=200 greater"),
+        (Given(None), r"cv=Given\(\) could not split .*returned None, not pairs"),
+        (Given([3]), r"Split 0 of cv must be a pair .* got 3\."),
+        ([], "cv holds no split"),
+        (PredefinedSplit([-1] * 150), "cv holds no split"),
+    ],
+    ids=str,
+)
+def test_splitters_that_cannot_split(quick, X, cv, words):
+    with pytest.raises(ValueError, match=words):
+        quick(cv=cv).fit(X)
+
+
+LABELS = {
+    "None": (lambda n: [None, *range(n - 1)], r"holds no label \(None or NaN\) in 1 rows"),
+    "NaN": (lambda n: np.r_[np.arange(n - 1.0), np.nan], f"the first one {149}"),
+    "pandas NA": (lambda n: pd.Series([1, None] * (n // 2), dtype="Int64"), "in 75 rows"),
+    "2-D": (lambda n: np.ones((n, 2)), r"must be 1D.* shape \(150, 2\)"),
+    "a number": (lambda n: 3, r"must be 1D.* shape \(\)"),
+    "a set": (lambda n: {1, 2}, r"must be 1D.* shape \(\)"),
+    "of two sorts": (lambda n: np.array([1, "a"] * (n // 2), object), "labels of one sort"),
+    "too few": (lambda n: np.ones(n - 1), r"inconsistent numbers of samples: \[150, 149\]"),
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+@pytest.mark.parametrize("name", ["groups", "y"])
+def test_bad_labels(quick, X, case, name):
+    make, words = LABELS[case]
+    estimator = quick() if name == "groups" else quick(class_weight="balanced")
+    with pytest.raises(ValueError, match=words) as caught:
+        estimator.fit(X, **{name: make(len(X))})
+    assert name in str(caught.value)
 
 
 def test_a_splitter_that_leaves_nothing_to_train_on(quick, X):
@@ -291,6 +498,12 @@ def test_other_columns_are_refused(named, X, case, method):
         ValueError,
         "The feature names should match those that were passed during fit",
     )
+
+
+@pytest.mark.parametrize("n_samples", [10**12, 10**15])
+def test_more_samples_than_memory_holds(fitted, n_samples):
+    with pytest.raises(MemoryError, match=rf"for {n_samples} rows.* Draw fewer at a time"):
+        fitted.sample(n_samples)
 
 
 @pytest.mark.parametrize("method", ["transform", "score", "score_samples"])
@@ -464,6 +677,23 @@ def memory_mapped(A, folder):
     return np.load(folder / "rows.npy", mmap_mode="r")
 
 
+class Tensor:
+    """An array of another library: NumPy reads it, and knows nothing of its dtype."""
+
+    def __init__(self, A):
+        self._A, self.shape, self.ndim, self.dtype = A, A.shape, A.ndim, "torch.float64"
+        self.device = "cpu"
+
+    def __len__(self):
+        return len(self._A)
+
+    def copy(self):
+        return Tensor(self._A.copy())
+
+    def __array__(self, dtype=None, copy=None):
+        return self._A.astype(dtype or self._A.dtype)
+
+
 SAME_NUMBERS = {
     "list": lambda A, folder: A.tolist(),
     "tuples": lambda A, folder: [tuple(row) for row in A],
@@ -477,7 +707,12 @@ SAME_NUMBERS = {
     "mask of nothing": lambda A, folder: np.ma.masked_array(A),
     "pandas": lambda A, folder: pd.DataFrame(A, columns=NAMES),
     "pandas Float64": lambda A, folder: pd.DataFrame(A, columns=NAMES).astype("Float64"),
+    "pandas of Arrow": lambda A, folder: frame(A).astype("double[pyarrow]"),
+    "pandas objects": lambda A, folder: frame(A).astype(object),
+    "pandas nullable and others": lambda A, folder: frame(A).astype({"c1": "Float64"}),
     "polars": lambda A, folder: pl.DataFrame(A, schema=NAMES),
+    "Arrow": lambda A, folder: arrow(A),
+    "tensor": lambda A, folder: Tensor(A),
 }
 
 
@@ -485,6 +720,20 @@ SAME_NUMBERS = {
 def test_container_does_not_matter(quick, fitted, X, tmp_path, case):
     data = SAME_NUMBERS[case](X, tmp_path)
     assert_array_equal(assert_works(quick(), data), fitted.transform(X))
+
+
+def test_tensors_where_arrays_may_come_from_anywhere(quick, fitted, X):
+    """scikit-learn then hands tensors on to their own library; here they are converted."""
+    y = np.arange(len(X)) % 3
+    expected = quick(class_weight="balanced").fit(X, y, sample_weight=X[:, 0], groups=y)
+    given = {"sample_weight": Tensor(X[:, 0]), "groups": Tensor(y)}
+    with sklearn.config_context(array_api_dispatch=True):
+        found = quick(class_weight="balanced").fit(Tensor(X), Tensor(y), **given)
+        Z = found.transform(Tensor(X))
+        assert type(Z) is np.ndarray
+        assert_array_equal(found.inverse_transform(Tensor(Z)), found.inverse_transform(Z))
+        assert found.score(Tensor(X)) == expected.score(X)
+    assert_array_equal(Z, expected.transform(X))
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.uint8, np.float16])

@@ -1,7 +1,11 @@
 """Rows that are read block by block: from arrays, files, sparse matrices, all the same."""
 
+import copy
+import re
+
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -56,6 +60,30 @@ class Sliced:
         raise AssertionError("read as a whole")
 
 
+class BackedSparse:
+    """Sparse rows in a file as AnnData has them: a shape, a dtype, slices that are CSR."""
+
+    def __init__(self, array):
+        self._rows = sparse.csr_matrix(array)
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, rows):
+        return self._rows[rows]
+
+
+class Changing:
+    """Sliced rows that are others from the ``n_reads``-th read on."""
+
+    def __init__(self, array, change, n_reads):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.change, self.n_reads = change, n_reads
+
+    def __getitem__(self, rows):
+        self.n_reads -= 1
+        found = self.array[rows].copy()
+        return found if self.n_reads > 0 else self.change(found)
+
+
 def held(kind, array, folder):
     """Return the ``array`` in a container of a kind."""
     if kind == "memmap":
@@ -65,10 +93,11 @@ def held(kind, array, folder):
         h5py = pytest.importorskip("h5py", reason="an extra of the tests")
         file = h5py.File(folder / "rows.h5", "w")
         return file.create_dataset("rows", data=array)
-    return {"array": np.asarray, "sliced": Sliced, "csr": sparse.csr_array}[kind](array)
+    kinds = {"array": np.asarray, "sliced": Sliced, "backed": BackedSparse}
+    return {**kinds, "csr": sparse.csr_array}[kind](array)
 
 
-KINDS = ["array", "memmap", "sliced", "hdf5", "csr"]
+KINDS = ["array", "memmap", "sliced", "backed", "hdf5", "csr"]
 
 
 class TestLongRows:
@@ -315,16 +344,134 @@ class TestFits:
         assert imputer.transform(X).shape == (600, 65)
         detector = AutoencoderOutlierDetector(quick(max_iter=1)).fit(DIGITS)
         assert detector.score_samples(DIGITS).shape == (600,)
-        for method in (imputer.transform, detector.score_samples):
-            with pytest.raises(TypeError, match="Sparse data was passed"):
+        for method in (imputer.transform, imputer.fit):
+            with pytest.raises(TypeError, match=r"Sparse data was passed.*all cells.*observed"):
                 method(sparse.csr_array(DIGITS))
+        assert imputer.transform(X).shape == (600, 65)
 
-    def test_samples_of_more_dimensions(self, quick, little_memory):
-        images = Sliced(DIGITS.reshape(-1, 8, 8))
-        found = quick().fit(images)
-        expected = quick().fit(DIGITS.reshape(-1, 8, 8))
-        assert found.sample_shape_ == (8, 8)
-        assert_array_equal(found.transform(images), expected.transform(DIGITS))
+    @pytest.mark.parametrize("contamination", ["auto", 0.1])
+    @pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+    def test_the_detector_takes_sparse_rows(self, quick, contamination, loss, monkeypatch):
+        """As the autoencoder does, and never all of them at once."""
+        given = {"contamination": contamination, "random_state": 0}
+        detector = AutoencoderOutlierDetector(quick(loss=loss, max_iter=1), **given)
+        rows, X = sparse.csr_array(DIGITS), DIGITS
+        expected = copy.deepcopy(detector).fit(X)
+        for fitted in (detector.fit(rows), copy.deepcopy(detector).fit(rows.tocoo())):
+            assert_array_equal(fitted.score_samples(rows), expected.score_samples(X))
+            assert fitted.offset_ == expected.offset_
+        monkeypatch.setattr(_long, "LEAST_NUMBERS", 20_000)
+        monkeypatch.setattr(_rows, "BLOCK_NUMBERS", 10_000)
+        assert_allclose(expected.score_samples(rows), expected.score_samples(X), rtol=1e-5)
+        assert_allclose(detector.fit(rows).offset_, expected.offset_, rtol=0.02)
+        monkeypatch.delattr(LongRows, "__array__")
+        scores = detector.score_samples(rows)
+        assert_array_equal(detector.predict(rows), np.where(scores < detector.offset_, -1, 1))
+
+    @pytest.mark.parametrize("shape", [(64,), (8, 8), (4, 4, 4)], ids=str)
+    @pytest.mark.parametrize("least", [2_000, 2**22])
+    def test_files_of_any_size_and_number_of_dimensions(
+        self, quick, shape, least, tmp_path, monkeypatch
+    ):
+        """A file is no array: of few rows, too, and for every method."""
+        X = DIGITS[:100].reshape(-1, *shape)
+        expected = quick().fit(X)
+        file = held("hdf5", X, tmp_path)
+        monkeypatch.setattr(_long, "LEAST_NUMBERS", least)
+        found = quick().fit(file)
+        for method in ("transform", "impute", "score", "score_samples"):
+            expected_of = getattr(expected, method)(X)
+            assert_allclose(getattr(found, method)(file), expected_of, rtol=1e-5, atol=1e-4)
+        assert quick().partial_fit(file).sample_shape_ == shape
+        imputer = AutoencoderImputer(quick(max_iter=1)).fit(file)
+        assert imputer.transform(file).shape == X.shape
+        detector = AutoencoderOutlierDetector(quick(max_iter=1)).fit(file)
+        assert detector.predict(file).shape == (100,)
+        if len(shape) > 1:
+            other = DIGITS[:100].reshape(-1, 2, 32)
+            for method in (found.transform, imputer.transform, detector.predict):
+                with pytest.raises(
+                    ValueError, match=re.escape("X has samples of shape (2, 32)")
+                ):
+                    method(other)
+
+    @pytest.mark.parametrize("least", [2_000, 2**22])
+    def test_backed_sparse_rows_are_as_their_array(self, quick, least, monkeypatch):
+        monkeypatch.setattr(_long, "LEAST_NUMBERS", least)
+        expected, rows = quick().fit(DIGITS), BackedSparse(DIGITS)
+        found = quick().fit(rows)
+        assert_array_equal(found.transform(rows), expected.transform(DIGITS))
+        assert found.score(rows) == expected.score(DIGITS)
+
+    @pytest.mark.parametrize(
+        "change, words",
+        [
+            (lambda rows: rows * np.inf, "cells became"),
+            (lambda rows: rows * np.nan, "cells became NaN"),
+            (lambda rows: np.where(rows == 16, np.inf, rows), "cells became infinite"),
+            (lambda rows: rows[:-1], r"rows of shape \(\d+, 64\) became \(\d+, 64\)"),
+            (lambda rows: rows[:, :-1], r"became \(\d+, 63\)"),
+            (lambda rows: np.pad(rows, ((0, 0), (0, 1))), r"became \(\d+, 65\)"),
+        ],
+        ids=["inf and NaN", "NaN", "inf", "shorter", "narrower", "wider"],
+    )
+    @pytest.mark.parametrize("n_reads", [41, 50, 90, 130])
+    def test_a_file_that_changes_while_it_is_read(
+        self, quick, change, words, n_reads, little_memory
+    ):
+        """The first 40 reads are the check, the next ones the fit: nothing is lost."""
+        fitted = quick().fit(DIGITS)
+        before, codes = copy.copy(vars(fitted)), fitted.transform(DIGITS)
+        with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=words) as caught:
+            fitted.fit(Changing(DIGITS, change, n_reads))
+        assert "test_long Changing" in str(caught.value)
+        assert vars(fitted) == before
+        assert_array_equal(fitted.transform(DIGITS), codes)
+
+    @pytest.mark.parametrize("estimator", [AutoencoderImputer, AutoencoderOutlierDetector])
+    @pytest.mark.parametrize("n_reads", [1, 41, -1])
+    def test_estimators_around_it_lose_nothing(self, quick, estimator, n_reads, some_memory):
+        frame = pd.DataFrame(DIGITS[:, :30]).rename(columns=str)
+        fitted, counted = estimator(quick(max_iter=1)).fit(frame), Changing(DIGITS, None, 10**9)
+        estimator(quick(max_iter=1)).fit(counted)
+        n_reads = n_reads if n_reads > 0 else 10**9 - counted.n_reads  # the last one
+        before = copy.copy(vars(fitted))
+        with pytest.raises(ValueError, match="became"):
+            fitted.fit(Changing(DIGITS, lambda rows: rows[:-1], n_reads))
+        assert vars(fitted) == before
+
+    def test_a_file_that_is_closed(self, quick, tmp_path, little_memory):
+        file = held("hdf5", DIGITS, tmp_path)
+        fitted, rows = quick(max_iter=1).fit(file), LongRows(file)
+        file.file.close()
+        with pytest.raises(
+            ValueError, match=r"could not be read from h5py Dataset in .*rows\.h5"
+        ):
+            rows[:10]
+        with pytest.raises(ValueError, match=r"X cannot be read .*h5py Dataset.* closed"):
+            fitted.transform(file)
+
+    @pytest.mark.parametrize("least", [10, 2**22])
+    @pytest.mark.parametrize(
+        "cells, words",
+        [
+            (["1", "2"], "strings, bytes"),
+            ([1j, 2j], "Complex data not supported"),
+            (np.zeros(2, "f8,i4"), "Structured arrays"),
+        ],
+        ids=["text", "complex", "structured"],
+    )
+    def test_datasets_of_no_numbers(self, quick, cells, words, least, tmp_path, monkeypatch):
+        monkeypatch.setattr(_long, "LEAST_NUMBERS", least)
+        h5py = pytest.importorskip("h5py", reason="an extra of the tests")
+        with h5py.File(tmp_path / "cells.h5", "w") as file:
+            file["X"] = [cells] * 10 if isinstance(cells, list) else np.tile(cells, (10, 1))
+            with pytest.raises((ValueError, TypeError), match=words):
+                quick().fit(file["X"])
+            with pytest.raises(TypeError, match="got File"):
+                quick().fit(file)
+            with pytest.raises(TypeError, match=r"Input X \(Dataset\) cannot be read"):
+                quick().fit(file.create_dataset("empty", dtype="f8"))
 
     @pytest.mark.parametrize("bad", [np.inf, 1e300])
     def test_cells_beyond_float32(self, quick, bad, little_memory):
@@ -364,10 +511,99 @@ class TestFits:
         with pytest.raises(ValueError, match="Complex data not supported"):
             quick().fit(X.astype(complex))
         X.data[3] = np.nan
-        with pytest.raises(ValueError, match="Input X contains NaN"):
+        with pytest.raises(ValueError, match=r"Input X contains NaN in a sparse .*dense rows"):
             quick().fit(X)
         with pytest.raises(TypeError, match="Sparse data was passed"):
             fitted.inverse_transform(X)
+
+
+class TestSparse:
+    """What SciPy lets through, small and large."""
+
+    @pytest.fixture(autouse=True, params=[2_000, 2**22])
+    def least(self, request, monkeypatch):
+        monkeypatch.setattr(_long, "LEAST_NUMBERS", request.param)
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.int8, bool, ">f8"])
+    def test_dtypes(self, quick, dtype):
+        cells = (DIGITS[:100] > 8).astype(float)
+        X = sparse.csr_array(cells)
+        X.data = X.data.astype(dtype)
+        expected = quick().fit(sparse.csr_array(cells))
+        found = quick().fit(X)
+        assert X.data.dtype == dtype
+        assert_array_equal(found.transform(X), expected.transform(cells))
+        assert_array_equal(found.mean_, expected.mean_)
+
+    @pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "coo", "lil", "dok", "dia"])
+    def test_formats(self, quick, kind):
+        expected = quick().fit(sparse.csr_array(DIGITS[:100])).mean_
+        for container in (sparse.csr_array(DIGITS[:100]), sparse.csr_matrix(DIGITS[:100])):
+            assert_array_equal(quick().fit(container.asformat(kind)).mean_, expected)
+
+    BROKEN = {
+        "index too large": ("csr", "indices", 0, 64),
+        "index below 0": ("csr", "indices", 0, -1),
+        "pointers that fall": ("csr", "indptr", 3, 0),
+        "pointers beyond": ("csr", "indptr", -1, 10**6),
+        "row too large": ("csc", "indices", 0, 100),
+        "block too far": ("bsr", "indices", 0, 64),
+        "coordinate too large": ("coo", "row", 0, 100),
+    }
+
+    @pytest.mark.parametrize("method", ["fit", "transform", "score"])
+    @pytest.mark.parametrize("case", BROKEN)
+    def test_broken_indices(self, quick, case, method):
+        kind, name, place, value = self.BROKEN[case]
+        X = sparse.csr_matrix(DIGITS[:100]).asformat(kind)
+        if kind == "bsr":
+            X = sparse.bsr_matrix(DIGITS[:100], blocksize=(1, 1))
+        getattr(X, name)[place] = value
+        fitted = quick(max_iter=1).fit(DIGITS)
+        with pytest.raises(ValueError, match=rf"X is a broken sparse matrix \({kind}"):
+            getattr(fitted, method)(X)
+
+    @pytest.mark.parametrize("method", ["fit", "partial_fit", "transform", "score"])
+    def test_missing_cells(self, quick, method):
+        X = sparse.csr_array(DIGITS[:100])
+        X.data[3] = np.nan
+        fitted = quick(max_iter=1).fit(DIGITS)
+        with pytest.raises(ValueError, match=r"Input X contains NaN in a sparse .*dense rows"):
+            getattr(fitted, method)(X)
+
+    def test_too_many_columns_and_dimensions(self, quick):
+        for kind in (sparse.csr_array, sparse.coo_array):
+            with pytest.raises(ValueError, match="1000000000 columns, and at most"):
+                quick().fit(kind((10, 10**9)))
+        with pytest.raises(ValueError, match=r"Expected 2D input.*\(100, 8, 8\)"):
+            quick().fit(sparse.coo_array(DIGITS[:100].reshape(-1, 8, 8)))
+
+    def test_sparse_columns_of_a_frame(self, quick):
+        X = sparse.csr_array(DIGITS[:100])
+        names = [f"p{i}" for i in range(64)]
+        frame = pd.DataFrame.sparse.from_spmatrix(X, columns=names)
+        found, expected = quick().fit(frame), quick().fit(X)
+        for method in ("transform", "impute", "score", "score_samples"):
+            assert_array_equal(getattr(found, method)(frame), getattr(expected, method)(X))
+        assert found.feature_names_in_.tolist() == names
+        assert quick().partial_fit(frame).n_features_in_ == 64
+        with pytest.raises(ValueError, match="feature names should match"):
+            found.transform(frame[names[::-1]])
+        for around in (AutoencoderImputer, AutoencoderOutlierDetector):
+            inner = around(quick(max_iter=1)).fit(frame).autoencoder_
+            assert_array_equal(inner.feature_names_in_, names)
+
+    def test_sparse_columns_with_others_or_with_missing_cells(self, quick):
+        dummies = pd.get_dummies(pd.Series(list("abca") * 100), sparse=True)
+        table = dummies.assign(z=np.arange(400.0))
+        dense = table.astype(float)
+        assert_array_equal(
+            quick().fit(table).transform(table), quick().fit(dense).transform(dense)
+        )
+        gappy = pd.DataFrame(DIGITS[:100], columns=[f"p{i}" for i in range(64)])
+        gappy.iloc[::9, 5] = np.nan
+        few = gappy.astype(pd.SparseDtype(float, np.nan))
+        assert_array_equal(quick().fit(few).mean_, quick().fit(gappy.to_numpy()).mean_)
 
 
 class TestWideRows:
