@@ -109,8 +109,8 @@ class Samples:
     def __getitem__(self, key):
         if isinstance(key, str):
             return self._parts[key]
-        rows = key[0] if isinstance(key, tuple) else key  # scikit-learn asks for [rows, ...]
-        rows = rows if isinstance(rows, slice) else np.atleast_1d(rows)
+        key = key[0] if isinstance(key, tuple) else key  # scikit-learn asks for [rows, ...]
+        rows = np.atleast_1d(np.arange(len(self))[key])
         return Samples({name: _safe_indexing(part, rows) for name, part in self.items()})
 
     def __contains__(self, name):

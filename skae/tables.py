@@ -371,7 +371,9 @@ def _objects(X):
     """Return what is no table as an array in which a missing cell is NaN or None."""
     refuse_containers(X, "X")
     if not isinstance(X, list | tuple):
-        return _filled(X) if np.ma.is_masked(X) else X
+        X = _filled(X) if np.ma.is_masked(X) else X
+        kind = getattr(getattr(X, "dtype", None), "kind", None)
+        return X.astype(object) if kind == "T" else X  # NumPy's StringDType is new
     X = [_filled(row).tolist() if isinstance(row, np.ma.MaskedArray) else row for row in X]
     array = np.array(X, dtype=object)
     if array.ndim < 2 and any(np.ndim(row) for row in X):

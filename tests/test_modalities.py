@@ -291,17 +291,35 @@ class TestSamples:
 
     @pytest.mark.parametrize(
         "rows",
-        [[3, 0, 3], np.array([7, 1]), np.arange(150) % 2 == 0, slice(5, 9), range(2), (4, 2)],
+        [
+            [3, 0, 3],
+            [],
+            -1,
+            np.array([7, 1]),
+            np.arange(150) % 2 == 0,
+            slice(5, 9),
+            range(2),
+            (4, 2),
+        ],
         ids=str,
     )
     def test_rows_of_all_parts(self, parts, samples, rows):
         chosen = samples[rows] if not isinstance(rows, tuple) else samples[list(rows), ...]
-        numbers = np.arange(150)[list(rows) if isinstance(rows, range | tuple) else rows]
+        numbers = np.atleast_1d(
+            np.arange(150)[list(rows) if isinstance(rows, range | tuple) else rows]
+        )
         assert isinstance(chosen, Samples) and len(chosen) == len(numbers)
         assert chosen.shape == (len(numbers), 4)
         assert_array_equal(chosen["image"], parts["image"][numbers])
         assert chosen["word"] == [parts["word"][i] for i in numbers]
         pd.testing.assert_frame_equal(chosen["table"], parts["table"].iloc[numbers])
+
+    @pytest.mark.parametrize("key", [150, [0, 150], [0.5], [True, False], ["word"]], ids=str)
+    def test_no_rows(self, samples, key):
+        with pytest.raises(IndexError):
+            samples[key]
+        with pytest.raises(KeyError, match="sound"):
+            samples["sound"]
 
     def test_it_is_a_dict_otherwise(self, parts, samples):
         assert list(samples) == list(parts) and "word" in samples and "sound" not in samples

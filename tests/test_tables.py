@@ -96,8 +96,9 @@ class TestEncoder:
         assert np.isnan(encoder.transform(other)[:, 3:6]).all()
         assert encoder.inverse_transform(encoder.transform(other))["colour"].isna().all()
 
-    def test_arrays_come_back_as_arrays(self):
-        X = np.array([["a", 1], ["b", 2]], dtype=object)
+    @pytest.mark.parametrize("dtype", [object, "U1", np.dtypes.StringDType()])
+    def test_arrays_come_back_as_arrays(self, dtype):
+        X = np.array([["a", 1], ["b", 2]], dtype=object).astype(dtype)
         encoder = TableEncoder().fit(X)
         assert_array_equal(encoder.inverse_transform(encoder.transform(X)), X)
 
