@@ -4,29 +4,20 @@ Every message says what was got, what is allowed and what to do.
 """
 
 import warnings
-from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, assert_all_finite, get_tags
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
 from skae._columns import has_cells, survey
+from skae._device import refuse_traced
 from skae._long import LongRows, blocks_of, is_long
+from skae._parameters import LARGEST, is_count
 from skae.losses import find_loss
 
 DTYPES = (np.float64, np.float32)
 FEW_NUMBERS = 2**14  # in a table whose check is quick
-LARGEST = float(np.finfo(np.float32).max)
-
-
-class Number(Interval):
-    """An interval of numbers that a bool is not in."""
-
-    def is_satisfied_by(self, val):
-        """Say whether ``val`` is a number, not a bool, and in the interval."""
-        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
 
 
 def check_rows(estimator, X, *, reset, minimum=1):
@@ -38,6 +29,7 @@ def check_rows(estimator, X, *, reset, minimum=1):
     """
     if not reset and _is_plain(X) and _is_like_those_of_fit(estimator, X):
         return X
+    refuse_traced(X)
     is_taken = not issparse(X) or get_tags(estimator).input_tags.sparse
     if issparse(X) and is_taken:
         given = {"estimator": estimator, "input_name": "X"}
@@ -90,10 +82,7 @@ def shape_of_samples(X, sample_shape):
     given = np.shape(X)[1:] if n_dimensions(X) > 2 else None
     if sample_shape is None:
         return given
-    is_size = [
-        isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in sample_shape
-    ]
-    if not is_size or not all(is_size):
+    if not len(sample_shape) or not all(map(is_count, sample_shape)):
         raise ValueError(f"sample_shape must hold whole numbers above 0, got {sample_shape}.")
     shape = tuple(int(n) for n in sample_shape)
     if given not in (None, shape):
@@ -167,7 +156,7 @@ def drop_rows(X, y, groups, weight):
 def check_range(loss, X, sample_shape):
     """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
     loss = find_loss(loss, sample_shape)
-    if hasattr(loss, "check"):
+    if hasattr(loss, "check") and not getattr(loss, "takes_any_cell", False):
         for block in blocks_of(X):
             loss.check(block)
 
@@ -192,6 +181,7 @@ def check_codes(estimator, X, most):
     """Return codes ``X`` (n_samples, n_kept) likewise; at most ``most`` columns."""
     if _is_plain(X) and X.shape[1] <= most and not np.isnan(X).any():
         return X
+    refuse_traced(X)
     Z = _checked(X, lambda X: check_array(X, dtype=DTYPES, input_name="X", estimator=estimator))
     if Z.shape[1] > most:
         raise ValueError(

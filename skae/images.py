@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skae._validation import DTYPES, LARGEST, as_samples
+from skae._parameters import LARGEST, Sequence
+from skae._validation import DTYPES, as_samples
 
 LEAST_OBSERVED = 0.5 - 1e-9  # of the weight of a new pixel; less than rounding below a half
 
@@ -75,7 +76,7 @@ class ImageResizer(TransformerMixin, BaseEstimator):
     [(4, 6), (5, 5), (9, 5)]
     """
 
-    _parameter_constraints = {"size": ["array-like", None]}
+    _parameter_constraints = {"size": [Sequence("whole numbers", "(32, 32)"), None]}
 
     def __init__(self, size=None):
         self.size = size

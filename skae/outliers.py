@@ -12,8 +12,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._meta import AroundAutoencoder
+from skae._parameters import Number
 from skae._selection import judged_prefixes
-from skae._validation import Number, check_rows
+from skae._validation import check_rows
 from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile

@@ -6,9 +6,10 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skae._parameters import MOST, Number
 from skae._validation import as_samples
 from skae.losses import Categorical
 
@@ -65,8 +66,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {
         "analyzer": [StrOptions({"char", "word"})],
-        "length": [Interval(Integral, 1, None, closed="left"), None],
-        "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "length": [Number(Integral, 1, MOST, closed="both"), None],
+        "max_tokens": [Number(Integral, 1, MOST, closed="both"), None],
         "handle_unknown": [StrOptions({"error", "replace"})],
     }
 
