@@ -6,7 +6,7 @@ as ``n_components`` is the exception: its number of components follows the rows.
 """
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Integral
 
 import jax
@@ -18,12 +18,14 @@ from skae._device import find_mesh
 from skae._links import LINKS
 from skae._long import most_rows
 from skae._objective import PENALTIES, Autoencoder, Objective
+from skae._parameters import comparable, is_count, plain_parameters
 from skae._rows import hidden_share
 from skae._training import Program, average_decay, make_plan
 from skae._trials import Recipe
 from skae.architectures._names import find_architecture
 from skae.architectures.dense import FEW, Dense
 from skae.losses import Joint, SquaredError, find_loss
+from skae.optimizers import make_optimizer, transformation_of
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
@@ -44,11 +46,12 @@ def make_recipe(
     ``continued`` the Model that a warm start goes on from, whose sizes are kept. Rows of a
     stream are taken once, at a constant rate, after ``steps_before`` steps; all axes are kept.
     """
-    is_stream = steps_before is not None
+    params, is_stream = plain_parameters(params), steps_before is not None
     X = rows.values
     n, d = X.shape
     sample_shape = sample_shape or (d,)
-    linear, loss = params.linear_path is not None, find_loss(params.loss, sample_shape)
+    linear = params.linear_path is not None
+    loss = _comparable_loss(find_loss(params.loss, sample_shape))
     is_complete = not has_missing(X)
     is_reduced = d > WIDEST and is_complete and not is_stream and _is_reducible(params, loss)
     if continued is None:
@@ -74,6 +77,8 @@ def make_recipe(
         d = n_axes if is_reduced else d
     network = autoencoder.network
     _check_callables(params, d)
+    optimizer = comparable(params.optimizer)
+    _check_optimizer(optimizer, network, is_variational=autoencoder.variational)
     if params.augmentation is not None and not is_complete:
         raise ValueError(
             "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
@@ -97,8 +102,8 @@ def make_recipe(
         autoencoder,
         loss,
         params.ordered,
-        params.corruption,
-        params.augmentation,
+        comparable(params.corruption),
+        comparable(params.augmentation),
         tuple(name for name in PENALTIES if getattr(params, name) > 0),
     )
     n_init = params.n_init if continued is None else 1
@@ -107,7 +112,7 @@ def make_recipe(
     return Recipe(
         program=Program(
             objective,
-            params.optimizer,
+            optimizer,
             n_init,
             follows_loss=params.learning_rate_schedule == "plateau" and not is_stream,
             matmul_precision=params.matmul_precision,
@@ -171,11 +176,16 @@ def _check_callables(params, n_features):
     for n, loss in parts:
         if callable(loss) and not hasattr(loss, "link"):
             calls.append(("loss", "(target, output) -> losses", loss, _rows_of(n, 2)))
+    if callable(params.corruption):
+        key, row = jax.eval_shape(lambda: jax.random.key(0)), *_rows_of(n_features, 1)
+        level = jax.ShapeDtypeStruct((), np.float32)
+        form, arguments = "(key, row, level) -> row", [key, row, level]
+        calls.append(("corruption", form, params.corruption, arguments))
     if params.augmentation is not None:
         arguments = [jax.eval_shape(lambda: jax.random.key(0)), *_rows_of(n_features, 1)]
         calls.append(("augmentation", "(key, row) -> row", params.augmentation, arguments))
     for name, form, function, arguments in calls:
-        row = arguments[-1]
+        row = arguments[0] if name == "loss" else arguments[1]
         advice = f"{name} must be a function {form} of JAX arrays of shape {row.shape}"
         try:
             found = jax.eval_shape(function, *arguments)
@@ -184,6 +194,40 @@ def _check_callables(params, n_features):
         if getattr(found, "shape", None) != row.shape:
             shape = getattr(found, "shape", type(found).__name__)
             raise ValueError(f"{advice}, and return such an array; it returned {shape}.")
+
+
+def _check_optimizer(optimizer, network, *, is_variational):
+    """Raise ValueError where a factory of the user's makes no optimizer of these weights."""
+    if isinstance(optimizer, str):
+        return
+    advice = (
+        "optimizer must be a function (learning_rate) -> optax.GradientTransformation, such as "
+        "optax.lion"
+    )
+    weights = _weights(network) | ({"log_noise": np.float32(0)} if is_variational else {})
+    try:
+        found = transformation_of(optimizer, 1e-3, 0.0)
+        is_one = hasattr(found, "init") and hasattr(found, "update")
+        shapes = jax.eval_shape(partial(_one_update, optimizer), weights) if is_one else None
+    except Exception as error:
+        raise ValueError(f"{advice}; it raised {type(error).__name__}: {error}") from error
+    if not is_one:
+        raise ValueError(f"{advice}; it returned {type(found).__name__}.")
+    if jax.tree.map(np.shape, shapes) != jax.tree.map(np.shape, weights):
+        raise ValueError(f"{advice}; its updates are not of the shapes of the weights.")
+
+
+def _one_update(optimizer, weights):
+    made = make_optimizer(optimizer, 1e-3, 0.0, 1.0)
+    given = {"value": 0.0, "grad": weights, "value_fn": lambda weights: 0.0}
+    return made.update(weights, made.init(weights), weights, **given)[0]
+
+
+def _comparable_loss(loss):
+    """Return ``loss``, or the losses of its parts, so that copies are equal."""
+    if isinstance(loss, Joint):
+        return Joint(tuple((n, comparable(part)) for n, part in loss.parts))
+    return comparable(loss)
 
 
 def _rows_of(n_columns, n):
@@ -311,8 +355,8 @@ def _architecture(params):
 
 
 def _batch_size(size, n_rows):
-    if size != "auto":
-        return size
+    if size != "auto":  # more would be padding; in powers of two, so that folds are alike
+        return min(size, 2 ** int(np.ceil(np.log2(n_rows))))
     return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
 
 
@@ -329,7 +373,7 @@ def _layer_sizes(params, architecture, n_components):
     if isinstance(params.hidden_layer_sizes, str):
         return architecture.layer_sizes(n_components)
     sizes = tuple(params.hidden_layer_sizes)
-    if not all(_is_width(size) for size in sizes):
+    if not all(map(is_count, sizes)):
         raise ValueError(
             f"hidden_layer_sizes must hold whole numbers above 0, got {sizes}. "
             "Use () for linear maps."
@@ -337,11 +381,12 @@ def _layer_sizes(params, architecture, n_components):
     return tuple(int(size) for size in sizes)
 
 
-def _is_width(size):
-    return isinstance(size, Integral) and not isinstance(size, bool | np.bool_) and size > 0
+def _weights(network):
+    """Return fresh weights of ``network``."""
+    return network.init(np.random.default_rng(0))
 
 
 @lru_cache(maxsize=64)
 def _n_weights(network):
     """Return how many numbers the weights of ``network`` hold."""
-    return sum(leaf.size for leaf in jax.tree.leaves(network.init(np.random.default_rng(0))))
+    return sum(leaf.size for leaf in jax.tree.leaves(_weights(network)))

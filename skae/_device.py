@@ -5,17 +5,21 @@ mesh of them, everything else is on each.
 """
 
 import ctypes
+import os
 import pickle
 import sys
 import zlib
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache, partial, wraps
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 ALL = "all"  # the devices of all processes together
+MOST_PROGRAMS = 32  # of a function that stay compiled: some 200 mappings of memory each
 SETTINGS = {
     jax.enable_x64: False,
     jax.numpy_dtype_promotion: "standard",
@@ -23,19 +27,112 @@ SETTINGS = {
     jax.default_prng_impl: "threefry2x32",  # vectorised, unlike "rbg"
     jax.threefry_partitionable: True,
     jax.default_matmul_precision: "float32",
+    jax.debug_nans: False,  # a training that diverges ends with a warning
+    jax.debug_infs: False,  # some numbers are infinite by intention
+    jax.transfer_guard_host_to_device: "allow",
+    jax.transfer_guard_device_to_device: "allow",
+    jax.transfer_guard_device_to_host: "allow",
 }
+ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # NumPy's own
+TRACED = (
+    "Estimators compute with NumPy arrays and compile their own programs: they cannot be "
+    "called inside jax.jit, jax.vmap, jax.grad and the like. Call them outside, and pass the "
+    "results."
+)
+FORKED = (
+    "This process was forked from one in which JAX had started. JAX's threads do not survive a "
+    "fork, and computing here would hang for ever. Start processes by 'spawn' or 'forkserver' "
+    "(multiprocessing.get_context('spawn')), or use joblib's default backend, 'loky'."
+)
+
+
+class _Process:
+    """What a process that forks leaves its children: whether JAX had started in it."""
+
+    has_computed = False  # here
+    is_forked = False  # from one that had
+
+    def note_fork(self):
+        """Note, in a child, what was in its parent."""
+        self.is_forked |= self.has_computed or _has_backend()
+
+
+def _has_backend():
+    """Say whether JAX has started, for users, too; where JAX does not tell, it has not."""
+    bridge = getattr(getattr(sys.modules.get("jax"), "_src", None), "xla_bridge", None)
+    return getattr(bridge, "backends_are_initialized", lambda: False)()
+
+
+_PROCESS = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_PROCESS.note_fork)
+default_errors = np.errstate(**ERRORS)  # of floats, whatever a user has set: a decorator
+
+
+def refuse_traced(X):
+    """Raise TypeError for what JAX puts in an array's place while it traces a function."""
+    if isinstance(X, jax.core.Tracer):
+        raise TypeError(TRACED)
 
 
 @contextmanager
 def computing(device=None):
-    """Compute in float32 on ``device``: None or "all" (JAX's default), "cpu", "gpu:1"."""
+    """Compute in float32 on ``device``: None or "all" (JAX's default), "cpu", "gpu:1".
+
+    Raises RuntimeError in a process that was forked from one that had computed, and TypeError
+    within a function that JAX traces.
+    """
+    if _PROCESS.is_forked:
+        raise RuntimeError(FORKED)
+    _PROCESS.has_computed = True
+    try:
+        with _settings(device):
+            yield
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise TypeError(TRACED) from error
+
+
+@contextmanager
+def _settings(device):
     with ExitStack() as stack:
+        if np.geterr() != ERRORS:
+            stack.enter_context(np.errstate(**ERRORS))
         for setting, value in SETTINGS.items():
             if setting.value != value:  # entering costs a row as much as its arithmetic
                 stack.enter_context(setting(value))
         if device not in (None, ALL):
             stack.enter_context(jax.default_device(find_device(device)))
         yield
+
+
+def compiled(n_static=0, *, shape_of, **options):
+    """Return a decorator: ``jax.jit`` for other values of the first ``n_static`` arguments.
+
+    The programs least recently used are dropped, with the memory that they are mapped in:
+    JAX itself would keep each one for ever, and a process has 65,530 mappings. ``shape_of``
+    (*arguments) is what else there is a program of its own for.
+    """
+
+    def decorate(function):
+        @lru_cache(maxsize=MOST_PROGRAMS)
+        def program(shape, *static):
+            return jax.jit(partial(function, *static), **options)
+
+        def found(*arguments):
+            return program(shape_of(*arguments), *arguments[:n_static])
+
+        @wraps(function)
+        def call(*arguments):
+            jitted, arguments = found(*arguments), arguments[n_static:]
+            if jax.config.jax_disable_jit:  # who debugs so gets JAX's arrays all the same
+                arguments = jax.tree.map(jnp.asarray, arguments)
+            return jitted(*arguments)
+
+        call.lower = lambda *arguments: found(*arguments).lower(*arguments[n_static:])
+        call.programs = program
+        return call
+
+    return decorate
 
 
 def is_processor():

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from skae._blas import product
+from skae._device import compiled
 from skae._rows import tiles
 
 ACCELERATOR_NUMBERS = 2**19  # in what such a device, slow to start, computes at once
@@ -259,7 +260,11 @@ def _decoder(model):
     return path.only(READ_BY_DECODER), {"decoder": layers}
 
 
-@partial(jax.jit, static_argnums=0)
+def _shape_of_block(*arguments):
+    return arguments[-2].shape
+
+
+@compiled(1, shape_of=_shape_of_block)
 def _encode_tiles(autoencoder, path, params, block, n_used):
     def encode_row(row):
         return autoencoder.encode(path, params, _axes(path, row))
@@ -267,7 +272,7 @@ def _encode_tiles(autoencoder, path, params, block, n_used):
     return _each_tile(encode_row, block, n_used, autoencoder.network.n_components)
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(1, shape_of=_shape_of_block)
 def _decode_tiles(autoencoder, path, params, n_kept, block, n_used):
     def decode_row(z):
         out = autoencoder.decode(path, params, z, n_kept)
@@ -276,7 +281,7 @@ def _decode_tiles(autoencoder, path, params, n_kept, block, n_used):
     return _each_tile(decode_row, block, n_used, len(path.floor))
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(1, shape_of=_shape_of_block)
 def _cost_tiles(objective, path, params, numbers, n_kept, block, n_used):
     d, k = len(path.lower), objective.network.n_components
     n_inputs = block.shape[-1] - 2 * d - k
@@ -289,7 +294,7 @@ def _cost_tiles(objective, path, params, numbers, n_kept, block, n_used):
     return _each_tile(cost_of, block, n_used, 1)
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(1, shape_of=_shape_of_block)
 def _corrupt_tiles(objective, path, level, seed, block, n_used):
     root = jax.random.key(seed)
     in_columns = path._replace(basis=None)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Set
 import numpy as np
 from scipy.sparse import issparse
 
+from skae._parameters import LARGEST
+
 DTYPES = (np.float64, np.float32)
-LARGEST = float(np.finfo(np.float32).max)
 # How the dtypes of pandas, polars, Arrow and NumPy begin, in small letters.
 TIMES = ("date", "duration", "month", "period", "time")
 TEXTS = ("bin", "bytes", "cat", "dict", "enum", "fixed_size_bin", "large_bin", "large_str")

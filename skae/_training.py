@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._device import copied, is_processor, replicated, spread, summed
+from skae._device import compiled, copied, is_processor, replicated, spread, summed
 from skae._objective import N_WORDS
 from skae._packing import Packing
+from skae._parameters import LARGEST
 from skae.optimizers import SCHEDULES, is_elementwise, make_optimizer
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
@@ -25,6 +26,7 @@ AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
 PROCESSOR_RATE, ACCELERATOR_RATE = 4e10, 4e13  # operations a second, roughly
 MOST_IN_BLOCK = 2**26  # numbers in the rows that an accelerator has for a block
+MOST_STEPS = 10**8  # of a fit: their rates are made beforehand
 N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
 MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it computes in float32
     "float32": "float32",
@@ -85,7 +87,11 @@ class Program:
         return jax.default_matmul_precision(MATMUL_PRECISIONS[self.matmul_precision])
 
 
-@partial(jax.jit, static_argnames=("program", "packing"), donate_argnames="state")
+def _block_shape(program, packing, state, path, batches, *others):
+    return batches[-1].shape
+
+
+@compiled(2, shape_of=_block_shape, donate_argnames="state")
 def train_block(program, packing, state, path, batches, rates, numbers, first_step, n_steps):
     """Run ``n_steps`` of the stacked ``batches``; return the state and a loss per step.
 
@@ -254,7 +260,11 @@ class Run:
         return losses
 
 
-@jax.jit
+def _table_shape(table, index):
+    return *(leaf.shape for leaf in jax.tree.leaves(table)), index.shape
+
+
+@compiled(shape_of=_table_shape)
 def _rows_at(table, index):
     """Return the rows at ``index`` of each array of ``table``."""
     return jax.tree.map(lambda rows: rows[index], table)
@@ -318,6 +328,11 @@ def make_plan(
         n_steps = auto_steps * np.sqrt(max(1.0, n_rows / 4000))
         max_iter = max(1, round(n_steps / epoch_steps))
     n_steps = max_iter * epoch_steps
+    if n_steps > MOST_STEPS:
+        raise ValueError(
+            f"max_iter={max_iter} epochs of {epoch_steps} steps are more than the {MOST_STEPS} "
+            "steps that a fit may have. Lower max_iter, or raise batch_size."
+        )
     check_epochs = max(1, max_iter // N_CHECKS)
     check_steps = check_epochs * epoch_steps
     if max_iter < N_CHECKS:
@@ -325,7 +340,7 @@ def make_plan(
     if patience == "auto":
         patience = -(-max_iter // 3)
     if patience is not None:
-        patience = max(1, -(-patience * epoch_steps // check_steps))
+        patience = min(max(1, -(-patience * epoch_steps // check_steps)), n_steps)
     return Plan(
         batch_size=batch_size,
         n_steps=n_steps,
@@ -335,7 +350,7 @@ def make_plan(
         patience=patience,
         tol=tol,
         n_numbers=n_numbers,
-        rates=rate * _factors(schedule, n_steps),
+        rates=_rates(rate, schedule, n_steps),
     )
 
 
@@ -344,10 +359,27 @@ def average_decay(n_steps):
     return 1.0 - 1.0 / max(1.0, min(AVERAGED_STEPS, AVERAGED_SHARE * n_steps))
 
 
+def _rates(rate, schedule, n_steps):
+    """Return the learning rate of each step (n_steps,)."""
+    rates = rate * _factors(schedule, n_steps)
+    if np.abs(rates).max() > LARGEST:
+        raise ValueError(
+            f"learning_rate={rate} times the largest factor of learning_rate_schedule is above "
+            f"{LARGEST:.1e}. Lower one of them."
+        )
+    return rates
+
+
 def _factors(schedule, n_steps):
     if isinstance(schedule, str):
         return SCHEDULES[schedule](n_steps)
-    factors = np.asarray(schedule(n_steps))
+    try:
+        factors = np.asarray(schedule(n_steps))
+    except Exception as error:
+        raise ValueError(
+            f"learning_rate_schedule({n_steps}) must return {n_steps} numbers, a factor on "
+            f"learning_rate for each step; it raised {type(error).__name__}: {error}"
+        ) from error
     if factors.shape != (n_steps,) or factors.dtype.kind not in "fiu":
         raise ValueError(
             f"learning_rate_schedule({n_steps}) must return {n_steps} numbers, a factor on "

@@ -1,5 +1,6 @@
 """AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
 
+import reprlib
 import warnings
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -30,12 +31,12 @@ from skae._axes import Axes, merged_axes
 from skae._blas import one_thread, product, threads_restored
 from skae._choices import make_recipe
 from skae._columns import ends, has_missing
-from skae._device import check_alike, computing, is_alone
+from skae._device import check_alike, computing, default_errors, is_alone
 from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
-from skae._numbers import as_numbers
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
+from skae._parameters import LARGEST, MOST, Number, Sequence, plain_number
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, balanced, fit_scaling, parts_of
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
@@ -52,8 +53,6 @@ from skae._streams import Stream, add_errors, errors_on, nets_are_better, rows_o
 from skae._training import MATMUL_PRECISIONS
 from skae._trials import REFIT
 from skae._validation import (
-    LARGEST,
-    Number,
     check_codes,
     check_labels,
     check_range,
@@ -79,7 +78,7 @@ COMPARED_ROWS = 1_000  # of a fold, on which the training on all rows is compare
 HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
-    "n_samples": [Number(Integral, 1, None, closed="left")],
+    "n_samples": [Number(Integral, 1, MOST, closed="both")],
     "random_state": ["random_state"],
     "noise": ["boolean"],
 }
@@ -244,7 +243,8 @@ class AutoencoderTransformer(
         one that is best on held-out rows is kept (by the training loss where nothing is held
         out).
     batch_size : "auto" or int, default="auto"
-        Rows per step; "auto" is 32 below 512 rows, 64 below 8,192 and 128 from there on.
+        Rows per step; "auto" is 32 below 512 rows, 64 below 8,192 and 128 from there on. More
+        than there are rows are as many as there are, up to a power of two.
     max_iter : "auto" or int, default="auto"
         Epochs: passes over the rows of ``fit``. "auto" sets a number of steps: 4,000 below
         four components and 3,000 from there on, times sqrt(n_samples / 4,000) where that is
@@ -352,6 +352,9 @@ class AutoencoderTransformer(
     ``weight_l1``, ``kl_weight``) the error and its penalties are judged together, and the error
     alone may be above PCA's.
 
+    A process that forks after it has computed leaves its children no JAX: they get a
+    RuntimeError. Start processes by "spawn" or "forkserver", as joblib's "loky" does.
+
     Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
     errors are sums over them. While training on rows with missing cells, observed ones are
     hidden anew at each step, so that the nets learn to fill: twice as many as are missing, but
@@ -398,19 +401,22 @@ class AutoencoderTransformer(
 
     _parameter_constraints = {
         "n_components": [
-            Number(Integral, 1, None, closed="left"),
+            Number(Integral, 1, MOST, closed="both"),
             Number(RealNotInt, 0, 1, closed="neither"),
         ],
-        "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
+        "hidden_layer_sizes": [
+            StrOptions({"auto"}),
+            Sequence("whole numbers", "(16,) for one hidden layer"),
+        ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "architecture": [StrOptions(set(ARCHITECTURES)), BaseEstimator],
-        "sample_shape": ["array-like", None],
+        "sample_shape": [Sequence("whole numbers", "(28, 28)"), None],
         "linear_path": [StrOptions({"pca"}), None],
         "ordered": ["boolean"],
         "scaling": [StrOptions({"global", "standard"}), None],
         "loss": [StrOptions(set(LOSSES)), callable],
         "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
-        "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
+        "n_nonzero_coefs": [Number(Integral, 1, MOST, closed="both"), None],
         "output_activation": [StrOptions({"auto"} | set(LINKS))],
         "clip": [StrOptions({"auto"}), "boolean"],
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
@@ -426,19 +432,19 @@ class AutoencoderTransformer(
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
         "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
         "max_gradient_norm": [Number(Real, 0, LARGEST, closed="right"), None],
-        "n_init": [Number(Integral, 1, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
-        "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
+        "n_init": [Number(Integral, 1, MOST, closed="both")],
+        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, MOST, closed="both")],
+        "max_iter": [StrOptions({"auto"}), Number(Integral, 1, MOST, closed="both")],
         "tol": [Number(Real, 0, None, closed="left")],
         "n_iter_no_change": [
             StrOptions({"auto"}),
-            Number(Integral, 1, None, closed="left"),
+            Number(Integral, 1, MOST, closed="both"),
             None,
         ],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "cv": [
             StrOptions({"auto"}),
-            Number(Integral, 2, None, closed="left"),
+            Number(Integral, 2, MOST, closed="both"),
             HasMethods(["split", "get_n_splits"]),
             list,
             None,
@@ -912,7 +918,7 @@ class AutoencoderTransformer(
 
         if self.cv == "auto" and groups is None:
             rng = np.random.default_rng([seed, REFIT])
-            n_rows, fraction = len(rows.weight), self.validation_fraction
+            n_rows, fraction = len(rows.weight), float(self.validation_fraction)
             yield from hold_outs(n_rows, fraction, rng, rows.strata)
             return
         if isinstance(self.cv, str | Integral) and groups is not None:
@@ -922,9 +928,9 @@ class AutoencoderTransformer(
                     "groups holds one group, and at least two are needed to hold one out. "
                     "Pass X_val, cv=None or no groups."
                 )
-            splitter = GroupKFold(min(5 if self.cv == "auto" else self.cv, n_groups))
+            splitter = GroupKFold(min(5 if self.cv == "auto" else int(self.cv), n_groups))
         elif isinstance(self.cv, Integral):
-            splitter = KFold(self.cv, shuffle=True, random_state=seed)
+            splitter = KFold(int(self.cv), shuffle=True, random_state=seed)
         elif hasattr(self.cv, "split") and not hasattr(self.cv, "test_fold"):
             splitter = self.cv
         else:
@@ -949,12 +955,14 @@ class AutoencoderTransformer(
             )
         if self.class_weight == "balanced":
             return weight
-        of_class = as_numbers(list(self.class_weight.values()), name="class_weight")
-        if not (np.isfinite(of_class) & (of_class >= 0)).all():
+        accepted = Number(Real, 0, LARGEST, closed="both")
+        if not all(map(accepted.is_satisfied_by, self.class_weight.values())):
             raise ValueError(
-                f"class_weight must hold finite numbers of at least 0, got {self.class_weight}."
+                f"class_weight must hold finite numbers of at least 0, at most {LARGEST:.1e}; "
+                f"got {reprlib.repr(self.class_weight)}."
             )
-        of_row = compute_sample_weight(self.class_weight, y)
+        of_class = {label: plain_number(w) for label, w in self.class_weight.items()}
+        of_row = compute_sample_weight(of_class, y)
         return comparable(weight * comparable(of_row)) if of_row.any() else of_row
 
     def _fitted_model_to_continue(self):
@@ -1037,7 +1045,7 @@ class AutoencoderTransformer(
         if isinstance(self.n_components, Integral):
             return len(explained)
         is_fine = relative <= max(1.0, relative[-1])
-        reaches = np.flatnonzero(is_fine & (explained >= self.n_components))
+        reaches = np.flatnonzero(is_fine & (explained >= float(self.n_components)))
         if len(reaches):
             return int(reaches[0]) + 1
         warnings.warn(
@@ -1072,6 +1080,7 @@ class AutoencoderTransformer(
         for name, value in before.items():
             setattr(self, name, value)
 
+    @default_errors
     def transform(self, X):
         """Return the codes of rows, the most important component first.
 
@@ -1097,6 +1106,7 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         return self._encode(X, X.dtype)
 
+    @default_errors
     def inverse_transform(self, X):
         """Return the reconstructions of codes.
 
@@ -1121,6 +1131,7 @@ class AutoencoderTransformer(
         codes = check_codes(self, X, self.n_components_, self._code_unit)
         return self._in_container(self._decode(codes, codes.dtype), X)
 
+    @default_errors
     def sample(self, n_samples=1, random_state=None, *, noise=False):
         """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
 
@@ -1179,7 +1190,7 @@ class AutoencoderTransformer(
         validate_parameter_constraints(SAMPLE_CONSTRAINTS, asked, caller_name="sample")
         rng = check_random_state(random_state)
         refuse_too_many(n_samples, len(self.mean_) + self.n_components_)
-        codes = self._density.draw(n_samples, rng)
+        codes = self._density.draw(int(n_samples), rng)
         rows = self._decode(codes)
         if noise:
             rows = self._with_noise(rows, rng)
@@ -1190,6 +1201,7 @@ class AutoencoderTransformer(
         draw = getattr(self._loss, "draw", SquaredError().draw)
         return np.clip(draw(rows, self._residual, rng), *self._bounds)
 
+    @default_errors
     def impute(self, X):
         """Return ``X`` with its missing cells filled by their reconstruction.
 
@@ -1226,6 +1238,7 @@ class AutoencoderTransformer(
             np.copyto(filled[part], checked[part], where=~np.isnan(checked[part]))
         return self._in_container(filled, X)
 
+    @default_errors
     def score(self, X, y=None, sample_weight=None):
         """Return the share of variance explained: 1 - error / variance around ``mean_``.
 
@@ -1265,6 +1278,7 @@ class AutoencoderTransformer(
             return 1.0 if error == 0 else 0.0
         return float(1.0 - error / total)
 
+    @default_errors
     def score_samples(self, X):
         """Return minus each row's mean squared reconstruction error, in squared units of X.
 

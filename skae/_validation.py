@@ -7,18 +7,18 @@ import math
 import warnings
 from collections.abc import Mapping, Set
 from contextlib import contextmanager
-from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, assert_all_finite, get_tags
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array
 
 from skae import _long
 from skae._columns import has_cells, survey
+from skae._device import refuse_traced
 from skae._long import LongRows, attribute, blocks_of, is_long
 from skae._numbers import DTYPES, LARGEST, as_numbers, is_frame, is_missing, refuse_large
+from skae._parameters import is_count
 from skae.losses import find_loss
 
 SMALLEST_SIZE, LARGEST_SIZE = 1e-15, 1e15  # of unscaled values
@@ -29,18 +29,8 @@ IF_RAGGED = (
     "Images and series of different sizes become samples of one shape by ImageResizer and "
     "SeriesPadder."
 )
-
-
 NO_SEQUENCES = (str, bytes, bytearray, Mapping, Set, np.matrix)
 MOST_NUMBERS = 2**31  # in an array of texts, series or images of one size
-
-
-class Number(Interval):
-    """An interval of numbers that a bool is not in."""
-
-    def is_satisfied_by(self, val):
-        """Say whether ``val`` is a number, not a bool, and in the interval."""
-        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
 
 
 def check_rows(estimator, X, *, reset, minimum=1):
@@ -52,6 +42,7 @@ def check_rows(estimator, X, *, reset, minimum=1):
     """
     if not reset and _is_plain(X) and _is_like_those_of_fit(estimator, X):
         return X
+    refuse_traced(X)
     table = X
     takes_sparse = get_tags(estimator).input_tags.sparse
     if takes_sparse and _has_sparse_columns(X):
@@ -192,10 +183,7 @@ def shape_of_samples(X, sample_shape):
     given = shape_of(X)[1:] if n_dimensions(X) > 2 else None
     if sample_shape is None:
         return given
-    is_size = [
-        isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in sample_shape
-    ]
-    if not is_size or not all(is_size):
+    if not len(sample_shape) or not all(map(is_count, sample_shape)):
         raise ValueError(f"sample_shape must hold whole numbers above 0, got {sample_shape}.")
     shape = tuple(int(n) for n in sample_shape)
     if given not in (None, shape):
@@ -414,7 +402,7 @@ def warn_of_empty_columns(X, names=None):
 def check_range(loss, X, sample_shape):
     """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
     loss = find_loss(loss, sample_shape)
-    if hasattr(loss, "check"):
+    if hasattr(loss, "check") and not getattr(loss, "takes_any_cell", False):
         for block in blocks_of(X):
             loss.check(block)
 
@@ -442,6 +430,7 @@ def check_codes(estimator, X, most, unit):
     """
     if _is_plain(X) and X.shape[1] <= most and not np.isnan(X).any():
         return X
+    refuse_traced(X)
     Z = as_numbers(X, if_ragged="Pass codes of one length.")
     Z = check_array(Z, dtype=DTYPES, input_name="X", estimator=estimator)
     refuse_large(Z / max(1.0, unit))

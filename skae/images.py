@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from skae._numbers import LARGEST, as_numbers
+from skae._parameters import Sequence
 from skae._validation import as_samples, entries_of, refuse_size
 
 RAGGED = "Each row of an image needs the same width, each pixel the same channels."
@@ -77,7 +78,7 @@ class ImageResizer(TransformerMixin, BaseEstimator):
     [(4, 6), (5, 5), (9, 5)]
     """
 
-    _parameter_constraints = {"size": ["array-like", None]}
+    _parameter_constraints = {"size": [Sequence("whole numbers", "(32, 32)"), None]}
 
     def __init__(self, size=None):
         self.size = size

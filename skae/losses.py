@@ -8,12 +8,13 @@ in scaled units (``scaling``), and the range is a matter of ``output_activation`
 
 from dataclasses import dataclass
 from itertools import chain
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
 from skae import _links
 from skae._links import Identity, Logistic, Positive, Softmax
+from skae._parameters import LARGEST, is_count, plain_number
 
 SMALLEST = 1e-7  # share or mean of an output, below which its logarithm falls no further
 TINY = 1e-30  # target, below which it is zero: float32 cannot divide by it
@@ -25,6 +26,11 @@ class _Loss:
     """What every loss has beside its cells: a range, a check of it, and a distribution."""
 
     link = None
+
+    @property
+    def takes_any_cell(self):
+        """Whether ``check`` never raises, so that no rows need be read for it."""
+        return type(self)._check is _Loss._check
 
     def check(self, X):
         """Raise ValueError where cells of ``X`` are not what the loss speaks of.
@@ -144,8 +150,13 @@ class Huber(_Loss):
 
     def __post_init__(self):
         """Raise ValueError for a ``delta`` that is no number above zero."""
-        if not (isinstance(self.delta, Real) and 0 < self.delta < np.inf):
-            raise ValueError(f"delta must be a finite number above 0, got {self.delta!r}.")
+        is_number = isinstance(self.delta, Real) and not isinstance(self.delta, bool | np.bool_)
+        if not (is_number and 0 < plain_number(self.delta) <= LARGEST):
+            raise ValueError(
+                f"delta must be a finite number above 0, at most {LARGEST:.1e}, got "
+                f"{_shortened(self.delta)}."
+            )
+        object.__setattr__(self, "delta", float(self.delta))
 
     def __call__(self, target, output):
         """Return the losses of the cells."""
@@ -253,9 +264,9 @@ class Categorical(_Loss):
     def __post_init__(self):
         """Raise ValueError for sizes that are no positive whole numbers."""
         sizes = self.sizes if isinstance(self.sizes, list | tuple) else (None,)
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        if not all(map(is_count, sizes)):
             raise ValueError(f"sizes must hold whole numbers above 0, got {self.sizes!r}.")
-        object.__setattr__(self, "sizes", tuple(sizes))
+        object.__setattr__(self, "sizes", tuple(int(size) for size in sizes))
 
     @property
     def link(self):
@@ -328,7 +339,7 @@ class Joint(_Loss):
         parts = self.parts if isinstance(self.parts, list | tuple) else ()
         are_pairs = [isinstance(part, list | tuple) and len(part) == 2 for part in parts]
         sizes = [part[0] for part in parts] if all(are_pairs) else [None]
-        if not sizes or not all(isinstance(n, Integral) and n > 0 for n in sizes):
+        if not sizes or not all(map(is_count, sizes)):
             raise ValueError(
                 "parts must hold pairs (number of columns, loss) with whole numbers above 0, "
                 f"got {self.parts!r}."
@@ -420,6 +431,15 @@ class Joint(_Loss):
 def _n_variables(n_columns, loss):
     """Return how many variables ``n_columns`` are: the columns of a category are one."""
     return len(loss.sizes) or 1 if isinstance(loss, Categorical) else n_columns
+
+
+def _shortened(value):
+    """Return a value as an error shows it: some whole numbers have too many digits."""
+    return (
+        f"an int of {value.bit_length()} bits"
+        if type(value) is int and value > LARGEST
+        else repr(value)
+    )
 
 
 def find_loss(loss, sample_shape=()):

@@ -134,13 +134,36 @@ def _parts(optimizer, learning_rate, weight_decay, max_gradient_norm):
     decay = optax.add_decayed_weights(-learning_rate * weight_decay)
     if optimizer == "lbfgs":
         return optax.lbfgs(), decay
-    factory = _factory(optimizer)
+    made = transformation_of(optimizer, learning_rate, weight_decay)
     clip = _clip(max_gradient_norm)
-    accepted = inspect.signature(factory).parameters
-    own_decays = {name: weight_decay for name in DECAYS if name in accepted}
-    if own_decays:
-        return clip, factory(learning_rate, **own_decays)
-    return clip, factory(learning_rate), decay
+    return (clip, made) if _own_decays(optimizer) else (clip, made, decay)
+
+
+def transformation_of(optimizer, learning_rate, weight_decay):
+    """Return what a name or a factory makes of the numbers, by itself.
+
+    Parameters
+    ----------
+    optimizer : str or callable
+        A key of ``OPTIMIZERS``, or an Optax factory.
+    learning_rate : float or jax.Array
+        Learning rate of this step; may be traced.
+    weight_decay : float or jax.Array
+        Weight decay, for factories that have a parameter for it.
+
+    Returns
+    -------
+    transformation : optax.GradientTransformation
+        What a factory returned, whatever that is.
+    """
+    decays = dict.fromkeys(_own_decays(optimizer), weight_decay)
+    return _factory(optimizer)(learning_rate, **decays)
+
+
+def _own_decays(optimizer):
+    """Return the names of the factory's own parameters for the decay of weights."""
+    accepted = inspect.signature(_factory(optimizer)).parameters
+    return [name for name in DECAYS if name in accepted]
 
 
 def is_elementwise(optimizer):

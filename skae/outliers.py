@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._columns import has_cells
 from skae._meta import AroundAutoencoder
+from skae._parameters import Number
 from skae._rows import parts_of
 from skae._selection import judged_prefixes
-from skae._validation import Number, check_rows, check_weight, n_dimensions, shape_of
+from skae._validation import check_rows, check_weight, n_dimensions, shape_of
 from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile

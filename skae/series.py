@@ -7,7 +7,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from skae._numbers import as_numbers
-from skae._validation import Number, as_samples, entries_of, refuse_size
+from skae._parameters import Number
+from skae._validation import as_samples, entries_of, refuse_size
 
 RAGGED = "Each series needs the same channels at all timepoints."
 

@@ -4,6 +4,8 @@ import copy
 import datetime
 import re
 import warnings
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import optax
@@ -25,7 +27,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderImputer, AutoencoderOutlierDetector
-from skae.architectures import Dense
+from skae.architectures import Blocks, Conv1d, Conv2d, Dense, Recurrent
+from skae.images import ImageResizer
+from skae.losses import Categorical, Huber, Joint
+from skae.text import TokenEncoder
 
 # Whatever is not expected fails the test, NumPy's RuntimeWarnings above all.
 pytestmark = pytest.mark.filterwarnings("error")
@@ -576,20 +581,20 @@ def test_names_come_and_go_with_a_warning(fitted, named, X):
 
 
 NUMBER = ["word", None, [1], 1j]
-WHOLE = [*NUMBER, True, 1.5, 0, -1]
+WHOLE = [*NUMBER, True, 1.5, 0, -1, 10**400]
 BAD_PARAMETERS = {
     "n_components": ["word", None, [1], True, 0, -1, 0.0, 1.0, 1.5, np.nan],
-    "hidden_layer_sizes": ["word", None, 8, 2.5],
+    "hidden_layer_sizes": ["word", None, 8, 2.5, {8, 4}, {8: 4}, np.array(8), b"8"],
     "activation": ["word", None, 1, np.tanh],
     "architecture": ["word", None, 1, Dense],
-    "sample_shape": ["word", 4],
+    "sample_shape": ["word", 4, {4, 1}, {4: 1}],
     "linear_path": ["word", 1, True],
     "ordered": ["word", None, 2],
     "scaling": ["word", 1, True],
     "output_activation": ["word", None, 1],
     "loss": ["word", None, 1],
     "code_activation": ["word", None, 1],
-    "n_nonzero_coefs": ["word", True, 1.5, 0, -1],
+    "n_nonzero_coefs": ["word", True, 1.5, 0, -1, 10**400],
     "augmentation": ["word", 1],
     "sparsity": [*NUMBER, True, -0.1, np.inf],
     "contraction": [*NUMBER, True, -0.1, np.inf],
@@ -603,13 +608,13 @@ BAD_PARAMETERS = {
     "corruption": ["word", 1],
     "corruption_level": [*NUMBER, True, -0.1, np.nan],
     "optimizer": ["word", None, 1, optax.sgd(0.1)],
-    "learning_rate": [*NUMBER, True, 0, -1e-3, np.nan],
+    "learning_rate": [*NUMBER, True, 0, -1e-3, np.nan, 10**400, Fraction(10**400)],
     "learning_rate_schedule": ["word", None, 1],
     "weight_decay": [*NUMBER, True, -0.1, np.nan],
     "batch_size": WHOLE,
     "max_iter": WHOLE,
     "tol": [*NUMBER, True, -1, np.nan],
-    "n_iter_no_change": ["word", True, 0, 1.5],
+    "n_iter_no_change": ["word", True, 0, 1.5, 10**400],
     "cv": ["word", 1, True, 2.5, {}],
     "validation_fraction": [*NUMBER, True, 0, 1, np.nan],
     "warm_start": ["word", None, 2],
@@ -678,6 +683,173 @@ def test_device_that_is_not_here(quick, X, device):
 def test_schedule_of_another_shape(quick, X, factors):
     with pytest.raises(ValueError, match="learning_rate_schedule"):
         quick(learning_rate_schedule=factors).fit(X)
+
+
+def test_one_width_is_no_sequence(quick, X):
+    words = r"a sequence of whole numbers, such as \(16,\) for one hidden layer. Got 16 instead"
+    with pytest.raises(InvalidParameterError, match=words):
+        quick(hidden_layer_sizes=16).fit(X)
+
+
+HELD = [  # parameters of other objects
+    (lambda value: Conv1d(kernel_size=value), "kernel_size", [True, 0, 10**400]),
+    (lambda value: Conv2d(kernel_size=value), "kernel_size", [np.True_, 1.5]),
+    (lambda value: Conv1d(channels=value), "channels", [{4, 8}, {4: 8}, 4, "4"]),
+    (lambda value: Recurrent(units=value), "units", [True, 0, 10**400]),
+    (lambda value: Recurrent(step_size=value), "step_size", [True, 0]),
+    (lambda value: Blocks(value), "blocks", [{("dense", (4,))}, {"dense": (4,)}, 4]),
+]
+
+
+@pytest.mark.parametrize(
+    "make, name, value", [(make, name, value) for make, name, bad in HELD for value in bad]
+)
+def test_bad_parameter_of_an_architecture(quick, X, make, name, value):
+    with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter of"):
+        quick(architecture=make(value)).fit(X)
+
+
+@pytest.mark.parametrize("channels", [(True,), (0,), (2.5,)])
+def test_impossible_channels(quick, X, channels):
+    with pytest.raises(ValueError, match="channels must hold whole numbers above 0"):
+        quick(architecture=Conv1d(channels=channels)).fit(X)
+
+
+@pytest.mark.parametrize("shape", [(True, 4), (0,), (2.0, 2)])
+def test_impossible_shapes(quick, X, shape):
+    with pytest.raises(ValueError, match="sample_shape must hold whole numbers above 0"):
+        quick(sample_shape=shape).fit(X)
+    with pytest.raises(ValueError, match="shape of a block must hold whole numbers above 0"):
+        quick(architecture=Blocks([("dense", shape)])).fit(X)
+
+
+@pytest.mark.parametrize("name", ["length", "max_tokens"])
+@pytest.mark.parametrize("value", [True, 0, 10**400])
+def test_bad_parameter_of_texts(name, value):
+    with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter of"):
+        TokenEncoder(**{name: value}).fit(["tea"])
+
+
+@pytest.mark.parametrize("value", [{8, 4}, {8: 4}])
+def test_bad_size_of_images(value):
+    with pytest.raises(InvalidParameterError, match="The 'size' parameter of"):
+        ImageResizer(size=value).fit(np.ones((2, 4, 4)))
+
+
+LOSSES = [
+    (Huber, [True, np.True_, 0, -1, np.nan, np.inf, 10**400, 1e300, "1", None], "delta must"),
+    (lambda n: Categorical(sizes=(n,)), [True, 0, 1.5], "sizes must hold"),
+    (lambda n: Joint(((n, "huber"),)), [True, 0, 1.5], "parts must hold"),
+]
+
+
+@pytest.mark.parametrize(
+    "make, value, words", [(make, value, words) for make, bad, words in LOSSES for value in bad]
+)
+def test_bad_parameter_of_a_loss(make, value, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        make(value)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("value", [10**400, "heavy", -1.0, np.nan, np.inf, None, True])
+def test_bad_weight_of_a_class(quick, X, value):
+    y = np.arange(len(X)) % 2
+    with pytest.raises(ValueError, match="class_weight must hold finite numbers") as caught:
+        quick(class_weight={0: value, 1: 1.0}).fit(X, y)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("value", [10**400, 0, True, 1.5, "2", None])
+def test_bad_number_of_samples(fitted, value):
+    with pytest.raises(InvalidParameterError, match="The 'n_samples' parameter of sample"):
+        fitted.sample(value)
+
+
+def test_more_steps_than_a_fit_may_have(quick, X):
+    with pytest.raises(ValueError, match="max_iter=10000000000000 epochs of 5 steps"):
+        quick(max_iter=10**13).fit(X)
+
+
+SAME_NUMBERS_AS_PARAMETERS = {
+    "n_components": (2, [np.uint8(2), np.int64(2)]),
+    "max_iter": (3, [np.uint64(3), np.uint16(3), np.int8(3)]),
+    "batch_size": (32, [np.int8(32), np.uint8(32)]),
+    "n_init": (2, [np.int8(2)]),
+    "n_iter_no_change": (1, [np.int8(1), np.uint64(1)]),
+    "cv": (3, [np.uint8(3)]),
+    "hidden_layer_sizes": ((8,), [np.array([8], np.uint8), [np.int8(8)], range(8, 9)]),
+    "validation_fraction": (0.25, [np.float16(0.25), Fraction(1, 4)]),
+    "corruption_level": (0.5, [np.float16(0.5), np.float32(0.5), Fraction(1, 2)]),
+    "learning_rate": (0.25, [np.float16(0.25), Fraction(1, 4), np.longdouble(0.25)]),
+    "weight_decay": (0.5, [np.float16(0.5), Fraction(1, 2)]),
+    "max_gradient_norm": (0.5, [np.float16(0.5), Fraction(1, 2), np.float64(0.5)]),
+    "tol": (0.5, [np.float16(0.5), Fraction(1, 2)]),
+    "sparsity": (0.5, [np.float16(0.5), Fraction(1, 2)]),
+    "kl_warmup": (0.5, [np.float16(0.5), Fraction(1, 2)]),
+    "loss": (Huber(0.5), [Huber(np.float16(0.5)), Huber(Fraction(1, 2))]),
+}
+
+
+@pytest.mark.parametrize("name", SAME_NUMBERS_AS_PARAMETERS)
+def test_kind_of_number_does_not_matter(quick, X, name):
+    value, others = SAME_NUMBERS_AS_PARAMETERS[name]
+    expected = quick(**{name: value}).fit(X)
+    for other in others:
+        estimator = quick(**{name: other}).fit(X)
+        assert estimator.n_iter_ == expected.n_iter_
+        assert_array_equal(estimator.transform(X), expected.transform(X))
+
+
+def test_a_share_of_variance_in_half_precision(quick, X):
+    codes = [quick(n_components=n).fit_transform(X) for n in (0.5, np.float16(0.5))]
+    assert_array_equal(*codes)
+
+
+@pytest.mark.parametrize("value", [1000, 10**9])
+def test_a_batch_is_no_larger_than_the_rows(quick, X, value):
+    """It was padded with rows of weight 0; folds of a search still share one program."""
+    expected = quick(batch_size=256).fit(X)
+    assert_array_equal(quick(batch_size=value).fit(X).transform(X), expected.transform(X))
+    assert_array_equal(quick(batch_size=value).fit(X).loss_curve_, expected.loss_curve_)
+
+
+def twice(key, row, level):
+    return np.concatenate([row, row])
+
+
+CALLABLES = {
+    "optimizer": [
+        (lambda rate: None, "it returned NoneType"),
+        (lambda rate: optax.identity, "it returned function"),
+        (lambda: optax.sgd(0.1), "it raised TypeError"),
+        (partial(optax.sgd, momentum="much"), "it raised TypeError"),
+        (lambda rate: optax.masked(optax.sgd(rate), {"other": True}), "it raised ValueError"),
+    ],
+    "corruption": [
+        (lambda key, row, level: None, "it returned NoneType"),
+        (lambda key, row, level: row[:2], "it returned (2,)"),
+        (lambda key, row, level: row.sum(), "it returned ()"),
+        (lambda row: row, "it raised TypeError"),
+        (twice, "it raised"),
+    ],
+    "learning_rate_schedule": [
+        (lambda n: 1 / 0, "it raised ZeroDivisionError"),
+        (lambda: 1.0, "it raised TypeError"),
+        (lambda n: None, "must return"),
+        (lambda n: np.full(n, 1e300), "is above"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "name, function, words",
+    [(name, function, words) for name, bad in CALLABLES.items() for function, words in bad],
+)
+def test_callables_that_will_not_do(quick, X, name, function, words):
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        quick(**{name: function}).fit(X)
+    assert name in str(caught.value)
 
 
 def assert_works(estimator, data):

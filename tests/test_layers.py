@@ -54,6 +54,7 @@ LAYERS = [
     "skae.architectures._layers",
     "skae.architectures._network",
     "skae._blas",
+    "skae._parameters",
 ]
 ROOMS = {
     "optax": {"skae.optimizers"},
@@ -87,6 +88,7 @@ ROOMS = {
         "skae._progress",
         "skae._sampling",
         "skae._axes",
+        "skae._parameters",
         "skae._validation",
         "skae.architectures.blocks",
         "skae.architectures.conv",

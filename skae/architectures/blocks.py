@@ -1,12 +1,12 @@
 """Several architectures beside each other: one for each block of a sample's columns."""
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 import jax.numpy as jnp
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
+from skae._parameters import Sequence, is_count
 from skae.architectures._layers import ACTIVATIONS, apply_layers, init_layers
 from skae.architectures._names import find_architecture
 from skae.architectures._network import Architecture, Network
@@ -56,7 +56,7 @@ class Blocks(Architecture):
 
     in_columns = True
     _parameter_constraints = {
-        "blocks": ["array-like"],
+        "blocks": [Sequence("pairs (architecture, shape)", '[("dense", (3,))]')],
         "fusion": [StrOptions({"features", "codes"})],
         "hide": ["boolean"],
     }
@@ -182,7 +182,7 @@ class BlocksNetwork(Network):
 
 def _shape(shape):
     sizes = tuple(np.atleast_1d(np.asarray(shape, dtype=object)).tolist())
-    if not sizes or not all(isinstance(n, Integral) and n > 0 for n in sizes):
+    if not sizes or not all(map(is_count, sizes)):
         raise ValueError(
             f"The shape of a block must hold whole numbers above 0, got {shape!r}."
         )

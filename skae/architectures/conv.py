@@ -12,8 +12,9 @@ from numbers import Integral
 
 import jax.numpy as jnp
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
+from skae._parameters import MOST, Number, Sequence, is_count
 from skae.architectures._layers import ACTIVATIONS, apply_layers, init_layers
 from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
 
@@ -27,8 +28,8 @@ class _Conv(Architecture):
 
     in_columns = True
     _parameter_constraints = {
-        "channels": ["array-like", None],
-        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "channels": [Sequence("whole numbers", "(16, 32)"), None],
+        "kernel_size": [Number(Integral, 1, MOST, closed="both")],
         "pooling": [StrOptions({"mean"}), None],
         "channels_first": ["boolean"],
     }
@@ -43,7 +44,7 @@ class _Conv(Architecture):
         first = bool(self.channels_first)
         shape = sizes["sample_shape"]
         grid, n_channels = as_grid(shape, self._n_axes, channels_first=first, name=self._name)
-        kernel, least = self.kernel_size, min(grid)
+        kernel, least = int(self.kernel_size), min(grid)
         if kernel % 2 == 0 or kernel > least:
             raise ValueError(
                 f"kernel_size must be odd, and at most the {least} cells of the "
@@ -55,7 +56,7 @@ class _Conv(Architecture):
             grid=tuple(grid),
             n_channels=n_channels,
             channels=channels,
-            kernel_size=int(kernel),
+            kernel_size=kernel,
             pooling=self.pooling,
             channels_first=first,
         )
@@ -65,8 +66,7 @@ class _Conv(Architecture):
             n_stages = max(1, int(np.ceil(np.log2(min(grid) / SMALLEST_SIDE))))
             return tuple(min(FIRST_CHANNELS * 2**i, MOST_CHANNELS) for i in range(n_stages))
         channels = tuple(self.channels)
-        is_count = [isinstance(c, Integral) and c > 0 for c in channels]
-        if not channels or not all(is_count):
+        if not channels or not all(map(is_count, channels)):
             raise ValueError(
                 f"channels must hold whole numbers above 0, one for each stage, got {channels}."
             )

@@ -6,8 +6,9 @@ from numbers import Integral
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
+from skae._parameters import MOST, Number
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
 
@@ -62,9 +63,9 @@ class Recurrent(Architecture):
     in_columns = True
     _parameter_constraints = {
         "cell": [StrOptions({"gru", "lstm"})],
-        "units": [Interval(Integral, 1, None, closed="left")],
+        "units": [Number(Integral, 1, MOST, closed="both")],
         "bidirectional": ["boolean"],
-        "step_size": [Interval(Integral, 1, None, closed="left"), None],
+        "step_size": [Number(Integral, 1, MOST, closed="both"), None],
         "channels_first": ["boolean"],
     }
 
@@ -81,12 +82,12 @@ class Recurrent(Architecture):
         first = bool(self.channels_first)
         shape = sizes["sample_shape"]
         (n_times,), n_channels = as_grid(shape, 1, channels_first=first, name="recurrent")
-        step_size = self.step_size or -(-n_times // MOST_STEPS)
+        step_size = int(self.step_size or -(-n_times // MOST_STEPS))
         return RecurrentNetwork(
             **sizes,
             n_times=n_times,
             n_channels=n_channels,
-            step_size=min(int(step_size), n_times),
+            step_size=min(step_size, n_times),
             cell=self.cell,
             units=int(self.units),
             n_directions=2 if self.bidirectional else 1,
