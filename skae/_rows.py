@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._columns import column_means, column_variances, has_missing, missing_share
+from skae._columns import column_means, column_variances, ends, has_missing, missing_share
 from skae._long import BLOCK_NUMBERS, LongRows, most_rows
 
 LEAST_HIDDEN, MOST_HIDDEN = 0.05, 0.2  # shares of the observed cells, on average
 MOST_INPUTS = 2**26  # float32 numbers of rows that stay in memory while nets train on them
 PART_NUMBERS = 2**23  # in what is loaded, and shuffled, at once of more rows
+SMALLEST_SQUARED = 1e-150  # of numbers, whose squares float64 holds to some digits
 BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
@@ -98,8 +99,7 @@ def fit_scaling(X, weight, scaling, *, centered, pools=None):
     mean = column_means(X, weight)
     if scaling is None:
         return Scaling(mean if centered else np.zeros_like(mean), np.array(1.0))
-    with np.errstate(under="ignore"):
-        spread = np.sqrt(column_variances(X, weight, mean))
+    spread = _spreads(X, weight, mean)
     if pools is not None:
         sizes, n_variables = np.array(pools).T
         sums = np.add.reduceat(np.square(spread), np.cumsum(sizes) - sizes)
@@ -111,6 +111,19 @@ def fit_scaling(X, weight, scaling, *, centered, pools=None):
         10 * np.finfo(np.float64).eps * (np.abs(mean) if spread.ndim else np.abs(mean).max())
     )
     return Scaling(mean, np.where(spread > floor, spread, 1.0))
+
+
+def _spreads(X, weight, mean):
+    """Return the standard deviations (d,) of the columns of ``X``, however small."""
+    with np.errstate(under="ignore"):
+        spread = np.sqrt(column_variances(X, weight, mean))
+        if spread.max() > SMALLEST_SQUARED:
+            return spread
+        size = np.max(np.abs(np.subtract(ends(X), mean)))
+        if size == 0:
+            return spread
+        scaled = Scaling(mean, size).forward(X)
+        return size * np.sqrt(column_variances(scaled, weight, np.zeros_like(mean)))
 
 
 class RowSource:

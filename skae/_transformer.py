@@ -1000,9 +1000,9 @@ class AutoencoderTransformer(
         loss, by_column = find_loss(self.loss), self.scaling == "standard"
         pools = loss.pools(by_column=by_column) if isinstance(loss, Joint) else None
         centered = self.linear_path is not None
-        scaling = fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
-        check_size(X, scaling.scale, centered=centered)
-        return scaling
+        if self.scaling is None:
+            check_size(X, centered=centered)
+        return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
 
     def _set_fitted(self, outcome, scaling, bounds, recipe, n_components=None):
         """Set every fitted attribute together, from the record of the run."""
@@ -1272,11 +1272,13 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
         weight = check_weight(sample_weight, len(X))
-        losses = np.concatenate([self._losses(X[p], self.mean_) for p in parts_of(X)])
-        total, error = product(weight, losses), product(weight, self._errors(X))
-        if total == 0:
-            return 1.0 if error == 0 else 0.0
-        return float(1.0 - error / total)
+        for unit in (1.0, self._scaling.scale.max()):  # squares of small values are nothing
+            losses = (self._losses(X[part], self.mean_, unit) for part in parts_of(X))
+            total = product(weight, np.concatenate(list(losses)))
+            error = product(weight, self._errors(X, unit))
+            if total > 0:
+                return float(1.0 - error / total)
+        return 1.0 if error == 0 else 0.0
 
     @default_errors
     def score_samples(self, X):
@@ -1306,17 +1308,20 @@ class AutoencoderTransformer(
         n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in parts_of(X)])
         return -self._errors(X) / np.maximum(1, n_observed)
 
-    def _errors(self, X):
+    def _errors(self, X, unit=1.0):
         """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
         backs = ((part, self._decode(self._encode(X[part]))) for part in parts_of(X))
-        return np.concatenate([self._losses(X[part], back) for part, back in backs])
+        return np.concatenate([self._losses(X[part], back, unit) for part, back in backs])
 
-    def _losses(self, X, X_back):
-        """Return the sum (n_samples,) of each row's losses over its observed cells."""
+    def _losses(self, X, X_back, unit=1.0):
+        """Return the sum (n_samples,) of each row's losses over its observed cells.
+
+        Squared errors are those of values in another ``unit`` than that of X.
+        """
         observed = ~np.isnan(X)
         target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
         if isinstance(self._loss, SquaredError):
-            losses = self._loss(target, out)
+            losses = self._loss(target / unit, out / unit)
         else:
             target, out = self._scaling.forward(target), self._scaling.forward(out)
             objective = Objective(self._model.autoencoder, self._loss)

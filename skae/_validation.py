@@ -348,14 +348,11 @@ def drop_rows(X, y, groups, weight):
     return X, y, groups, weight / weight.mean(), keep
 
 
-def check_size(X, scale, *, centered):
-    """Raise ValueError if float32 cannot hold the squares of ``X`` (n, d) over its ``scale``.
+def check_size(X, *, centered):
+    """Raise ValueError if float32 cannot hold the squares of ``X`` (n, d), which is not scaled.
 
-    A scale of 1 is that of unscaled rows, and of rows that seem constant as their squares are
-    too small for float64. If not ``centered``, the values count, not how they vary.
+    If it is not ``centered``, its values count, not how they vary.
     """
-    if not np.all(scale == 1.0):
-        return
     found = survey(X)
     ends = np.abs([found.lower, found.upper])
     with np.errstate(over="ignore"):
@@ -364,7 +361,7 @@ def check_size(X, scale, *, centered):
     size = size.max(initial=0.0, where=is_there)
     if size > 0 and not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise ValueError(
-            f"Values of size {size:.2g} cannot be squared in float32 unless they are scaled: "
+            f"scaling=None leaves values of size {size:.2g}, which cannot be squared in float32: "
             f"they must be from {SMALLEST_SIZE:.0e} to {LARGEST_SIZE:.0e}. Set "
             "scaling='global', or change the unit of X."
         )
