@@ -99,13 +99,14 @@ def fit_scaling(X, weight, scaling, *, centered, pools=None):
     mean = column_means(X, weight)
     if scaling is None:
         return Scaling(mean if centered else np.zeros_like(mean), np.array(1.0))
-    spread = _spreads(X, weight, mean)
+    spread, unit = _spreads(X, weight, mean)
     if pools is not None:
         sizes, n_variables = np.array(pools).T
         sums = np.add.reduceat(np.square(spread), np.cumsum(sizes) - sizes)
         spread = np.repeat(np.sqrt(sums / n_variables), sizes)
     elif scaling == "global":
         spread = np.sqrt(np.square(spread).mean())
+    spread = spread * unit
     # A column whose spread is rounding error is constant; it is not blown up to unit size.
     floor = (
         10 * np.finfo(np.float64).eps * (np.abs(mean) if spread.ndim else np.abs(mean).max())
@@ -114,16 +115,17 @@ def fit_scaling(X, weight, scaling, *, centered, pools=None):
 
 
 def _spreads(X, weight, mean):
-    """Return the standard deviations (d,) of the columns of ``X``, however small."""
+    """Return the standard deviations (d,) of the columns of ``X`` in a unit, and that unit.
+
+    It is 1 unless their squares are too small for float64.
+    """
     with np.errstate(under="ignore"):
-        spread = np.sqrt(column_variances(X, weight, mean))
-        if spread.max() > SMALLEST_SQUARED:
-            return spread
-        size = np.max(np.abs(np.subtract(ends(X), mean)))
-        if size == 0:
-            return spread
-        scaled = Scaling(mean, size).forward(X)
-        return size * np.sqrt(column_variances(scaled, weight, np.zeros_like(mean)))
+        spread, unit = np.sqrt(column_variances(X, weight, mean)), 1.0
+        if spread.max() <= SMALLEST_SQUARED:
+            unit = np.max(np.abs(np.subtract(ends(X), mean))) or 1.0
+            scaled = Scaling(mean, unit).forward(X)
+            spread = np.sqrt(column_variances(scaled, weight, np.zeros_like(mean)))
+    return spread, unit
 
 
 class RowSource:

@@ -361,8 +361,8 @@ def check_size(X, *, centered):
     size = size.max(initial=0.0, where=is_there)
     if size > 0 and not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise ValueError(
-            f"scaling=None leaves values of size {size:.2g}, which cannot be squared in float32: "
-            f"they must be from {SMALLEST_SIZE:.0e} to {LARGEST_SIZE:.0e}. Set "
+            f"scaling=None leaves values of size {size:.2g}, which cannot be squared in "
+            f"float32: they must be from {SMALLEST_SIZE:.0e} to {LARGEST_SIZE:.0e}. Set "
             "scaling='global', or change the unit of X."
         )
 
