@@ -144,7 +144,10 @@ def refuse_containers(X, name):
 def _refuse_dtypes(X, name):
     """Raise where the dtype of ``X``, or of one of its columns, is none of numbers."""
     columns = _columns(X)
-    for _, dtype in columns:
+    dtypes = {str(dtype): dtype for _, dtype in columns}
+    if all(getattr(dtype, "kind", "O") in "biuf" for dtype in dtypes.values()):
+        return
+    for dtype in dtypes.values():
         if getattr(dtype, "names", None):
             raise TypeError("Structured arrays are not supported: pass columns as a 2D array.")
         if "complex" in str(dtype).lower():
@@ -153,7 +156,7 @@ def _refuse_dtypes(X, name):
     found = [
         (column, dtype)
         for i, (column, dtype) in enumerate(columns)
-        if _is_text(dtype) or (is_frame(X) and _has_text(X.iloc[:, i]))
+        if _is_text(dtype) or (dtype == "object" and is_frame(X) and _has_text(X.iloc[:, i]))
     ]
     if found:
         _refuse_text(name, _listed(found), is_table=found[0][0] is not None)
@@ -215,8 +218,6 @@ def _is_text(dtype):
 
 
 def _has_text(column):
-    if str(column.dtype) != "object":
-        return False
     return any(issubclass(kind, TEXT_CELLS) for kind in set(map(type, column)))
 
 
@@ -266,11 +267,10 @@ def _array_of_frame(X, name):
 
 def _without_masks(X):
     """Return a list like ``X``, with NaN in the masked cells of what it holds."""
-    if any(isinstance(x, np.ma.MaskedArray) for x in X):
-        return [unmasked(x) for x in X]
-    if any(isinstance(x, list | tuple) for x in X):
-        return [_without_masks(x) if isinstance(x, list | tuple) else x for x in X]
-    return X
+    holds = (list, tuple, np.ma.MaskedArray)
+    if not any(issubclass(kind, holds) for kind in set(map(type, X))):
+        return X
+    return [_without_masks(x) if isinstance(x, list | tuple) else unmasked(x) for x in X]
 
 
 def _floats_of_objects(A, name, if_ragged):

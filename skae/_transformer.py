@@ -548,14 +548,14 @@ class AutoencoderTransformer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Training rows: an array, a list of rows, a pandas or polars DataFrame, a sparse
+            Training rows: an array, a list of rows, a pandas, polars or Arrow table, a sparse
             matrix, or what slices as arrays do, such as a memory-mapped file or a data set of
             HDF5, which is read block by block where it is large; or samples
             of more dimensions, such as images. Then every method takes samples of that shape
             or their raveled rows, and gives back such samples. Integers
-            and booleans are converted to float64. Missing cells are NaN, None, masked, or
-            pd.NA in nullable columns; rows without any observed cell are left out. A sparse
-            matrix has none.
+            and booleans are converted to float64, tensors of other libraries to arrays.
+            Missing cells are NaN, None, masked, or pd.NA; rows without any observed cell are
+            left out. A sparse matrix has none.
         y : array-like of shape (n_samples,), default=None
             Used by a ``cv`` splitter that needs it, and by ``class_weight``.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -44,12 +44,11 @@ def check_rows(estimator, X, *, reset, minimum=1):
         return X
     refuse_traced(X)
     table = X
-    takes_sparse = get_tags(estimator).input_tags.sparse
-    if takes_sparse and _has_sparse_columns(X):
+    if _has_sparse_columns(X) and _takes_sparse(estimator):
         X = X.sparse.to_coo()
-    if takes_sparse and issparse(X):
+    if issparse(X) and _takes_sparse(estimator):
         X = _checked_sparse(estimator, X)
-    if is_long(X) and (takes_sparse or not issparse(X)):
+    if is_long(X) and (not issparse(X) or _takes_sparse(estimator)):
         rows = _check_long(estimator, X, reset=reset, minimum=minimum)
     else:
         rows = _check_array(estimator, X, reset=reset, minimum=minimum)
@@ -101,6 +100,10 @@ def _fitted_shape(estimator):
     """Return the shape of the samples that an estimator, or the one within, was fitted on."""
     fitted = getattr(estimator, "autoencoder_", estimator)
     return getattr(fitted, "sample_shape_", None)
+
+
+def _takes_sparse(estimator):
+    return get_tags(estimator).input_tags.sparse
 
 
 def _has_sparse_columns(X):

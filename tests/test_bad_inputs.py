@@ -3,6 +3,7 @@
 import copy
 import datetime
 import re
+import types
 import warnings
 from fractions import Fraction
 from functools import partial
@@ -872,12 +873,24 @@ def memory_mapped(A, folder):
     return np.load(folder / "rows.npy", mmap_mode="r")
 
 
+class OtherLibrary(types.ModuleType):
+    """What tensors belong to; it knows nothing of NumPy's dtypes."""
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise TypeError(f"{name}: argument 'dtype' must be torch.dtype")
+
+
 class Tensor:
     """An array of another library: NumPy reads it, and knows nothing of its dtype."""
 
     def __init__(self, A):
         self._A, self.shape, self.ndim, self.dtype = A, A.shape, A.ndim, "torch.float64"
         self.device = "cpu"
+
+    def __array_namespace__(self, api_version=None):
+        return OtherLibrary("of_tensors")
 
     def __len__(self):
         return len(self._A)
