@@ -11,6 +11,7 @@ from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skae._device import default_errors
 from skae._meta import AroundAutoencoder
 from skae._parameters import Number
 from skae._selection import judged_prefixes
@@ -122,6 +123,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @default_errors
     def fit(self, X, y=None, **params):
         """Fit the autoencoder on ``X`` and set the threshold by its scores there.
 
@@ -163,6 +165,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
         return self
 
+    @default_errors
     def score_samples(self, X):
         """Return minus each row's reconstruction error over the mean of the training rows.
 
