@@ -4,6 +4,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from skae._interrupts import survive
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn below 1.9
@@ -56,9 +58,15 @@ class Progress:
         )
 
     def end(self):
-        """Tell the callbacks that the fit has ended."""
-        if self.context is not None:
+        """Tell the callbacks that the fit has ended; return whether Ctrl-C came meanwhile."""
+        if self.context is None:
+            return False
+        try:
             self.context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+        except KeyboardInterrupt as ctrl_c:  # the model is there
+            survive(ctrl_c)
+            return True
+        return False
 
     def _print(self, trial, criterion):
         """Print a line for each of these epochs."""
