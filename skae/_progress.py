@@ -5,6 +5,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from skae._interrupts import survive
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn below 1.9
@@ -64,10 +66,16 @@ class Progress:
         )
 
     def end(self):
-        """Tell the callbacks that the fit has ended."""
-        self._end_trainings()
-        if self.context is not None:
+        """Tell the callbacks that the fit has ended; return whether Ctrl-C came meanwhile."""
+        if self.context is None:
+            return False
+        try:
+            self._end_trainings()
             self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
+        except KeyboardInterrupt as ctrl_c:  # the model is there
+            survive(ctrl_c)
+            return True
+        return False
 
     def _begin(self, trial, criterion):
         """Return a new Training; folds have ended when the training on all rows begins."""

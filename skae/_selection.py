@@ -18,6 +18,7 @@ from skae._blas import one_thread
 from skae._choose import CLEAR_GAIN, Candidates, Choice, choose, validation_curve
 from skae._device import agreed
 from skae._inference import Model
+from skae._interrupts import survive, undisturbed
 from skae._lanes import Ahead
 from skae._rows import interleaved, parts
 from skae._trials import REFIT
@@ -297,18 +298,6 @@ class Outcome:
         return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
 
 
-def undisturbed(function, *arguments):
-    """Return what ``function`` returns, and whether Ctrl-C came meanwhile.
-
-    If it came, ``function`` is called again: what has been trained is not thrown away. A
-    second Ctrl-C ends it.
-    """
-    try:
-        return function(*arguments), False
-    except KeyboardInterrupt:
-        return function(*arguments), True
-
-
 def select(recipe, rows, folds, *, refit, watch, lane=None):
     """Choose the step on held-out rows, train on all ``rows``, return an Outcome.
 
@@ -332,6 +321,8 @@ def select(recipe, rows, folds, *, refit, watch, lane=None):
         if not trails:
             raise
         stop = type(reason)
+        if stop is KeyboardInterrupt:
+            survive(reason)
         trails = [min(trails, key=lambda trail: trail.values.min())]
     if not trails:
         raise ValueError("cv yielded no split: nothing can be held out. Pass another cv.")
@@ -514,7 +505,8 @@ def _train_on_all(recipe, rows, choice, outcome, watch, ahead):
             trial.keep({0, trial.check})
             if watch(trial, None):
                 break
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as ctrl_c:
+        survive(ctrl_c)
         outcome.interrupted = True
         if ahead is not None:
             ahead.leave()
@@ -549,7 +541,8 @@ def train_ungated(rows, trial, *, watch, lane=None):
                 break
         if compiled is not None:
             compiled.result()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as ctrl_c:
+        survive(ctrl_c)
         interrupted = True
     is_pca = trial.start == "pca" and trial.check == 0
     choice = Choice(

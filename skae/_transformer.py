@@ -32,6 +32,7 @@ from skae._blas import one_thread, product, threads_restored
 from skae._choices import make_recipe
 from skae._columns import ends, has_missing
 from skae._device import check_alike, computing, default_errors, is_alone
+from skae._interrupts import survive, undisturbed
 from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
@@ -47,7 +48,6 @@ from skae._selection import (
     select,
     splits_of,
     train_ungated,
-    undisturbed,
 )
 from skae._streams import Stream, add_errors, errors_on, nets_are_better, rows_of, sampled
 from skae._training import MATMUL_PRECISIONS
@@ -572,7 +572,8 @@ class AutoencoderTransformer(
         -------
         self : AutoencoderTransformer
             The fitted estimator. Ctrl-C ends the fit early, with a warning and the best
-            model so far.
+            model so far; a second one within two seconds is raised. In a search the first
+            one ends a single fit, whose score counts, and the second one the search.
 
         Raises
         ------
@@ -638,16 +639,17 @@ class AutoencoderTransformer(
         try:
             with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
                 outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as ctrl_c:
             if outcome is None:
                 raise
+            survive(ctrl_c)
             outcome.interrupted = True
         before = (self._variances, self._stream) if continued else None
         _, is_disturbed = undisturbed(
             self._finish, X, weight, seed, outcome, scaling, recipe, before
         )
-        outcome.interrupted |= is_disturbed
-        self._tell(outcome, progress)
+        outcome.interrupted |= is_disturbed | progress.end()
+        undisturbed(self._tell, outcome)
 
     def _finish(self, X, weight, seed, outcome, scaling, recipe, before):
         """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
@@ -665,7 +667,7 @@ class AutoencoderTransformer(
         self._density = self._fit_density(some, seed)
         self._residual = self._fit_residual(some)
 
-    def _tell(self, outcome, progress=None):
+    def _tell(self, outcome):
         """Say what was kept: a line where it is asked for, warnings where it went wrong."""
         kept = "PCA" if outcome.is_pca else f"the autoencoder of epoch {self.best_iter_}"
         if self.verbose:
@@ -681,8 +683,6 @@ class AutoencoderTransformer(
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        if progress is not None:
-            progress.end()
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -897,7 +897,8 @@ class AutoencoderTransformer(
         try:
             if refit and len(splits) > 1 and not outcome.interrupted:
                 outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as ctrl_c:
+            survive(ctrl_c)
             outcome.interrupted = True
         return outcome
 

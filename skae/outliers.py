@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._columns import has_cells
+from skae._device import default_errors
 from skae._meta import AroundAutoencoder
 from skae._parameters import Number
 from skae._rows import parts_of
@@ -134,6 +135,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @default_errors
     def fit(self, X, y=None, **params):
         """Fit the autoencoder on ``X`` and set the threshold by its scores there.
 
@@ -190,6 +192,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             autoencoder.set_params(n_components=n_components)
         return autoencoder
 
+    @default_errors
     def score_samples(self, X):
         """Return minus each row's reconstruction error over the mean of the training rows.
 

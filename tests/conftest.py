@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, _interrupts
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -20,6 +20,12 @@ def few_programs():
     """Compiled programs live in mappings of memory, of which a process has some 65,000."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def no_ctrl_c_before(monkeypatch):
+    """Ctrl-C of the test before, less than two seconds ago, is none of this test's."""
+    monkeypatch.setattr(_interrupts._Latest, "at", -np.inf)
 
 
 @pytest.fixture(scope="session")

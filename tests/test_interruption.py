@@ -13,9 +13,17 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import cross_val_score
 
 import skae
-from skae import AutoencoderTransformer, _selection, _training, _transformer, _trials
+from skae import (
+    AutoencoderTransformer,
+    _interrupts,
+    _selection,
+    _training,
+    _transformer,
+    _trials,
+)
 
 N_FOLDS = 2
 
@@ -206,6 +214,100 @@ def test_a_second_ctrl_c_ends_it(gated, curve, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         gated.fit(curve)
     assert not hasattr(gated, "n_components_")
+
+
+@pytest.mark.parametrize("seconds, is_raised", [(1.9, True), (2.1, False)])
+def test_a_second_ctrl_c_soon_after_is_raised(
+    quick, X, interrupt_at, clock, seconds, is_raised
+):
+    """In the next fit, too: so a search ends."""
+    interrupt_at(7)
+    with pytest.warns(UserWarning, match="Interrupted"):
+        fit_through(quick(), X)
+    estimator = quick().fit(X)
+    codes = estimator.transform(X)
+    clock.now += seconds
+    interrupt_at(7)
+    if is_raised:
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(X[:, :3])
+        assert_array_equal(estimator.transform(X), codes)
+    else:
+        with pytest.warns(UserWarning, match="Interrupted"):
+            fit_through(estimator, X[:, :3])
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What tells the time; ``now`` is set."""
+
+    class Clock:
+        now = 0.0
+
+    monkeypatch.setattr(_interrupts, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+@pytest.mark.parametrize("late", [1, 5])
+def test_two_ctrl_c_end_a_fit_and_a_search(gated, curve, n_blocks, monkeypatch, clock, late):
+    """The second one comes while the model is being finished, or in the next fold."""
+    block, calls = _training.train_block, []
+
+    def counted(*args):
+        calls.append(args)
+        if len(calls) in (3, 3 + late):
+            raise KeyboardInterrupt
+        return block(*args)
+
+    monkeypatch.setattr(_training, "train_block", counted)
+    with pytest.warns(UserWarning, match="Interrupted"), pytest.raises(KeyboardInterrupt):
+        cross_val_score(gated, curve, cv=3)
+    assert len(calls) == 3 + late
+
+
+def test_ctrl_c_in_two_late_parts(gated, curve, monkeypatch, clock):
+    """Each of them survives one; both together are two."""
+    for owner, name in ((_selection, "_is_well_trained"), (AutoencoderTransformer, "_finish")):
+        monkeypatch.setattr(owner, name, _raising_once(getattr(owner, name)))
+    with pytest.raises(KeyboardInterrupt):
+        gated.fit(curve)
+    assert not hasattr(gated, "n_components_")
+
+
+def _raising_once(function):
+    calls = []
+
+    def raising(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return function(*args)
+
+    return raising
+
+
+def test_ctrl_c_of_the_last_callback_leaves_the_model(gated, curve):
+    pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
+
+    class Interrupting:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, *args, **kwargs):
+            pass
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            if context.parent is None or context.task_name == "fit":
+                raise KeyboardInterrupt
+
+    whole = clone(gated).fit(curve)
+    estimator = clone(gated).set_callbacks(Interrupting())
+    with pytest.warns(UserWarning, match="Interrupted"):
+        fit_through(estimator, curve)
+    assert_array_equal(estimator.transform(curve), whole.transform(curve))
 
 
 def test_interrupted_before_anything_is_known(quick, X, monkeypatch):

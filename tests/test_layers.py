@@ -55,6 +55,7 @@ LAYERS = [
     "skae.architectures._network",
     "skae._blas",
     "skae._parameters",
+    "skae._interrupts",
 ]
 ROOMS = {
     "optax": {"skae.optimizers"},
