@@ -532,6 +532,7 @@ class TestSparse:
         assert_array_equal(found.transform(X), expected.transform(cells))
         assert_array_equal(found.mean_, expected.mean_)
 
+    @pytest.mark.filterwarnings("ignore:Constructing a DIA matrix")
     @pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "coo", "lil", "dok", "dia"])
     def test_formats(self, quick, kind):
         expected = quick().fit(sparse.csr_array(DIGITS[:100])).mean_
