@@ -1272,8 +1272,8 @@ class AutoencoderTransformer(
 
     def _errors(self, X):
         """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
-        backs = ((part, self._decode(self._encode(X[part]))) for part in parts_of(X))
-        return np.concatenate([self._losses(X[part], back) for part, back in backs])
+        rows = (X[part] for part in parts_of(X))  # read once
+        return np.concatenate([self._losses(x, self._decode(self._encode(x))) for x in rows])
 
     def _losses(self, X, X_back):
         """Return the sum (n_samples,) of each row's losses over its observed cells."""
