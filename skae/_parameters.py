@@ -6,7 +6,7 @@ Numbers become Python's, so that those of NumPy neither wrap nor overflow.
 import pickle
 import sys
 from collections.abc import Sequence as AnySequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Integral, Real
 from types import FunctionType, SimpleNamespace
 
@@ -79,6 +79,8 @@ def comparable(function):
         return function
     if kind.__module__.partition(".")[0] == "skae":
         return function
+    if kind is partial:  # a new one, as copies are pickled with an empty dict more
+        function = partial(comparable(function.func), *function.args, **function.keywords)
     try:
         contents = pickle.dumps(function)
         return _one_of(kind, contents)

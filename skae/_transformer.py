@@ -1311,8 +1311,9 @@ class AutoencoderTransformer(
 
     def _errors(self, X, unit=1.0):
         """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
-        backs = ((part, self._decode(self._encode(X[part]))) for part in parts_of(X))
-        return np.concatenate([self._losses(X[part], back, unit) for part, back in backs])
+        rows = (X[part] for part in parts_of(X))  # read once
+        losses = (self._losses(x, self._decode(self._encode(x)), unit) for x in rows)
+        return np.concatenate(list(losses))
 
     def _losses(self, X, X_back, unit=1.0):
         """Return the sum (n_samples,) of each row's losses over its observed cells.

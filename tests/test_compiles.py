@@ -3,15 +3,19 @@
 import pickle
 import re
 from collections import Counter
+from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
+import optax
 import pytest
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 from skae import _training
+from skae.losses import Joint
 
 PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}
 N_ROWS = 103  # five folds of 82 and 83 rows to train on, four of 77 and 78
@@ -73,6 +77,94 @@ def test_a_search_by_optuna_shares_one_program(quick, rows, compiled):
     study.optimize(score, n_trials=3)
     assert len(study.trials) == 3 and np.isfinite(study.best_value)
     assert Counter(compiled) == PROGRAMS
+
+
+class Power:
+    """A loss of a user's, with contents that ``clone`` copies."""
+
+    def __init__(self, power):
+        self.power, self.scale = power, np.ones(5, np.float32)
+
+    def __call__(self, target, output):
+        return self.scale * abs(target - output) ** self.power
+
+
+@dataclass
+class Blurred:
+    """A corruption that has an equality and no hash."""
+
+    size: float
+
+    def __call__(self, key, row, level):
+        return row + self.size * level
+
+
+@dataclass
+class Momentum:
+    momentum: float
+
+    def __call__(self, learning_rate):
+        return optax.sgd(learning_rate, momentum=self.momentum)
+
+
+def drifted(key, row, size):
+    return row + size
+
+
+OBJECTS = {
+    "loss": (lambda: Power(1.5), lambda: Power(1.7)),
+    "joint loss": (
+        lambda: Joint(((2, "huber"), (3, partial(power_of, 1.5)))),
+        lambda: Joint(((2, "huber"), (3, partial(power_of, 1.7)))),
+    ),
+    "corruption": (lambda: Blurred(0.1), lambda: Blurred(0.2)),
+    "optimizer": (lambda: Momentum(0.5), lambda: Momentum(0.6)),
+    "a partial optimizer": (
+        lambda: partial(optax.sgd, momentum=0.5),
+        lambda: partial(optax.sgd, momentum=0.6),
+    ),
+    "augmentation": (lambda: partial(drifted, size=0.1), lambda: partial(drifted, size=0.2)),
+}
+
+
+def power_of(power, target, output):
+    return abs(target - output) ** power
+
+
+@pytest.mark.parametrize("case", OBJECTS)
+def test_copies_of_an_object_share_the_program(quick, rows, compiled, case):
+    """``clone`` makes one for each fold; another one's contents are another program."""
+    make, make_other = OBJECTS[case]
+    estimator = quick(**{case.split()[-1]: make()})
+    estimator.fit(rows)
+    compiled.clear()
+    fits = [clone(estimator).fit(rows), quick(**{case.split()[-1]: make()}).fit(rows)]
+    assert "jit(train_block)" not in compiled
+    for other in fits:
+        np.testing.assert_array_equal(other.loss_curve_, estimator.loss_curve_)
+    other = quick(**{case.split()[-1]: make_other()}).fit(rows)
+    assert compiled.count("jit(train_block)") == 1
+    assert not np.array_equal(other.loss_curve_, estimator.loss_curve_)
+    again = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(again.transform(rows), estimator.transform(rows))
+    assert again.score(rows) == estimator.score(rows)
+
+
+def test_an_object_that_changes_is_another_one(quick, rows):
+    """Its program would go on with what it held before."""
+    loss = Power(1.5)
+    before = quick(loss=loss).fit(rows)
+    loss.power = 1.7
+    after, expected = quick(loss=loss).fit(rows), quick(loss=Power(1.7)).fit(rows)
+    np.testing.assert_array_equal(after.loss_curve_, expected.loss_curve_)
+    assert not np.array_equal(after.loss_curve_, before.loss_curve_)
+
+
+def test_an_object_that_cannot_be_pickled_still_trains(quick, rows):
+    loss = Power(2)
+    loss.local = lambda: None
+    expected = quick(loss=Power(2)).fit(rows)
+    np.testing.assert_array_equal(quick(loss=loss).fit(rows).loss_curve_, expected.loss_curve_)
 
 
 def test_warm_start_and_held_out_rows_share_the_program(quick, rows, compiled):

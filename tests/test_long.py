@@ -12,7 +12,15 @@ from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from skae import AutoencoderImputer, AutoencoderOutlierDetector, _choices, _long, _rows, _trials
+from skae import (
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
+    _choices,
+    _long,
+    _rows,
+    _transformer,
+    _trials,
+)
 from skae._axes import principal_axes
 from skae._columns import column_means, column_variances, ends, has_missing, piles, survey
 from skae._long import LongRows, is_long
@@ -44,7 +52,7 @@ class Sliced:
 
     def __init__(self, array):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
-        self.most_read = 0
+        self.most_read = self.n_read = 0
 
     def __len__(self):
         return len(self.array)
@@ -53,6 +61,7 @@ class Sliced:
         assert isinstance(rows, slice)
         found = self.array[rows]
         self.most_read = max(self.most_read, found.size)
+        self.n_read += len(found)
         return found
 
     def __array__(self, dtype=None, copy=None):
@@ -97,6 +106,34 @@ def held(kind, array, folder):
 
 
 KINDS = ["array", "memmap", "sliced", "backed", "hdf5", "csr"]
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+def test_no_pass_is_for_nothing(quick, some_memory, method):
+    """Only a loss that says which cells it takes has them looked at."""
+
+    def n_passes(loss):
+        rows = Sliced(DIGITS)
+        estimator = quick(loss=loss)
+        if method == "score":
+            estimator.fit(DIGITS[:20])
+        getattr(estimator, method)(rows)
+        return rows.n_read / len(rows)
+
+    squared, poisson = n_passes("squared_error"), n_passes("poisson")
+    some_memory.setattr(_transformer, "check_range", lambda *arguments: None)
+    assert n_passes("squared_error") == squared
+    assert n_passes("poisson") == poisson - 1
+
+
+def test_scores_read_each_row_thrice(quick, some_memory):
+    """To be checked, for the error of the means or the cells that count, and for its own."""
+    some_memory.setattr(_rows, "BLOCK_NUMBERS", 1_000)
+    rows, estimator = Sliced(DIGITS), quick().fit(DIGITS[:20])
+    for method in (estimator.score, estimator.score_samples):
+        rows.n_read = 0
+        method(rows)
+        assert rows.n_read == 3 * len(rows)
 
 
 class TestLongRows:
