@@ -135,6 +135,8 @@ class Kind:
                 found.append("raised")
         except KeyboardInterrupt:
             found.append("raised")
+        except Exception as error:
+            found.append(f"{type(error).__name__}: {error}!")
         found += self._faults(estimator, before, threads)
         return found
 

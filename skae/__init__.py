@@ -1,6 +1,7 @@
 """PCA's drop-in successor: autoencoders that begin at PCA and stay ahead of it."""
 
 from skae._transformer import AutoencoderTransformer
+from skae._version import __version__
 from skae.images import ImageResizer
 from skae.impute import AutoencoderImputer
 from skae.modalities import Modality, MultimodalAutoencoder, Samples
@@ -21,5 +22,5 @@ __all__ = [
     "TableAutoencoder",
     "TableEncoder",
     "TokenEncoder",
+    "__version__",
 ]
-__version__ = "0.2.0.dev0"

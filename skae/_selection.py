@@ -215,7 +215,7 @@ class Trail:
             self.costs = [np.stack([start] * len(trial.variants))]
         else:
             self.costs = [self._costs()]
-        self.values = validation_curve([self])
+        self._values = ()
 
     def advance(self):
         """Train up to the next checkpoint and judge it; False where there is no other one."""
@@ -229,8 +229,14 @@ class Trail:
             self.trial.diverged = True
             return False
         self.costs.append(np.where(is_finite, costs, HOPELESS))
-        self.values = validation_curve([self])
         return True
+
+    @property
+    def values(self):
+        """The validation curve of all ``costs``, also where Ctrl-C came just after the last."""
+        if len(self._values) != len(self.costs):
+            self._values = validation_curve([self])
+        return self._values
 
     def keep_best(self):
         """Forget the weights of all other checkpoints, as far as these are large."""

@@ -67,6 +67,7 @@ from skae._validation import (
     warn_of_range,
     within,
 )
+from skae._version import __version__
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.corruptions import CORRUPTIONS
@@ -1141,7 +1142,9 @@ class AutoencoderTransformer(
 
         The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
         call, from the codes of at most 5,000 random training rows that ``fit`` keeps for it
-        (they travel in a pickle), and is the same in every call.
+        (they travel in a pickle), and is the same in every call. With many components those
+        rows can be decoded from their codes, so a pickle is as private as the rows. With
+        ``kl_weight`` > 0 no codes are kept.
 
         Unlike scikit-learn's ``GaussianMixture.sample``, this returns rows only, in random
         order, without the components that they came from; ``random_state`` belongs to the
@@ -1393,6 +1396,23 @@ class AutoencoderTransformer(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_model")
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_skae_version": __version__}
+
+    def __setstate__(self, state):
+        """Take the ``state`` of a pickle; warn where another version of skae made it."""
+        state = dict(state)
+        version = state.pop("_skae_version", "an unknown version")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was saved by skae {version}, and this is "
+                f"skae {__version__}: it may fail, or give other numbers. Fit it anew, or install "
+                "that version.",
+                UserWarning,
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def _check_fitted(self):
         """Raise NotFittedError; what scikit-learn asks first takes as long as a row."""

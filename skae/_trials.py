@@ -419,7 +419,8 @@ class Trial:
 
     def all_losses(self, restart=0):
         """Return the training loss of each step so far."""
-        losses = np.concatenate([np.empty(self.run.losses_shape, np.float32), *self.losses])
+        losses = np.empty(self.run.losses_shape, np.float32), *self.losses[: self.check]
+        losses = np.concatenate(losses)
         return losses if losses.ndim == 1 else losses[:, restart]
 
     @property

@@ -94,6 +94,23 @@ def test_interrupted_while_the_checkpoint_is_chosen(
         assert gated.best_iter_ == 0 and gated.error_ratio_ == 1
 
 
+@pytest.mark.parametrize("n", [2, 3, 9, 12])
+def test_interrupted_just_after_a_checkpoint_was_judged(gated, curve, monkeypatch, n):
+    """Its costs are there, and the curve is not yet."""
+    function, calls = _selection.validation_curve, []
+
+    def interrupted(trails):
+        calls.append(trails)
+        if len(calls) == n:
+            raise KeyboardInterrupt
+        return function(trails)
+
+    monkeypatch.setattr(_selection, "validation_curve", interrupted)
+    with pytest.warns(UserWarning, match="Interrupted"):
+        fit_through(gated, curve)
+    assert_usable(gated, curve)
+
+
 def test_interrupted_before_any_step_of_a_plain_net(quick, X, interrupt_at):
     interrupt_at(1)
     estimator = quick(linear_path=None, cv=N_FOLDS)

@@ -56,6 +56,7 @@ LAYERS = [
     "skae._blas",
     "skae._parameters",
     "skae._interrupts",
+    "skae._version",
 ]
 ROOMS = {
     "optax": {"skae.optimizers"},
