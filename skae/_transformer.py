@@ -1362,8 +1362,8 @@ class AutoencoderTransformer(
         if version != __version__:
             warnings.warn(
                 f"This {type(self).__name__} was saved by skae {version}, and this is "
-                f"skae {__version__}: it may fail, or give other numbers. Fit it anew, or install "
-                "that version.",
+                f"skae {__version__}: it may fail, or give other numbers. Fit it anew, or "
+                "install that version.",
                 UserWarning,
                 stacklevel=2,
             )
