@@ -81,8 +81,8 @@ class Kind:
     def __init__(self, kind):
         self.kind, self.rows = kind, _rows(kind)
         self.codes = self._fitted()  # compiled once
-        begun = time.perf_counter()
-        self._fitted()
+        estimator, begun = self._begun(), time.perf_counter()
+        self._fit(estimator)
         self.seconds = time.perf_counter() - begun
 
     def _begun(self):
@@ -134,7 +134,7 @@ class Kind:
                 come.join()
                 found.append("raised")
         except KeyboardInterrupt:
-            found.append("raised")
+            found.append("raised late")
         except Exception as error:
             found.append(f"{type(error).__name__}: {error}!")
         found += self._faults(estimator, before, threads)

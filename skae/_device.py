@@ -29,10 +29,12 @@ SETTINGS = {
     jax.default_matmul_precision: "float32",
     jax.debug_nans: False,  # a training that diverges ends with a warning
     jax.debug_infs: False,  # some numbers are infinite by intention
-    jax.transfer_guard_host_to_device: "allow",
-    jax.transfer_guard_device_to_device: "allow",
-    jax.transfer_guard_device_to_host: "allow",
 }
+GUARDS = (  # of copies between host and device, which None allows
+    jax.transfer_guard_host_to_device,
+    jax.transfer_guard_device_to_device,
+    jax.transfer_guard_device_to_host,
+)
 ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # NumPy's own
 TRACED = (
     "Estimators compute with NumPy arrays and compile their own programs: they cannot be "
@@ -85,24 +87,23 @@ def computing(device=None):
     if _PROCESS.is_forked:
         raise RuntimeError(FORKED)
     _PROCESS.has_computed = True
+    contexts = [s(value) for s, value in SETTINGS.items() if s.value != value]
+    contexts += [guard("allow") for guard in GUARDS if guard.value not in (None, "allow")]
+    if np.geterr() != ERRORS:
+        contexts.append(np.errstate(**ERRORS))
+    if device not in (None, ALL):
+        contexts.append(jax.default_device(find_device(device)))
     try:
-        with _settings(device):
+        if len(contexts) == 1:  # as mostly; a stack costs a row as much as some arithmetic
+            with contexts[0]:
+                yield
+            return
+        with ExitStack() as stack:
+            for context in contexts:
+                stack.enter_context(context)
             yield
     except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
         raise TypeError(TRACED) from error
-
-
-@contextmanager
-def _settings(device):
-    with ExitStack() as stack:
-        if np.geterr() != ERRORS:
-            stack.enter_context(np.errstate(**ERRORS))
-        for setting, value in SETTINGS.items():
-            if setting.value != value:  # entering costs a row as much as its arithmetic
-                stack.enter_context(setting(value))
-        if device not in (None, ALL):
-            stack.enter_context(jax.default_device(find_device(device)))
-        yield
 
 
 def compiled(n_static=0, *, shape_of, **options):

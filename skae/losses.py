@@ -153,8 +153,8 @@ class Huber(_Loss):
         is_number = isinstance(self.delta, Real) and not isinstance(self.delta, bool | np.bool_)
         if not (is_number and 0 < plain_number(self.delta) <= LARGEST):
             raise ValueError(
-                f"delta must be a finite number above 0, at most {LARGEST:.1e}, got "
-                f"{_shortened(self.delta)}."
+                f"delta must be a finite number above 0, got {_shortened(self.delta)}; the "
+                f"largest in float32 is {LARGEST:.1e}."
             )
         object.__setattr__(self, "delta", float(self.delta))
 
