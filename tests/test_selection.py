@@ -50,7 +50,7 @@ def test_the_lowest_held_out_error_is_chosen(checkpoints, expected):
     assert (choice.check, choice.variant[0]) == expected
     assert choice.curve == pytest.approx([min(numbers) for numbers in checkpoints])
     assert choice.is_pca == (choice.check == 0)
-    assert choice.ratio == min(min(numbers) for numbers in checkpoints)
+    assert choice.ratio == pytest.approx(min(min(numbers) for numbers in checkpoints))
 
 
 def test_a_gain_within_tol_is_none():
