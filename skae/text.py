@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._parameters import MOST, Number
+from skae._parameters import Number
 from skae._validation import as_samples
 from skae.losses import Categorical
 
@@ -66,8 +66,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {
         "analyzer": [StrOptions({"char", "word"})],
-        "length": [Number(Integral, 1, MOST, closed="both"), None],
-        "max_tokens": [Number(Integral, 1, MOST, closed="both"), None],
+        "length": [Number(Integral, 1, None, closed="left"), None],
+        "max_tokens": [Number(Integral, 1, None, closed="left"), None],
         "handle_unknown": [StrOptions({"error", "replace"})],
     }
 
