@@ -21,10 +21,14 @@ class Number(Interval):
     """An interval of numbers that a bool is not in."""
 
     def is_satisfied_by(self, val):
-        """Say whether ``val`` is a number, not a bool, and in the interval."""
-        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(
-            plain_number(val)
-        )
+        """Say whether ``val`` is a number, not a bool, and in the interval.
+
+        Whole numbers that no array can have as its size are not.
+        """
+        if isinstance(val, bool | np.bool_):
+            return False
+        val = plain_number(val)
+        return super().is_satisfied_by(val) and not (self.type is Integral and val > MOST)
 
 
 class Sequence(HasMethods):

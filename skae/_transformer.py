@@ -38,7 +38,7 @@ from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
 from skae._numbers import as_numbers
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
-from skae._parameters import LARGEST, MOST, Number, Sequence, plain_number
+from skae._parameters import LARGEST, Number, Sequence, plain_number
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, balanced, fit_scaling, parts_of
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
@@ -80,7 +80,7 @@ COMPARED_ROWS = 1_000  # of a fold, on which the training on all rows is compare
 HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
-    "n_samples": [Number(Integral, 1, MOST, closed="both")],
+    "n_samples": [Number(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
     "noise": ["boolean"],
 }
@@ -403,7 +403,7 @@ class AutoencoderTransformer(
 
     _parameter_constraints = {
         "n_components": [
-            Number(Integral, 1, MOST, closed="both"),
+            Number(Integral, 1, None, closed="left"),
             Number(RealNotInt, 0, 1, closed="neither"),
         ],
         "hidden_layer_sizes": [
@@ -418,7 +418,7 @@ class AutoencoderTransformer(
         "scaling": [StrOptions({"global", "standard"}), None],
         "loss": [StrOptions(set(LOSSES)), callable],
         "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
-        "n_nonzero_coefs": [Number(Integral, 1, MOST, closed="both"), None],
+        "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
         "output_activation": [StrOptions({"auto"} | set(LINKS))],
         "clip": [StrOptions({"auto"}), "boolean"],
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
@@ -434,19 +434,19 @@ class AutoencoderTransformer(
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
         "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
         "max_gradient_norm": [Number(Real, 0, LARGEST, closed="right"), None],
-        "n_init": [Number(Integral, 1, MOST, closed="both")],
-        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, MOST, closed="both")],
-        "max_iter": [StrOptions({"auto"}), Number(Integral, 1, MOST, closed="both")],
+        "n_init": [Number(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "tol": [Number(Real, 0, None, closed="left")],
         "n_iter_no_change": [
             StrOptions({"auto"}),
-            Number(Integral, 1, MOST, closed="both"),
+            Number(Integral, 1, None, closed="left"),
             None,
         ],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "cv": [
             StrOptions({"auto"}),
-            Number(Integral, 2, MOST, closed="both"),
+            Number(Integral, 2, None, closed="left"),
             HasMethods(["split", "get_n_splits"]),
             list,
             None,

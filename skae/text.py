@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._numbers import as_numbers
-from skae._parameters import MOST, Number
+from skae._parameters import Number
 from skae._validation import as_samples, entries_of, refuse_size
 from skae.losses import Categorical
 
@@ -67,8 +67,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {
         "analyzer": [StrOptions({"char", "word"})],
-        "length": [Number(Integral, 1, MOST, closed="both"), None],
-        "max_tokens": [Number(Integral, 1, MOST, closed="both"), None],
+        "length": [Number(Integral, 1, None, closed="left"), None],
+        "max_tokens": [Number(Integral, 1, None, closed="left"), None],
         "handle_unknown": [StrOptions({"error", "replace"})],
     }
 

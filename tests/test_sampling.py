@@ -163,7 +163,7 @@ def test_needs_a_fit(quick, fitted):
 @pytest.mark.parametrize("n_samples", [0, -1, 2.0, True, "3", None])
 def test_bad_n_samples(fitted, n_samples):
     words = (
-        r"The 'n_samples' parameter of sample must be an int in the range \[1, \d+\]\. "
+        r"The 'n_samples' parameter of sample must be an int in the range \[1, inf\)\. "
         f"Got {n_samples!r} instead"
     )
     with pytest.raises(ValueError, match=words):

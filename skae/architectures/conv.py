@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skae._parameters import MOST, Number, Sequence, is_count
+from skae._parameters import Number, Sequence, is_count
 from skae.architectures._layers import ACTIVATIONS, apply_layers, init_layers
 from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
 
@@ -29,7 +29,7 @@ class _Conv(Architecture):
     in_columns = True
     _parameter_constraints = {
         "channels": [Sequence("whole numbers", "(16, 32)"), None],
-        "kernel_size": [Number(Integral, 1, MOST, closed="both")],
+        "kernel_size": [Number(Integral, 1, None, closed="left")],
         "pooling": [StrOptions({"mean"}), None],
         "channels_first": ["boolean"],
     }

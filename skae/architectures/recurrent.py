@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skae._parameters import MOST, Number
+from skae._parameters import Number
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
 
@@ -63,9 +63,9 @@ class Recurrent(Architecture):
     in_columns = True
     _parameter_constraints = {
         "cell": [StrOptions({"gru", "lstm"})],
-        "units": [Number(Integral, 1, MOST, closed="both")],
+        "units": [Number(Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
-        "step_size": [Number(Integral, 1, MOST, closed="both"), None],
+        "step_size": [Number(Integral, 1, None, closed="left"), None],
         "channels_first": ["boolean"],
     }
 
