@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._numbers import is_frame
 from skae._transformer import AutoencoderTransformer
+from skae._validation import n_dimensions, shape_of
 
 
 class AroundAutoencoder(BaseEstimator):
@@ -45,8 +46,17 @@ class AroundAutoencoder(BaseEstimator):
             raise
 
     def _suited(self, X):
-        """Return what is to be fitted on ``X``."""
-        return self._unfitted()
+        """Return what is to be fitted on ``X``; a default code is no longer than PCA's."""
+        autoencoder = self._unfitted()
+        if self.autoencoder is None and n_dimensions(X) >= 2:
+            n_samples, *sample_shape = shape_of(X)
+            n_features = int(np.prod(sample_shape))
+            wanted = self._default_components(n_features)
+            autoencoder.set_params(n_components=max(1, min(wanted, n_samples, n_features)))
+        return autoencoder
+
+    def _default_components(self, n_features):
+        return self._default.n_components
 
     def _unfitted(self):
         """Return a new autoencoder of the parameters asked."""

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 LARGEST = float(np.finfo(np.float32).max)
 MOST = sys.maxsize  # of what is counted
+MOST_CONTENTS = 2**20  # bytes of a user's object that are kept to compare it with others
 
 
 class Number(Interval):
@@ -76,9 +77,9 @@ def plain_parameters(estimator):
 def comparable(function):
     """Return a user's callable so that copies of one object are equal: ``clone`` makes such.
 
-    Functions, and objects that cannot be pickled, stay themselves.
+    Functions, and objects that cannot be pickled or hold much, stay themselves.
     """
-    kind = type(function)
+    given, kind = function, type(function)
     if isinstance(function, str | None | FunctionType | type):
         return function
     if kind.__module__.partition(".")[0] == "skae":
@@ -87,12 +88,12 @@ def comparable(function):
         function = partial(comparable(function.func), *function.args, **function.keywords)
     try:
         contents = pickle.dumps(function)
-        return _one_of(kind, contents)
+        return _one_of(kind, contents) if len(contents) <= MOST_CONTENTS else given
     except Exception:  # whatever an object of the user's raises when it is pickled
-        return function
+        return given
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def _one_of(kind, contents):
     """Return the one object of a type and its pickled contents, which nobody else changes."""
     found = pickle.loads(contents)

@@ -117,7 +117,7 @@ def fit_scaling(X, weight, scaling, *, centered, pools=None):
 def _spreads(X, weight, mean):
     """Return the standard deviations (d,) of the columns of ``X`` in a unit, and that unit.
 
-    It is 1 unless their squares are too small for float64.
+    It is 1 unless the squares of all of them are too small for float64.
     """
     with np.errstate(under="ignore"):
         spread, unit = np.sqrt(column_variances(X, weight, mean)), 1.0

@@ -473,7 +473,10 @@ def _refit(recipe, rows, choice, judged, outcome, watch, ahead):
         outcome.keep(trial, choice.variant, trial.all_losses(choice.variant[1]))
         if trial.check < choice.check:
             outcome.best_step = len(outcome.losses)
-    elif not _is_better_than_pca(judged, trial):
+        return
+    is_better, is_disturbed = undisturbed(_is_better_than_pca, judged, trial)
+    outcome.interrupted |= is_disturbed
+    if not is_better:
         (model, axes), is_disturbed = undisturbed(recipe.pca, rows)
         outcome.use_pca(model, axes)
         outcome.n_rows, outcome.best_step = len(rows.weight), 0
@@ -486,9 +489,9 @@ def _is_better_than_pca(judged, trial):
 
     Each prefix counts. With penalties or another start it may be worse.
     """
-    judge = Judge(judged.held_out, trial)
-    if trial.start != "pca" or not judge.objective.is_error_alone:
+    if trial.start != "pca" or not trial.recipe.program.objective.is_error_alone:
         return True
+    judge = Judge(judged.held_out, trial)
     pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
     return _is_no_worse(judged.held_out_costs, pca)
 

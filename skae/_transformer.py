@@ -265,11 +265,12 @@ class AutoencoderTransformer(
         over PCA is clear: three standard errors in the mean, or one in the mean and three for
         a typical row. A gain that stays unclear is not kept. The net is then trained on
         all rows up to the chosen step. If that training ends clearly worse than the judged net,
-        on rows that both have seen, the judged net is kept. Above 16 million numbers there is
-        one hold-out, and above 20,000 rows no new training either. An int
-        is a number of shuffled folds, a splitter is scikit-learn's (``KFold``,
-        ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a list holds pairs of
-        indices, (train, held out); of these too no more are trained than it takes. None
+        on rows that both have seen, the judged net is kept, or PCA of all rows if that is no
+        worse on the rows held out. Above 16 million numbers there is one hold-out, and above
+        20,000 rows no new training either. An int is a number of shuffled folds, a splitter is
+        scikit-learn's (``KFold``, ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a
+        list holds pairs of indices, (train, held out); of these too no more are trained than
+        it takes. None
         trains on all rows and keeps the last step, ungated.
     validation_fraction : float, default=0.2
         Share of the rows in each hold-out of ``cv="auto"`` without groups: 2,000 at most.
@@ -308,14 +309,16 @@ class AutoencoderTransformer(
         times PCA's over all folds (on training rows where nothing was held out).
     error_ratio_ : float
         Error (the loss of reconstructions) on held-out rows over that of PCA with as many
-        components (on training rows if nothing was held out). The one held-out row that speaks
-        most for the autoencoder is left out: no new row may be like it. 1 is PCA, and it is
+        components (on training rows if nothing was held out). If the fit began at PCA, without
+        penalties and with an int as ``n_components``, the one held-out row that speaks most for
+        the autoencoder is left out: no new row may be like it. 1 is PCA, and it is
         never above 1 if PCA may be kept: with held-out rows and without penalties. If
         ``corruption`` is to be undone, these rows are corrupted. After ``partial_fit`` it is
         measured on each batch before the nets train on it, and the latest batches count most.
     selected_model_ : {"autoencoder", "pca"}
-        What was kept: "pca" if no checkpoint was clearly better than PCA on held-out rows, or,
-        after ``partial_fit``, as long as the nets are not better than PCA.
+        What was kept: "pca" if no checkpoint was clearly better than PCA on held-out rows, if
+        the training on all rows failed and the judged net is no better than PCA of all rows,
+        or, after ``partial_fit``, as long as the nets are not better than PCA.
     loss_curve_ : ndarray of shape (n_iter_,)
         Mean training loss of each epoch: error over PCA's, noise, cut codes and penalties
         included. Of the training that the model kept comes from: mostly the one on all rows.
@@ -1357,7 +1360,7 @@ class AutoencoderTransformer(
         out = np.empty((n, len(self.mean_)), dtype)
 
         def read(part):
-            return np.clip(Z[part] / unit, -BOUND, BOUND)
+            return np.clip(np.divide(Z[part], unit, dtype=np.float64), -BOUND, BOUND)
 
         with computing(self.device):
             for part, rows in self._model.rows(read, n, n_kept):

@@ -175,7 +175,8 @@ def _unbroken(X):
 def _native(data):
     """Return the entries of a sparse matrix as floats that SciPy reckons with."""
     is_native = data.dtype in DTYPES or data.dtype.kind != "f"
-    return data if is_native else data.astype(np.float64)
+    with np.errstate(over="ignore"):  # infinity is refused afterwards
+        return data if is_native else data.astype(np.float64)
 
 
 def shape_of_samples(X, sample_shape):
@@ -302,7 +303,10 @@ def check_labels(labels, name, n_samples):
     """
     if labels is None:
         return None
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(f"{name} must be 1D, a label for each row of X: {error}.") from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._meta import AroundAutoencoder
 from skae._transformer import AutoencoderTransformer
-from skae._validation import check_rows, n_dimensions, shape_of
+from skae._validation import check_rows, n_dimensions
 
 MOST_COMPONENTS = 32
 
@@ -139,12 +139,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
             indicator = MissingIndicator(error_on_new=False).set_output(transform="default")
             self.indicator_ = indicator.fit(rows)
 
-    def _suited(self, X):
-        autoencoder = self._unfitted()
-        if self.autoencoder is None and n_dimensions(X) >= 2:
-            n_features = int(np.prod(shape_of(X)[1:]))
-            autoencoder.set_params(n_components=default_components(n_features))
-        return autoencoder
+    def _default_components(self, n_features):
+        return default_components(n_features)
 
     def transform(self, X):
         """Return ``X`` with its missing cells filled.

@@ -18,7 +18,7 @@ from skae._meta import AroundAutoencoder
 from skae._parameters import Number
 from skae._rows import parts_of
 from skae._selection import judged_prefixes
-from skae._validation import check_rows, check_weight, n_dimensions, shape_of
+from skae._validation import check_rows, check_weight
 from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
@@ -185,14 +185,9 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         self.decision_scores_ = -(scores if counts.all() else self._scores(all_rows))
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
 
-    def _suited(self, X):
-        autoencoder = self._unfitted()
-        if self.autoencoder is None and n_dimensions(X) == 2:
-            n_components = max(1, min(autoencoder.n_components, shape_of(X)[1] - 1))
-            autoencoder.set_params(n_components=n_components)
-        return autoencoder
+    def _default_components(self, n_features):
+        return min(self._default.n_components, n_features - 1)
 
-    @default_errors
     def score_samples(self, X):
         """Return minus each row's reconstruction error over the mean of the training rows.
 

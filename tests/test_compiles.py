@@ -15,6 +15,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 from skae import _training
+from skae._parameters import comparable
 from skae.losses import Joint
 
 PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}
@@ -245,3 +246,11 @@ def test_a_processor_trains_in_float32_whatever_is_chosen(quick, X):
     for other in fits[1:]:
         np.testing.assert_array_equal(other.transform(X), fits[0].transform(X))
         np.testing.assert_array_equal(other.loss_curve_, fits[0].loss_curve_)
+
+
+def test_what_cannot_be_pickled_or_is_large_stays_itself():
+    """A copy each time would compile each time, and what is kept is kept for good."""
+    unpicklable = partial(lambda target, output: (target - output) ** 2)
+    large = partial(np.add, np.zeros(2**18))
+    for function in (unpicklable, large, np.add, "relu", None):
+        assert comparable(function) is function

@@ -140,3 +140,11 @@ def test_a_column_that_is_empty_in_one_fold(make, gappy):
     with pytest.warns(UserWarning, match=r"constant 0: \[1\]"):
         scores = cross_val_score(make_pipeline(make(), LogisticRegression()), X, y, cv=KFold(2))
     assert np.isfinite(scores).all()
+
+
+def test_default_codes_are_no_longer_than_there_are_rows():
+    X = np.random.default_rng(0).normal(size=(10, 30))
+    X[0, 0] = np.nan
+    imputer = AutoencoderImputer(random_state=0).fit(X)
+    assert imputer.autoencoder_.n_components_ == 10
+    assert np.isfinite(imputer.transform(X)).all()

@@ -532,3 +532,9 @@ def test_estimator_check(estimator, check):
 def test_transformer_check(name):
     estimator = TableAutoencoder(AutoencoderTransformer(**SMALL))
     run(getattr(estimator_checks, name), "TableAutoencoder", estimator)
+
+
+def test_default_codes_of_one_column():
+    X = pd.DataFrame({"n": np.arange(12.0)})
+    model = TableAutoencoder(random_state=0).fit(X)
+    assert model.transform(X).shape == (12, 1)
