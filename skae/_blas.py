@@ -110,13 +110,15 @@ def product(A, B):
     they are cut, always the same way, into what it leaves to one thread.
     """
     n_rows, n_columns = _n_lines(A, 0), _n_lines(B, 1)
+    dtype = np.result_type(A, B)
+    A = A.astype(dtype, copy=False)  # once, where each block of B is cast by itself
     if min(n_rows, n_columns) == 1:
-        return _thin_product(A, B, max(1, FEW_NUMBERS // max(n_rows, n_columns)))
+        return _thin_product(A, B)
     if n_rows * n_columns * len(B) <= FEW_PRODUCTS:
         return A @ B
-    n_terms, size = TERM_BYTES // max(A.itemsize, B.itemsize), min(n_rows, MOST_ROWS)
+    n_terms, size = TERM_BYTES // dtype.itemsize, min(n_rows, MOST_ROWS)
     width = max(MOST_ROWS // 4, FEW_PRODUCTS // (n_terms * size))
-    out = np.zeros((n_rows, n_columns), np.result_type(A, B))
+    out = np.zeros((n_rows, n_columns), dtype)
     for rows in (slice(n_rows - n_rows % size), slice(n_rows - n_rows % size, None)):
         blocks = A[rows].reshape(-1, min(size, len(A[rows])) or 1, len(B))
         sums = out[rows].reshape(*blocks.shape[:2], n_columns)
@@ -124,12 +126,21 @@ def product(A, B):
             columns = slice(first, first + width)
             for start in range(0, len(B), n_terms):
                 terms = slice(start, start + n_terms)
-                sums[:, :, columns] += blocks[:, :, terms] @ B[terms, columns]
+                block = B[terms, columns].astype(dtype, copy=False)
+                sums[:, :, columns] += blocks[:, :, terms] @ block
     return out
 
 
-def _thin_product(A, B, n_terms):
-    """Return ``A @ B``, one of them a row or a column, the sum of ``n_terms`` after others."""
+def _thin_product(A, B):
+    """Return ``A @ B``, one of them a row or a column: some lines of the other at a time."""
+    n_lines = max(_n_lines(A, 0), _n_lines(B, 1))
+    width = max(2 * MOST_ROWS, FEW_NUMBERS // max(1, len(B)))
+    if n_lines > width:
+        lines = [slice(start, start + width) for start in range(0, n_lines, width)]
+        if _n_lines(A, 0) == 1:
+            return np.concatenate([_thin_product(A, B[:, part]) for part in lines], axis=-1)
+        return np.concatenate([_thin_product(A[part], B) for part in lines])
+    B, n_terms = B.astype(A.dtype, copy=False), FEW_NUMBERS // n_lines
     out = A[..., :n_terms] @ B[:n_terms]
     for start in range(n_terms, len(B), n_terms):
         out += A[..., start : start + n_terms] @ B[start : start + n_terms]

@@ -193,6 +193,7 @@ def with_threads(function, *arguments):
 
 SIZES = [(784, 784, 512), (64, 500, 64), (7, 5000, 128), (960, 114, 426), (37, 241, 1021)]
 SIZES += [(None, 8000, 128), (None, 128, 4000), (1, 5000, 128), (300, 20, 1), (None, 20_000, 1)]
+SIZES += [(1, 128, 20_000), (20_000, 128, 1), (1, 10_001, 10_000), (1, 0, 5)]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -206,8 +207,41 @@ def test_products_are_the_same_with_any_threads(sizes, dtype):
     for other in others:
         assert_array_equal(other, first)
     exact = A.astype(np.float64) @ B.astype(np.float64)
-    np.testing.assert_allclose(first, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
+    np.testing.assert_allclose(first, exact, rtol=0, atol=1e-5 * np.abs(exact).max(initial=1))
     assert first.shape == exact.shape and first.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1, 128, 20_000), (20_000, 128, 1), (None, 40, 9000)], ids=str
+)
+def test_many_lines_are_cut_and_not_the_few_terms(sizes):
+    """Else each number would be a product of its own, and each line be written for each."""
+    n, k, d = sizes
+    calls = []
+
+    class Counted(np.ndarray):
+        def __matmul__(self, other):
+            calls.append(len(other))
+            return np.asarray(self) @ np.asarray(other)
+
+    A = np.ones(k if n is None else (n, k)).view(Counted)
+    found = product(A, np.ones((k, d)))
+    assert_array_equal(found, np.full_like(found, k))
+    assert len(calls) > 1 and min(calls) >= 40
+
+
+@pytest.mark.parametrize("types", [("f4", "f8"), ("f8", "f4")], ids=str)
+@pytest.mark.parametrize("sizes", [(1, 128, 20_000), (20_000, 40, 1), (130, 128, 300)], ids=str)
+def test_products_of_two_precisions(sizes, types):
+    """They are cast before, and the strides of the second do not matter."""
+    n, k, d = sizes
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(n, k)).astype(types[0]), rng.normal(size=(d, k)).astype(types[1]).T
+    first, *others = with_threads(product, A, B)
+    assert first.dtype == np.float64
+    for other in others:
+        assert_array_equal(other, first)
+    assert_array_equal(first, product(A.astype("f8"), B.astype("f8")))
 
 
 @pytest.mark.parametrize("r, n", [(5, 3), (64, 500), (96, 1000)])
