@@ -36,7 +36,6 @@ from skae._interrupts import survive, undisturbed
 from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
-from skae._numbers import as_numbers
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._parameters import LARGEST, Number, Sequence, plain_number
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
@@ -961,14 +960,13 @@ class AutoencoderTransformer(
             )
         if self.class_weight == "balanced":
             return weight
-        given = [plain_number(value) for value in self.class_weight.values()]
-        of_class = as_numbers(given, name="class_weight")
-        if not (np.isfinite(of_class) & (of_class >= 0)).all():
+        accepted = Number(Real, 0, np.finfo(float).max, closed="both")
+        if not all(map(accepted.is_satisfied_by, self.class_weight.values())):
             raise ValueError(
                 "class_weight must hold finite numbers of at least 0, got "
                 f"{reprlib.repr(self.class_weight)}."
             )
-        of_class = dict(zip(self.class_weight, of_class.tolist(), strict=True))
+        of_class = {label: plain_number(value) for label, value in self.class_weight.items()}
         of_row = compute_sample_weight(of_class, y)
         return comparable(weight * comparable(of_row)) if of_row.any() else of_row
 

@@ -385,9 +385,6 @@ def test_weights_of_very_different_size(quick, X):
 
 def test_bad_weights_of_classes(quick, X):
     y = np.arange(len(X)) % 2
-    for bad, words in ((10**400, "too large"), ("many", "class_weight holds strings")):
-        with pytest.raises(ValueError, match=words):
-            quick(class_weight={0: bad, 1: 1.0}).fit(X, y)
     found = quick(class_weight={0: 1e200, 1: 2e200}).fit(X, y, sample_weight=1e200)
     expected = quick(class_weight={0: 1.0, 1: 2.0}).fit(X, y)
     assert_allclose(found.transform(X), expected.transform(X), rtol=1e-6)
