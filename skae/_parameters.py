@@ -54,6 +54,13 @@ def is_count(value):
     return isinstance(value, Integral) and not isinstance(value, bool | np.bool_) and value > 0
 
 
+def is_weight(value):
+    """Say whether ``value`` is a finite number of at least 0, and no bool."""
+    number = plain_number(value)
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    return is_number and 0 <= number <= sys.float_info.max
+
+
 def plain_number(value):
     """Return a number as Python's int or float: NumPy's, fractions; all else stays itself."""
     if isinstance(value, bool | np.bool_ | int | float):

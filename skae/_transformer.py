@@ -37,7 +37,7 @@ from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
 from skae._objective import CODE_ACTIVATIONS, Objective, noise_variance
-from skae._parameters import LARGEST, Number, Sequence, plain_number
+from skae._parameters import LARGEST, Number, Sequence, is_weight, plain_number
 from skae._progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._rows import BOUND, Rows, balanced, fit_scaling, parts_of
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
@@ -960,8 +960,7 @@ class AutoencoderTransformer(
             )
         if self.class_weight == "balanced":
             return weight
-        accepted = Number(Real, 0, np.finfo(float).max, closed="both")
-        if not all(map(accepted.is_satisfied_by, self.class_weight.values())):
+        if not all(map(is_weight, self.class_weight.values())):
             raise ValueError(
                 "class_weight must hold finite numbers of at least 0, got "
                 f"{reprlib.repr(self.class_weight)}."
