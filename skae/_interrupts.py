@@ -1,8 +1,10 @@
 """Ctrl-C: a fit survives one, with the best model so far, and raises a second one soon after.
 
 In a search the first one ends a single fit, and the second one, wherever it comes, the search.
+What ends a fit, whatever it is, leaves the estimator as it was.
 """
 
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 
@@ -18,6 +20,32 @@ def survive(ctrl_c):
     before, _Latest.at = _Latest.at, monotonic()
     if _Latest.at - before < SOON:
         raise ctrl_c
+
+
+@contextmanager
+def unchanged_by_failure(estimator, spared=()):
+    """Where something fails, put back the attributes of ``estimator``.
+
+    It has all of them at any moment, for threads that use it meanwhile, and at a second Ctrl-C.
+    New ones whose names begin with one of ``spared`` stay.
+    """
+    before = dict(vars(estimator))
+    try:
+        try:
+            yield
+        except BaseException:
+            _put_back(estimator, before, spared)
+            raise
+    except BaseException:  # Ctrl-C at that very moment
+        _put_back(estimator, before, spared)
+        raise
+
+
+def _put_back(estimator, before, spared):
+    for name in set(vars(estimator)) - set(before):
+        if not name.startswith(spared):
+            vars(estimator).pop(name, None)
+    vars(estimator).update(before)
 
 
 def undisturbed(function, *arguments):

@@ -1,7 +1,5 @@
 """What estimators around an AutoencoderTransformer share: the clone and the routing."""
 
-from contextlib import contextmanager
-
 import numpy as np
 from sklearn import get_config
 from sklearn.base import (
@@ -14,6 +12,7 @@ from sklearn.base import (
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from skae._interrupts import unchanged_by_failure
 from skae._numbers import is_frame
 from skae._transformer import AutoencoderTransformer
 from skae._validation import n_dimensions, shape_of
@@ -34,16 +33,9 @@ class AroundAutoencoder(BaseEstimator):
             params = process_routing(self, "fit", **params).autoencoder.fit
         return self._suited(X).set_params(**settings).fit(X, y, **params)
 
-    @contextmanager
     def _whole_or_not_at_all(self):
-        """Leave the estimator as it was where something fails."""
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        """Return a context that leaves the estimator as it was where something fails."""
+        return unchanged_by_failure(self)
 
     def _suited(self, X):
         """Return what is to be fitted on ``X``; a default code is no longer than PCA's."""
@@ -123,12 +115,17 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         rows = encoder.transform(X)
         settings = self._settings(encoder, self._unfitted())
         autoencoder = self._fit_autoencoder(rows, y, params, **settings)
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-            if hasattr(encoder, name):
-                setattr(self, name, getattr(encoder, name))
-        self.encoder_, self.autoencoder_ = encoder, autoencoder
+        self._set_fitted(encoder, autoencoder)
         return self
+
+    def _set_fitted(self, encoder, autoencoder):
+        """Set every fitted attribute together; those of an earlier fit may be others."""
+        names = "n_features_in_", "feature_names_in_"
+        found = {name: getattr(encoder, name) for name in names if hasattr(encoder, name)}
+        with self._whole_or_not_at_all():
+            vars(self).update(found, encoder_=encoder, autoencoder_=autoencoder)
+            for name in set(names) - set(found):
+                vars(self).pop(name, None)
 
     def transform(self, X):
         """Return the codes of samples, the most important component first.

@@ -32,7 +32,7 @@ from skae._blas import one_thread, product, threads_restored
 from skae._choices import make_recipe
 from skae._columns import ends, has_missing
 from skae._device import check_alike, computing, default_errors, is_alone
-from skae._interrupts import survive, undisturbed
+from skae._interrupts import survive, unchanged_by_failure, undisturbed
 from skae._lanes import second_lane
 from skae._links import LINKS
 from skae._long import LongRows, cut, most_rows
@@ -596,13 +596,9 @@ class AutoencoderTransformer(
     @contextmanager
     def _whole_or_not_at_all(self):
         """Compute on the device; what fails leaves the estimator as it was."""
-        before = dict(vars(self))
-        try:
-            with computing(self.device), threads_restored():
-                yield
-        except BaseException:
-            self._restore(before)
-            raise
+        spared = "_callback", "_skl", "_parent_callback"  # scikit-learn's own
+        with unchanged_by_failure(self, spared), computing(self.device), threads_restored():
+            yield
 
     def _fit(self, X, y, sample_weight, X_val, groups):
         X = self._rows_to_fit(X)
@@ -1019,14 +1015,16 @@ class AutoencoderTransformer(
         axes = outcome.axes._replace(basis=outcome.axes.basis[:, :n_components])
         axes = axes if model.reduction is None else model.reduction.axes(axes)
         self._variances, self.mean_ = axes.variances, scaling.backward(axes.mean)
-        for name in ("components_", "noise_variance_"):  # of an earlier fit that had them
-            vars(self).pop(name, None)
         if model.autoencoder.variational and isinstance(self._loss, SquaredError):
             variance = noise_variance(model, n_components)
             self.noise_variance_ = variance * scaling.code_unit**2
+        else:  # an earlier fit may have had it
+            vars(self).pop("noise_variance_", None)
         if recipe.linear:
             missing = n_components - axes.basis.shape[1]  # beyond the rank of the rows
             self.components_ = np.pad(axes.basis.T, ((0, missing), (0, 0)))
+        else:
+            vars(self).pop("components_", None)
         self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
         is_cut = n_components < len(explained)
         self.error_ratio_ = (
@@ -1075,14 +1073,6 @@ class AutoencoderTransformer(
             "_is_table": self._is_table,
             "mean_": scaling.backward(trial.mean),
         }
-
-    def _restore(self, before):
-        """Put back the fitted attributes of ``before``: a failed fit changes nothing."""
-        for name in set(vars(self)) - set(before):
-            if not name.startswith(("_callback", "_skl", "_parent_callback")):
-                delattr(self, name)
-        for name, value in before.items():
-            setattr(self, name, value)
 
     @default_errors
     def transform(self, X):

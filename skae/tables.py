@@ -19,6 +19,7 @@ from skae._frames import (
     remade,
     remembered,
 )
+from skae._interrupts import unchanged_by_failure
 from skae._meta import EncodedAutoencoder
 from skae._numbers import (
     LARGEST,
@@ -114,13 +115,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         UserWarning
             Where a column has about as many categories as rows.
         """
-        before = dict(vars(self))
-        try:
+        with unchanged_by_failure(self):
             self._fit(X)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
         return self
 
     def _fit(self, X):

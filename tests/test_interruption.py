@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import warnings
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
@@ -17,13 +19,18 @@ from sklearn.model_selection import cross_val_score
 
 import skae
 from skae import (
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
     AutoencoderTransformer,
+    TableAutoencoder,
+    TableEncoder,
     _interrupts,
     _selection,
     _training,
     _transformer,
     _trials,
 )
+from skae._interrupts import unchanged_by_failure
 
 N_FOLDS = 2
 
@@ -475,3 +482,82 @@ def test_one_cell_of_1e30(quick, X, scaling, cv):
         estimator.fit(spoiled)
         assert_usable(estimator, spoiled)
         assert np.isfinite(estimator.score(spoiled))
+
+
+@pytest.fixture
+def at_each_line():
+    """A context in which a function is called before each line of skae."""
+    own = str(Path(skae.__file__).parent)
+
+    @contextmanager
+    def calling(act):
+        def trace(frame, event, argument):
+            if not frame.f_code.co_filename.startswith(own):
+                return None
+            if event == "line":
+                act(frame)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    return calling
+
+
+SMALL = {"hidden_layer_sizes": (4,), "max_iter": 1, "batch_size": 32, "random_state": 0}
+TABLE = pd.DataFrame({"a": np.arange(40.0), "b": list("xyzz") * 10, "c": np.sin(np.arange(40))})
+ESTIMATORS = [
+    TableEncoder(),
+    TableAutoencoder(AutoencoderTransformer(1, cv=None, **SMALL)),
+    AutoencoderImputer(AutoencoderTransformer(1, cv=None, **SMALL)),
+    AutoencoderOutlierDetector(AutoencoderTransformer(1, cv=None, **SMALL)),
+    AutoencoderTransformer(1, cv=None, **SMALL),
+]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_another_thread_finds_a_fitted_estimator_whatever_fit_does(
+    estimator, fails, at_each_line
+):
+    is_table = isinstance(estimator, TableEncoder | TableAutoencoder)
+    table = TABLE if is_table else TABLE[["a", "c"]]
+    estimator = clone(estimator).fit(table)
+    names, lines = set(vars(estimator)), []
+
+    def check(frame):
+        lines.append(frame.f_lineno)
+        if names - set(vars(estimator)):
+            pytest.fail(f"no {names - set(vars(estimator))} at {frame}")
+
+    end = pytest.raises(ZeroDivisionError) if fails else nullcontext()
+    with end, at_each_line(check):
+        if fails:
+            with unchanged_by_failure(estimator):
+                estimator.fit(table).new_ = 1
+                raise ZeroDivisionError
+        estimator.fit(table)
+    assert lines and set(vars(estimator)) == names
+
+
+@pytest.mark.parametrize("n", range(1, 30))
+def test_a_second_ctrl_c_while_attributes_are_put_back(n, at_each_line):
+    class Holder:
+        pass
+
+    def interrupt(frame):
+        lines.append(frame)
+        if len(lines) == n:
+            raise KeyboardInterrupt
+
+    holder, lines = Holder(), []
+    holder.old_, holder.other_ = 1, 2
+    ends = pytest.raises((KeyboardInterrupt, ZeroDivisionError))
+    with ends, at_each_line(interrupt), unchanged_by_failure(holder):
+        holder.old_, holder.new_ = 3, 4
+        raise ZeroDivisionError
+    assert vars(holder) == {"old_": 1, "other_": 2}
