@@ -19,7 +19,8 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 ALL = "all"  # the devices of all processes together
-MOST_PROGRAMS = 32  # of a function that stay compiled: some 200 mappings of memory each
+MOST_PROGRAMS = 32  # of a function that stay compiled: 100 to 300 mappings of memory each
+MOST_SMALL_PROGRAMS = 128  # of one that maps rows to codes or back: 30 to 150 each
 SETTINGS = {
     jax.enable_x64: False,
     jax.numpy_dtype_promotion: "standard",
@@ -106,16 +107,17 @@ def computing(device=None):
         raise TypeError(TRACED) from error
 
 
-def compiled(n_static=0, *, shape_of, **options):
+def compiled(n_static=0, *, shape_of, most=None, **options):
     """Return a decorator: ``jax.jit`` for other values of the first ``n_static`` arguments.
 
     The programs least recently used are dropped, with the memory that they are mapped in:
     JAX itself would keep each one for ever, and a process has 65,530 mappings. ``shape_of``
-    (*arguments) is what else there is a program of its own for.
+    (*arguments) is what else there is a program of its own for; ``most`` stay, by default
+    MOST_PROGRAMS.
     """
 
     def decorate(function):
-        @lru_cache(maxsize=MOST_PROGRAMS)
+        @lru_cache(maxsize=MOST_PROGRAMS if most is None else most)
         def program(shape, *static):
             return jax.jit(partial(function, *static), **options)
 

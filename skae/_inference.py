@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from skae._blas import product
-from skae._device import compiled
+from skae._device import MOST_SMALL_PROGRAMS, compiled
 from skae._rows import tiles
 
 ACCELERATOR_NUMBERS = 2**19  # in what such a device, slow to start, computes at once
@@ -264,7 +264,7 @@ def _shape_of_block(*arguments):
     return arguments[-2].shape
 
 
-@compiled(1, shape_of=_shape_of_block)
+@compiled(1, shape_of=_shape_of_block, most=MOST_SMALL_PROGRAMS)
 def _encode_tiles(autoencoder, path, params, block, n_used):
     def encode_row(row):
         return autoencoder.encode(path, params, _axes(path, row))
@@ -272,7 +272,7 @@ def _encode_tiles(autoencoder, path, params, block, n_used):
     return _each_tile(encode_row, block, n_used, autoencoder.network.n_components)
 
 
-@compiled(1, shape_of=_shape_of_block)
+@compiled(1, shape_of=_shape_of_block, most=MOST_SMALL_PROGRAMS)
 def _decode_tiles(autoencoder, path, params, n_kept, block, n_used):
     def decode_row(z):
         out = autoencoder.decode(path, params, z, n_kept)

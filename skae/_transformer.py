@@ -1268,13 +1268,25 @@ class AutoencoderTransformer(
         X = check_rows(self, X, reset=False)
         check_range(self._loss, X, self.sample_shape_)
         weight = check_weight(sample_weight, len(X))
-        for unit in (1.0, self._scaling.scale.max()):  # squares of small values are nothing
-            losses = (self._losses(X[part], self.mean_, unit) for part in parts_of(X))
-            total = product(weight, np.concatenate(list(losses)))
-            error = product(weight, self._errors(X, unit))
-            if total > 0:
-                return float(1.0 - error / total)
+        error, total = self._weighted_losses(X, weight)
+        unit = self._scaling.scale.max()
+        if total == 0 and unit != 1 and isinstance(self._loss, SquaredError):
+            error, total = self._weighted_losses(X, weight, unit)  # squares that were too small
+        if total > 0:
+            return float(1.0 - error / total)
         return 1.0 if error == 0 else 0.0
+
+    def _weighted_losses(self, X, weight, unit=1.0):
+        """Return the summed ``_losses`` of reconstructions, and of the mean."""
+        rows = (X[part] for part in parts_of(X))  # read once
+        losses = [
+            [
+                self._losses(x, back, unit)
+                for back in (self._decode(self._encode(x)), self.mean_)
+            ]
+            for x in rows
+        ]
+        return [product(weight, np.concatenate(of_all)) for of_all in zip(*losses, strict=True)]
 
     @default_errors
     def score_samples(self, X):

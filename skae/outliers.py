@@ -172,10 +172,11 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         counts = has_cells(all_rows)
         if params.get("sample_weight") is not None:
             counts &= check_weight(params["sample_weight"], len(all_rows)) > 0
-        X = all_rows[counts]
+        X = all_rows if counts.all() else all_rows[counts]
         _warn_of_exact_codes(autoencoder)
         self.autoencoder_ = autoencoder
-        self.mean_errors_ = _mean_errors(autoencoder, X)
+        self._mean_losses = _mean_errors(autoencoder, X)
+        self.mean_errors_ = self._mean_losses * _unit(autoencoder) ** 2
         scores = self._scores(X)
         if self.contamination == "auto":
             self.offset_ = float(_growth(autoencoder, X).mean()) * _lower_bound(scores)
@@ -215,7 +216,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         return tags
 
     def _scores(self, X):
-        return -(_errors(self.autoencoder_, X) / self.mean_errors_).mean(axis=1)
+        return -(_errors(self.autoencoder_, X) / self._mean_losses).mean(axis=1)
 
     def decision_function(self, X):
         """Return ``score_samples(X) - offset_``: negative for outliers.
@@ -288,9 +289,20 @@ def _errors(autoencoder, X):
     )
 
 
+def _unit(autoencoder):
+    """Return the unit of values whose squares are errors: small ones would be nothing.
+
+    It is a power of two, so that ratios of errors are the same to the bit.
+    """
+    if not isinstance(autoencoder._loss, SquaredError):
+        return 1.0
+    return 2.0 ** np.frexp(autoencoder._scaling.scale.max())[1]
+
+
 def _losses(autoencoder, X, back):
     """Return the rows' mean losses (n_samples,) of observed cells, rebuilt as ``back``."""
-    return autoencoder._losses(X, back) / np.maximum(1, (~np.isnan(X)).sum(axis=1))
+    unit = _unit(autoencoder)
+    return autoencoder._losses(X, back, unit) / np.maximum(1, (~np.isnan(X)).sum(axis=1))
 
 
 def _mean_errors(autoencoder, X):

@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import _choices
+from skae import _choices, _transformer
 from skae.architectures import Dense
 
 TABLES = {
@@ -690,3 +690,24 @@ class TestCallbacks:
 
         wrap(quick()).set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
         assert "AutoencoderTransformer" in capsys.readouterr().out
+
+
+def test_score_reads_rows_once(fitted, X, monkeypatch):
+    """Reading sparse rows, or rows of a file, takes time."""
+    read, own = [], _transformer.check_rows
+
+    class Read(np.ndarray):
+        def __getitem__(self, key):
+            read.append(key)
+            return np.asarray(super().__getitem__(key))
+
+    monkeypatch.setattr(_transformer, "check_rows", lambda *a, **k: own(*a, **k).view(Read))
+    monkeypatch.setattr(_transformer, "check_range", lambda *arguments: None)
+    error = -fitted.score_samples(X).sum() * X.shape[1]
+    read.clear()
+    expected = 1 - error / np.square(X - fitted.mean_).sum()
+    assert fitted.score(X) == pytest.approx(expected, rel=1e-9) and len(read) == 1
+    constant = np.tile(fitted.mean_, (len(X), 1))
+    read.clear()
+    fitted.score(constant)
+    assert len(read) == 2  # in another unit, too

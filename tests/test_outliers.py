@@ -48,6 +48,24 @@ def test_no_check_is_left_out_by_a_tag():
     assert {"check_outliers_train", "check_outliers_fit_predict"} <= set(names)
 
 
+@pytest.mark.parametrize("size", [2.0**-600, 2.0**-60, 2.0**100])
+def test_the_unit_of_values_changes_no_score(make, X, size):
+    """The squares of the smallest ones are nothing in float64."""
+    detector, other = make().fit(X), make().fit(X * size)
+    scores = detector.score_samples(X)
+    assert np.ptp(scores) > 0
+    np.testing.assert_allclose(other.score_samples(X * size), scores, rtol=1e-10)
+    np.testing.assert_array_equal(other.labels_, detector.labels_)
+    expected = detector.mean_errors_ * size * size
+    np.testing.assert_allclose(other.mean_errors_, expected, rtol=1e-10)
+
+
+def test_mean_errors_are_those_of_the_autoencoder(make, X):
+    detector = make().fit(X)
+    expected = -detector.autoencoder_.score_samples(X).mean()
+    assert detector.mean_errors_[-1] == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.fixture
 def make(quick):
     """A function that returns a quick detector."""

@@ -63,6 +63,14 @@ def test_a_batch_size_is_a_program_of_its_own(quick, X, few):
     assert few.cache_info().misses == 5 and few.cache_info().currsize == 2
 
 
+def test_more_programs_of_inference_stay_than_of_training():
+    """A server may hold many models; it trains none."""
+    n_encoders = _inference._encode_tiles.programs.cache_info().maxsize
+    n_decoders = _inference._decode_tiles.programs.cache_info().maxsize
+    assert n_encoders == n_decoders == 128
+    assert _training.train_block.programs.cache_info().maxsize == 32
+
+
 def test_programs_are_dropped_while_threads_use_them(quick, few):
     def codes(width):
         estimator = quick(hidden_layer_sizes=(width,), cv=None, max_iter=1)
