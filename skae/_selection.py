@@ -34,7 +34,7 @@ CURVE_ROWS = 2_000  # rows on which the curve over all prefixes is measured
 HOPELESS = 1e30  # stands for costs that are not finite
 WARM_UP = 0.1  # of the checkpoints, before which no run ends for want of patience
 WORSE = 0.35  # than the judged net, as a share of its error, if a training went wrong
-WORSE_HELD_OUT = 0.15  # and as one of its held-out error, where rows of training say little
+WORSE_HELD_OUT = 0.15  # and of the held-out error, if that on training rows is much smaller
 LARGEST_HOLD_OUT, MOST_HOLD_OUTS = 2_000, 5  # rows in one; how many there may be
 
 
@@ -530,12 +530,13 @@ def _is_well_trained(trial, choice, judged):
         return True
     judge = Judge(judged.trained_on, trial)
     costs = _mean_costs(judge, trial.model(variant=choice.variant))
+    expected = judged.training_costs[-1]
+    allowed = WORSE * abs(expected)
     if judge.objective.is_error_alone:
         pca = np.average(judge.start_costs(trial.model(0)), axis=0, weights=judge.weight)
         if not _is_no_worse(costs, pca):
             return False
-    expected, held_out = judged.training_costs[-1], judged.held_out_costs[-1]
-    allowed = max(WORSE * abs(expected), WORSE_HELD_OUT * abs(held_out))
+        allowed = max(allowed, WORSE_HELD_OUT * choice.ratio * pca[-1])
     return costs[-1] - expected <= allowed
 
 
