@@ -23,6 +23,7 @@ from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
 MAD_TO_STD = 1.482602  # standard deviation over median absolute deviation, if normal
+FARTHEST = 1e200  # loss of a row, in units of the training rows' own
 RESOLVED = 1e-6  # share of the variance below which float32 does not resolve an error
 
 
@@ -301,8 +302,9 @@ def _unit(autoencoder):
 
 def _losses(autoencoder, X, back):
     """Return the rows' mean losses (n_samples,) of observed cells, rebuilt as ``back``."""
-    unit = _unit(autoencoder)
-    return autoencoder._losses(X, back, unit) / np.maximum(1, (~np.isnan(X)).sum(axis=1))
+    with np.errstate(over="ignore"):  # a row that far away needs no exact score
+        losses = np.minimum(autoencoder._losses(X, back, _unit(autoencoder)), FARTHEST)
+    return losses / np.maximum(1, (~np.isnan(X)).sum(axis=1))
 
 
 def _mean_errors(autoencoder, X):
