@@ -45,7 +45,7 @@ def main(arguments=None):
     add("--components", type=numbers, default=[32], help="of the round trips")
     add("--rows", type=int, default=8000, help="training rows, at most")
     add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    add("--folder", help="where clips are kept; if it is not named, they are not")
+    add("--folder", help="keep the clips in this folder")
     options = parser.parse_args(arguments)
     print_head(
         "Signal-to-noise ratio (dB) of speech that was not seen",

@@ -1,4 +1,4 @@
-"""BLAS's threads: one where a fit's small matrices are the host's, and sums that need none.
+"""BLAS's threads: a limit for the host's part of a fit, and products that need no limit.
 
 How many threads there are decides how BLAS rounds. NumPy and threadpoolctl only.
 """
@@ -106,12 +106,12 @@ def threads_restored():
 def product(A, B):
     """Return ``A @ B`` of arrays of one or two dimensions, the same with any threads.
 
-    Of large products each thread makes a part, and where parts end BLAS rounds otherwise. Here
-    they are cut, always the same way, into what it leaves to one thread.
+    BLAS shares a large product among its threads, and rounds by how many there are. Here it
+    is cut into blocks, always the same ones, each of which BLAS leaves to one thread.
     """
     n_rows, n_columns = _n_lines(A, 0), _n_lines(B, 1)
     dtype = np.result_type(A, B)
-    A = A.astype(dtype, copy=False)  # once, where each block of B is cast by itself
+    A = A.astype(dtype, copy=False)  # blocks of B are cast one by one
     if min(n_rows, n_columns) == 1:
         return _thin_product(A, B)
     if n_rows * n_columns * len(B) <= FEW_PRODUCTS:

@@ -197,7 +197,7 @@ def _check_callables(params, n_features):
 
 
 def _check_optimizer(optimizer, network, *, is_variational):
-    """Raise ValueError where a factory of the user's makes no optimizer of these weights."""
+    """Raise ValueError if a user's factory makes no optimizer of these weights."""
     if isinstance(optimizer, str):
         return
     advice = (

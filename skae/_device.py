@@ -61,7 +61,7 @@ class _Process:
 
 
 def _has_backend():
-    """Say whether JAX has started, for users, too; where JAX does not tell, it has not."""
+    """Say whether JAX has started, by skae or by a user. If JAX does not tell, it has not."""
     bridge = getattr(getattr(sys.modules.get("jax"), "_src", None), "xla_bridge", None)
     return getattr(bridge, "backends_are_initialized", lambda: False)()
 

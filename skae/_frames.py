@@ -1,7 +1,7 @@
 """Tables of pandas, polars and pyarrow: read as pandas ones, and made again.
 
 What is remembered of a table is plain Python and NumPy arrays, so that any serializer takes it.
-A column goes back from float64 numbers, NaN where missing, or from labels, None where missing.
+Columns are made again of float64 numbers, NaN if missing, or of labels, None if missing.
 """
 
 import io

@@ -16,7 +16,7 @@ class _Latest:
 
 
 def survive(ctrl_c):
-    """Note that a fit goes on after ``ctrl_c``; raise it where another one came just before."""
+    """Note that a fit goes on after ``ctrl_c``; raise it if another one came just before."""
     before, _Latest.at = _Latest.at, monotonic()
     if _Latest.at - before < SOON:
         raise ctrl_c

@@ -27,7 +27,7 @@ def is_long(X):
 
 
 def attribute(X, name):
-    """Return an attribute of ``X`` or None; raise ValueError where its file is closed."""
+    """Return an attribute of ``X`` or None; raise ValueError if its file is closed."""
     try:
         return getattr(X, name, None)
     except Exception as error:
@@ -285,7 +285,7 @@ def blocks_of(X):
 
 
 def described(X):
-    """Return what errors call ``X``: its type, and its file where it has one."""
+    """Return what errors call ``X``: its type, and its file if it has one."""
     kind = f"{type(X).__module__.partition('.')[0]} {type(X).__name__}"
     for names in ("filename", "file.filename", "group.file.filename", "store"):
         place = X

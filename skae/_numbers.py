@@ -99,7 +99,9 @@ def is_frame(X):
 
 def is_missing(cell):
     """Say whether a cell stands for a missing value: None, NaN, pd.NA, a masked one."""
-    return type(cell).__name__ in NO_CELLS or (isinstance(cell, float) and cell != cell)
+    return type(cell).__name__ in NO_CELLS or (
+        isinstance(cell, float | np.floating) and cell != cell
+    )
 
 
 def unmasked(X):

@@ -448,9 +448,8 @@ def _chosen(trails, refit):
 def _rank(trail, choice):
     """Return what folds are sorted by: whether a prefix is worse than PCA, the criterion."""
     found = Candidates([trail])
-    check = min(choice.check, len(found.ratios) - 1)
-    ratios = found.ratios[check, trail.trial.variants.index(choice.variant)]
-    return bool((ratios > PREFIX_MARGIN).any()), trail.values[check]
+    ratios = found.ratios[choice.check, trail.trial.variants.index(choice.variant)]
+    return bool((ratios > PREFIX_MARGIN).any()), trail.values[choice.check]
 
 
 def _mean_costs(judge, model):

@@ -59,9 +59,9 @@ from skae._validation import (
     check_rows,
     check_size,
     check_weight,
-    comparable,
     drop_rows,
     n_dimensions,
+    rescaled_weight,
     shape_of_samples,
     warn_of_empty_columns,
     warn_of_range,
@@ -963,7 +963,9 @@ class AutoencoderTransformer(
             )
         of_class = {label: plain_number(value) for label, value in self.class_weight.items()}
         of_row = compute_sample_weight(of_class, y)
-        return comparable(weight * comparable(of_row)) if of_row.any() else of_row
+        if not of_row.any():
+            return of_row
+        return rescaled_weight(weight * rescaled_weight(of_row))
 
     def _fitted_model_to_continue(self):
         """Return the Model that a warm start goes on from, or None."""

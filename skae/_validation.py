@@ -285,10 +285,10 @@ def check_weight(sample_weight, n_samples):
         raise ValueError("Negative values in data passed to `sample_weight`.")
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return comparable(weight)
+    return rescaled_weight(weight)
 
 
-def comparable(weight):
+def rescaled_weight(weight):
     """Return weights (n,) times a power of 2, which is exact; 0 where they are too small."""
     largest = weight.max()
     with np.errstate(under="ignore"):

@@ -1,14 +1,13 @@
 """Images of different sizes to samples of one size, and back to their own sizes."""
 
 from functools import lru_cache
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from skae._numbers import LARGEST, as_numbers
-from skae._parameters import Sequence
+from skae._parameters import Sequence, is_count
 from skae._validation import as_samples, entries_of, refuse_size
 
 RAGGED = "Each row of an image needs the same width, each pixel the same channels."
@@ -255,8 +254,7 @@ def _check(images, channels):
 def _checked_size(size):
     """Return ``size`` as a pair of ints, or raise ValueError."""
     pair = tuple(size) if isinstance(size, list | tuple | np.ndarray) else ()
-    is_count = [isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in pair]
-    if len(pair) != 2 or not all(is_count):
+    if len(pair) != 2 or not all(map(is_count, pair)):
         raise ValueError(
             f"size must be (height, width), whole numbers above 0, got {size!r}. None takes "
             "the medians of the sizes in fit."

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skae._frames import as_column, beside, is_column, library_of, names_of, selected
 from skae._meta import EncodedAutoencoder
-from skae._numbers import NO_CELLS, as_numbers, refuse_large
+from skae._numbers import as_numbers, is_missing, refuse_large
 from skae.architectures import Blocks
 from skae.losses import Joint
 from skae.tables import TableEncoder
@@ -417,12 +417,7 @@ def _is_there(part):
         return ~np.ma.getmaskarray(part).reshape(len(part), -1).all(axis=1)
     if not _is_object(part):
         return np.ones(len(part), bool)
-    return np.array([not _is_nothing(entry) for entry in part], bool)
-
-
-def _is_nothing(entry):
-    is_nan = isinstance(entry, float | np.floating) and np.isnan(entry)
-    return is_nan or type(entry).__name__ in NO_CELLS
+    return np.array([not is_missing(entry) for entry in part], bool)
 
 
 def _known(part):
