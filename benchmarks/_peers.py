@@ -37,9 +37,9 @@ def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, **para
     import numpy as np
 
     from skae import AutoencoderTransformer
-    from skae._choices import make_recipe
-    from skae._device import computing
-    from skae._rows import Rows, fit_scaling
+    from skae._data.rows import Rows, fit_scaling
+    from skae._runtime.devices import computing
+    from skae._select.config import make_recipe
     from skae.architectures import Recurrent
 
     n_features, *hidden, k = sizes

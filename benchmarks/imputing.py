@@ -22,8 +22,8 @@ from benchmarks._report import Records, Table, grouped, mean_of, names, numbers,
 from benchmarks._report import versions as common_versions
 from benchmarks.data import DataMissing, load
 from skae import AutoencoderImputer
-from skae._axes import fit_axes
-from skae._rows import Rows
+from skae._data.rows import Rows
+from skae._pca.axes import fit_axes
 from skae.impute import default_components
 
 SHARE = 0.2

@@ -165,8 +165,8 @@ def variational(seed):
 
 def divergence(model, X):
     """Return the mean divergence (k,) of each code from the standard normal, in nats."""
-    from skae._device import computing
-    from skae._objective import divergences
+    from skae._net.objective import divergences
+    from skae._runtime.devices import computing
 
     path, params = model._model.path, model._model.params
     axes = (model._scaling.forward(X) - path.mean) @ path.basis

@@ -276,10 +276,10 @@ def seconds_per_row(path):
     Few rows come several times, of many the epoch ends early.
     """
     from skae import AutoencoderTransformer
-    from skae._choices import make_recipe
-    from skae._long import LongRows, is_long
-    from skae._rows import Rows, fit_scaling
-    from skae._trials import REFIT
+    from skae._data.chunked import LongRows, is_long
+    from skae._data.rows import Rows, fit_scaling
+    from skae._select.config import make_recipe
+    from skae._select.run import REFIT
 
     X = np.load(path, mmap_mode="r")
     X = LongRows(X) if is_long(X) else np.array(X, np.float64)

@@ -20,8 +20,8 @@ from sklearn.datasets import load_digits
 from benchmarks._peers import step_operations
 from benchmarks._report import print_head
 from skae import AutoencoderTransformer
-from skae._choices import make_recipe
-from skae._rows import Rows, fit_scaling
+from skae._data.rows import Rows, fit_scaling
+from skae._select.config import make_recipe
 
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.3  # seconds in which the threads of the peer before go to sleep

@@ -1,14 +1,14 @@
 """PCA's drop-in successor: autoencoders that begin at PCA and stay ahead of it."""
 
-from skae._transformer import AutoencoderTransformer
-from skae._version import __version__
-from skae.images import ImageResizer
+from skae._autoencoder import AutoencoderTransformer
+from skae._runtime.version import __version__
+from skae.encoders.images import ImageResizer
+from skae.encoders.multimodal import Modality, MultimodalAutoencoder, Samples
+from skae.encoders.series import SeriesPadder
+from skae.encoders.tables import TableAutoencoder, TableEncoder
+from skae.encoders.text import TokenEncoder
 from skae.impute import AutoencoderImputer
-from skae.modalities import Modality, MultimodalAutoencoder, Samples
 from skae.outliers import AutoencoderOutlierDetector
-from skae.series import SeriesPadder
-from skae.tables import TableAutoencoder, TableEncoder
-from skae.text import TokenEncoder
 
 __all__ = [
     "AutoencoderImputer",

@@ -9,9 +9,9 @@ from scipy.sparse import issparse
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skae._meta import AroundAutoencoder
-from skae._transformer import AutoencoderTransformer
-from skae._validation import check_rows, n_dimensions
+from skae._autoencoder import AutoencoderTransformer
+from skae._data.checks import check_rows, n_dimensions
+from skae._wrappers import AroundAutoencoder
 
 MOST_COMPONENTS = 32
 

@@ -12,13 +12,13 @@ from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._columns import has_cells
-from skae._device import default_errors
-from skae._meta import AroundAutoencoder
+from skae._data.checks import check_rows, check_weight
+from skae._data.columns import has_cells
+from skae._data.rows import parts_of
 from skae._parameters import Number
-from skae._rows import parts_of
-from skae._selection import judged_prefixes
-from skae._validation import check_rows, check_weight
+from skae._runtime.devices import default_errors
+from skae._select.gated import judged_prefixes
+from skae._wrappers import AroundAutoencoder
 from skae.losses import SquaredError
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from skae import AutoencoderTransformer, _interrupts
+from skae import AutoencoderTransformer
+from skae._runtime import interrupts as _interrupts
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 

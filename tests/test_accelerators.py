@@ -5,7 +5,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from skae import _device, _inference, _lanes, _training, _trials
+from skae._net import inference as _inference
+from skae._runtime import devices as _device
+from skae._select import background as _lanes
+from skae._select import run as _trials
+from skae._train import loop as _training
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderImputer, AutoencoderOutlierDetector
 from skae.architectures import Blocks, Conv1d, Conv2d, Dense, Recurrent
-from skae.images import ImageResizer
+from skae.encoders.images import ImageResizer
+from skae.encoders.text import TokenEncoder
 from skae.losses import Categorical, Huber, Joint
-from skae.text import TokenEncoder
 
 # Whatever is not expected fails the test, NumPy's RuntimeWarnings above all.
 pytestmark = pytest.mark.filterwarnings("error")

@@ -7,8 +7,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from skae import _blas, _trials
-from skae._blas import one_thread, product, solved, threads_restored
+from skae._runtime import blas as _blas
+from skae._runtime.blas import one_thread, product, solved, threads_restored
+from skae._select import run as _trials
 from skae.architectures import Dense
 
 CONTROLLER = ThreadpoolController().select(user_api="blas")

@@ -14,8 +14,8 @@ from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
-from skae import _training
 from skae._parameters import comparable
+from skae._train import loop as _training
 from skae.losses import Joint
 
 PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}

@@ -24,7 +24,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import _choices, _transformer
+from skae import _autoencoder as _transformer
+from skae._select import config as _choices
 from skae.architectures import Dense
 
 TABLES = {
@@ -619,7 +620,7 @@ class TestCallbacks:
         assert_array_equal(last.transform(X), estimator.transform(X))
 
     def test_models_of_large_nets_are_there_when_they_are_shown(self, quick, X, monkeypatch):
-        monkeypatch.setattr("skae._trials.MOST_KEPT", 1)
+        monkeypatch.setattr("skae._select.run.MOST_KEPT", 1)
         recorder = Recorder()
         quick(learning_rate=0.3, max_iter=8, cv=2).set_callbacks(recorder).fit(X)
         assert len(recorder.models) > 8

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skae.architectures import Conv2d
-from skae.images import ImageResizer
+from skae.encoders.images import ImageResizer
 
 SIZES = [(4, 6), (5, 5), (9, 5), (3, 12), (5, 7)]
 LARGE = [(20, 40), (45, 30), (60, 25)]

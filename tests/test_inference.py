@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from skae import _inference
-from skae._device import computing
+from skae._net import inference as _inference
+from skae._runtime.devices import computing
 
 NETS = {  # few and many rows in a tile; columns read and written by the nets themselves, or not
     "wide": (40, dict(n_components=3, hidden_layer_sizes=(16,))),

@@ -30,7 +30,7 @@ from skae import (
     _transformer,
     _trials,
 )
-from skae._interrupts import unchanged_by_failure
+from skae._runtime.interrupts import unchanged_by_failure
 
 N_FOLDS = 2
 

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skae import _lanes, _selection, _training, _trials
-from skae._device import computing
+from skae._runtime.devices import computing
+from skae._select import background as _lanes
+from skae._select import gated as _selection
+from skae._select import run as _trials
+from skae._train import loop as _training
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_one_training_alone_stays_in_the_callers_thread(quick, curve, lanes, par
 
 def test_rows_that_are_read_in_blocks_are_held_once(quick, curve, lanes, monkeypatch):
     threads = lanes(True)
-    monkeypatch.setattr("skae._long.LEAST_NUMBERS", 100)
+    monkeypatch.setattr("skae._data.chunked.LEAST_NUMBERS", 100)
     quick(cv=2).fit(curve)
     assert set(threads) == {"MainThread"}
 

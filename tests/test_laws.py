@@ -10,16 +10,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 
-from skae._axes import principal_axes
-from skae._linear import pca_path
-from skae._links import LINKS
-from skae._objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
-from skae._rows import Rows
-from skae._training import random_words
+from skae._data.rows import Rows
+from skae._net.corruptions import CORRUPTIONS
+from skae._net.objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
+from skae._pca.axes import principal_axes
+from skae._pca.start import pca_path
+from skae._train.loop import random_words
+from skae._train.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from skae.architectures import ARCHITECTURES, Blocks, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._layers import ACTIVATIONS
-from skae.corruptions import CORRUPTIONS
-from skae.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
+from skae.losses._ranges import LINKS
 
 D, K = 12, 3
 SMALL = {  # an instance that compiles quickly, and the shape of its samples

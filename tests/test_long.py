@@ -21,10 +21,10 @@ from skae import (
     _transformer,
     _trials,
 )
-from skae._axes import principal_axes
-from skae._columns import column_means, column_variances, ends, has_missing, piles, survey
-from skae._long import LongRows, is_long
-from skae._rows import Rows, RowSource, gather_complete
+from skae._data.chunked import LongRows, is_long
+from skae._data.columns import column_means, column_variances, ends, has_missing, piles, survey
+from skae._data.rows import Rows, RowSource, gather_complete
+from skae._pca.axes import principal_axes
 
 DIGITS = load_digits().data[:600]
 

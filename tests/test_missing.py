@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 
-from skae._axes import fit_axes
-from skae._rows import Rows, hide_cells
+from skae._data.rows import Rows, hide_cells
+from skae._pca.axes import fit_axes
 
 NAMES = list("abcd")
 

@@ -19,8 +19,8 @@ from skae import (
     Samples,
     TokenEncoder,
 )
-from skae._axes import Filler
-from skae._rows import hide_blocks
+from skae._data.rows import hide_blocks
+from skae._pca.axes import Filler
 from skae.architectures import Blocks, Conv2d, Dense
 from skae.losses import Categorical, Joint
 

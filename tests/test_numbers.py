@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skae._numbers import as_numbers
+from skae._data.numbers import as_numbers
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import d2_absolute_error_score, log_loss, mean_poisson_deviance
 
 from skae import AutoencoderOutlierDetector
-from skae._objective import CODE_ACTIVATIONS, divergences
+from skae._net.objective import CODE_ACTIVATIONS, divergences
 from skae.architectures.dense import DenseNetwork
 from skae.losses import LOSSES, Categorical, Huber, Poisson
 from skae.outliers import _growth

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skae import _packing
-from skae._packing import Packing
+from skae._train import packing as _packing
+from skae._train.packing import Packing
 
 SHAPES = {"tall": (5, 2), "wide": (2, 5), "bias": (3,), "one": (), "filter": (3, 2, 4)}
 

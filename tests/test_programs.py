@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skae import _device, _inference, _training
+from skae._net import inference as _inference
+from skae._runtime import devices as _device
+from skae._train import loop as _training
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="mappings are read from /proc")
 

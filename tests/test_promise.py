@@ -8,7 +8,8 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderTransformer, _selection
+from skae import AutoencoderTransformer
+from skae._select import gated as _selection
 from skae.losses import Joint
 
 SMALL = dict(hidden_layer_sizes=(16,), batch_size=32)

@@ -7,11 +7,11 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from skae._axes import principal_axes
-from skae._columns import piles
-from skae._linear import pca_path, plain_path
-from skae._links import LINKS
-from skae._rows import Rows, RowSource, fit_scaling, gather_complete, tiles
+from skae._data.columns import piles
+from skae._data.rows import Rows, RowSource, fit_scaling, gather_complete, tiles
+from skae._pca.axes import principal_axes
+from skae._pca.start import pca_path, plain_path
+from skae.losses._ranges import LINKS
 
 TABLES = {
     "iris": load_iris().data,

@@ -8,8 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.decomposition import PCA
 
-from skae import _selection, _trials
-from skae._device import computing
+from skae._runtime.devices import computing
+from skae._select import gated as _selection
+from skae._select import run as _trials
 
 N_ROWS = 40
 

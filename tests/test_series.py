@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skae.architectures import Conv1d, Recurrent
-from skae.series import SeriesPadder
+from skae.encoders.series import SeriesPadder
 
 
 def series_of(n_channels=2, n=40, longest=9):

@@ -9,7 +9,9 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 import skae
-from skae import AutoencoderTransformer, architectures, corruptions, losses, optimizers
+from skae import AutoencoderTransformer, architectures, losses
+from skae._net import corruptions as corruptions
+from skae._train import optimizers as optimizers
 
 validate = pytest.importorskip(
     "numpydoc.validate", reason="numpydoc comes with the test extra"

@@ -15,7 +15,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import skae
-from skae import AutoencoderOutlierDetector, AutoencoderTransformer, _transformer
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae import _autoencoder as _transformer
 from skae._sampling import MOST_CODES
 from skae.architectures import Dense
 

@@ -18,7 +18,7 @@ from skae import (
     MultimodalAutoencoder,
     TableAutoencoder,
 )
-from skae.modalities import Modality
+from skae.encoders.multimodal import Modality
 
 ROOT = Path(skae.__file__).parents[1]
 SWITCHES = {

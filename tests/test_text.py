@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skae.architectures import Recurrent
-from skae.text import END, UNKNOWN, TokenEncoder
+from skae.encoders.text import END, UNKNOWN, TokenEncoder
 
 WORDS = ["tea", "oats", "toast", "", "stet", "seat", "tree"]
 LINES = [

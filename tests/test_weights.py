@@ -8,9 +8,9 @@ from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae._axes import principal_axes
-from skae._rows import Rows, balanced, fit_scaling
-from skae._selection import hold_outs
+from skae._data.rows import Rows, balanced, fit_scaling
+from skae._pca.axes import principal_axes
+from skae._select.gated import hold_outs
 
 rng = np.random.default_rng(0)
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from skae._blas import product
+from skae._runtime.blas import product
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network
 

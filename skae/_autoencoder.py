@@ -1,0 +1,1464 @@
+"""AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
+
+import reprlib
+import warnings
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import islice
+from numbers import Integral, Real
+from types import FunctionType
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils._param_validation import (
+    HasMethods,
+    RealNotInt,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted
+
+from skae._data.checks import (
+    check_codes,
+    check_labels,
+    check_range,
+    check_rows,
+    check_size,
+    check_weight,
+    drop_rows,
+    n_dimensions,
+    rescaled_weight,
+    shape_of_samples,
+    warn_of_empty_columns,
+    warn_of_range,
+    within,
+)
+from skae._data.chunked import LongRows, cut, most_rows
+from skae._data.columns import ends, has_missing
+from skae._data.rows import BOUND, Rows, balanced, fit_scaling, parts_of
+from skae._net.corruptions import CORRUPTIONS
+from skae._net.objective import CODE_ACTIVATIONS, Objective, noise_variance
+from skae._parameters import LARGEST, Number, Sequence, is_weight, plain_number
+from skae._pca.axes import Axes, merged_axes
+from skae._runtime.blas import one_thread, product, threads_restored
+from skae._runtime.devices import check_alike, computing, default_errors, is_alone
+from skae._runtime.interrupts import survive, unchanged_by_failure, undisturbed
+from skae._runtime.version import __version__
+from skae._sampling import CodeDensity, Prior, few, refuse_too_many
+from skae._select.background import second_lane
+from skae._select.config import make_recipe
+from skae._select.gated import (
+    hold_outs,
+    kept_splits,
+    pca_unexplained,
+    select,
+    splits_of,
+    train_ungated,
+)
+from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
+from skae._select.run import REFIT
+from skae._streaming import Stream, add_errors, errors_on, nets_are_better, rows_of, sampled
+from skae._train.loop import MATMUL_PRECISIONS
+from skae._train.optimizers import OPTIMIZERS, SCHEDULES
+from skae.architectures import ARCHITECTURES
+from skae.architectures._layers import ACTIVATIONS
+from skae.losses import LOSSES, Joint, SquaredError, find_loss
+from skae.losses._ranges import LINKS
+
+MOST_ROWS_REFITTED = 20_000
+COMPARED_ROWS = 1_000  # of a fold, on which the training on all rows is compared with it
+HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
+N_COMPARED = 100  # rows, by which processes see whether they were given the same
+SAMPLE_CONSTRAINTS = {
+    "n_samples": [Number(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+    "noise": ["boolean"],
+}
+STRUCTURE = (
+    "n_components",
+    "hidden_layer_sizes",
+    "activation",
+    "architecture",
+    "sample_shape",
+    "linear_path",
+    "scaling",
+    "loss",
+    "code_activation",
+    "n_nonzero_coefs",
+    "output_activation",
+    "clip",
+)
+
+
+class AutoencoderTransformer(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """PCA's drop-in successor: an autoencoder that begins at PCA and stays ahead of it.
+
+    The code of a row x and its reconstruction are
+
+    .. code-block:: text
+
+        z  = V'(x - mean) + s * f(x)
+        x^ = mean + V z + r * g(z / s, mask)
+
+    where V are the principal axes of the training rows, f and g a neural network's two
+    halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
+    present. The nets begin at zero, so training begins at PCA [2]_. A checkpoint of the
+    training is kept only if it reconstructs held-out rows better than PCA, at full or half
+    strength of both corrections: neither the full code nor a prefix of it may be worse than
+    PCA's, and the gain must be clear (see ``cv``). Otherwise the model is PCA, and
+    ``selected_model_`` says so. While training, some codes are cut after their first components
+    (nested dropout [1]_), half of them at first and a twentieth at the end, so that components
+    come in order of importance and every prefix of a code is a good code itself.
+
+    Parameters
+    ----------
+    n_components : int or float, default=2
+        Size of the code: at most min(n_samples, n_features), as in PCA, unless
+        ``code_activation``, ``n_nonzero_coefs``, ``sparsity`` or ``contraction`` make longer
+        codes meaningful, or ``linear_path`` is None. A float in (0, 1) keeps the smallest
+        number of components whose held-out share of variance explained reaches it, from one
+        fit of as many components as PCA needs for a little more than that share on the
+        training rows (at most 512).
+    hidden_layer_sizes : "auto" or sequence of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. "auto" is
+        (128, 128, 128, 128) below four components and (512, 256) from there on, and (256,)
+        behind convolutions and recurrent nets. ``()`` makes both maps linear.
+    activation : {"identity", "relu", "tanh", "logistic", "silu", "gelu"}, default="gelu"
+        Nonlinearity of the hidden layers.
+    architecture : {"dense", "conv1d", "conv2d", "recurrent"} or instance, default="dense"
+        How one sample becomes a feature vector and back: "conv1d" and "recurrent" for series
+        of shape (n_timepoints,) or (n_timepoints, n_channels), "conv2d" for images of shape
+        (height, width) or (height, width, channels). An instance such as
+        ``skae.architectures.Dense(skip=False)`` sets its own parameters, which a grid
+        search reaches as ``architecture__skip``.
+    sample_shape : tuple of int or None, default=None
+        Shape of one sample where X is two-dimensional; X of more dimensions says it itself.
+    linear_path : {"pca"} or None, default="pca"
+        What the nets' outputs are added to. None gives a plain autoencoder, without PCA's
+        start and without falling back to it.
+    ordered : bool, default=True
+        Train the components in order of importance. False spends everything on the full code.
+    scaling : {"global", "standard"} or None, default="global"
+        "global" subtracts the mean and divides all columns by one number, so that errors
+        compare with PCA's; "standard" divides each column by its own standard deviation,
+        for columns of different units; None does not divide.
+    loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy", "poisson", \
+            "categorical"} or callable, default="squared_error"
+        What is summed over the cells of a row, see ``skae.losses``. The last three sorts are
+        deviances of cells in [0, 1], of counts, and of rows that add up to one; outputs are
+        then probabilities, means, or shares. ``skae.losses.Categorical(sizes=(3, 2))`` names
+        the columns of several categories, ``Huber(delta=...)`` the place of the bend. A
+        callable ``(target, output) -> losses`` gets rows of JAX and NumPy arrays of shape
+        (..., n_features), in scaled units.
+    code_activation : {"identity", "relu", "tanh", "logistic", "softmax"}, default="identity"
+        What is applied to the codes. Codes then have its range instead of PCA's units. With
+        "relu" the fit begins at PCA with half as many components: two entries for each, what
+        is above zero and what is below. With the others it does not begin at PCA.
+    n_nonzero_coefs : int or None, default=None
+        Codes keep their so many largest entries, in units of PCA's deviations; the others are
+        zero (k-sparse autoencoder [4]_). The fit does not begin at PCA.
+    output_activation : {"auto", "identity", "logistic", "sigmoid", "tanh", "relu", \
+            "softmax"}, default="auto"
+        With "logistic" the decoder's correction is added to the logit of PCA's
+        reconstruction within each column's range in training. "auto" takes it where at least
+        a fifth of all cells lie at the ends of their columns' ranges, as in images. Where the
+        model kept is PCA, its reconstructions are PCA's. The others have ranges in X's units:
+        "sigmoid" is logistic from 0 to 1, "tanh" lies between -1 and 1, "relu" is not
+        negative, "softmax" makes each row add up to one; PCA is then kept within that range.
+    clip : "auto" or bool, default="auto"
+        Whether reconstructions are clipped to each column's range in training. "auto" clips
+        at those ends of the range where at least one cell in twenty lies; PCA, where it is
+        the model kept, is clipped by True only.
+    corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
+            default="gaussian"
+        What is done to the input, not to the target, while training [3]_: noise, cells set to
+        their column's mean, or cells set to an end of their column's range. A callable
+        ``(key, row, level) -> row`` of JAX arrays gets one row of shape (n_features,), in
+        scaled units. "gaussian" is there so that the nets generalise, and held-out rows judge
+        as they are; the others are what rows will suffer and the fit is to undo, and held-out
+        rows are corrupted likewise where the step is chosen.
+    corruption_level : float, default=0.4
+        Strength. For "gaussian" it is the standard deviation at the first step, in units of
+        what PCA leaves unexplained. With fewer than four components the unit is the columns'
+        own standard deviation, on average, times twice the share of the variance that PCA
+        leaves unexplained, 1 at most. It falls geometrically over four fifths of the steps, by
+        the square of that factor: thin surfaces are found in large noise, and would be blurred
+        by it. Lower levels suit strongly bent data, higher ones small or noisy tables. For the
+        others it is the share of the cells.
+    augmentation : callable or None, default=None
+        ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
+        another row, as good as the one that is there, anew at each step. It is both input and
+        target; samples of more dimensions come raveled. Rows may then have no missing cells.
+    sparsity : float, default=0.0
+        Weight of the L1 norm of a code over sqrt(n_components) times its L2 norm [8]_, both in
+        units of PCA's deviations: 1 for a code of equal entries, least for one of a single
+        entry. ``code_activation="relu"`` then makes zeros of what is small. This and the
+        following weights are in units of PCA's error, or of a hundredth of the variance where
+        that is more: with 1, a penalty of 1 costs as much as all that PCA leaves unexplained. A
+        penalty of 0 is not in the program: a search over 0 and other weights compiles twice.
+    contraction : float, default=0.0
+        Weight of the squared Frobenius norm of the encoder's Jacobian, over the number of
+        components (contractive autoencoder [5]_). It is 1 for PCA.
+    weight_l1 : float, default=0.0
+        Weight of the sum of the absolute weights of both nets.
+    kl_weight : float, default=0.0
+        Above 0, codes are normal distributions (variational autoencoder [6]_): the objective
+        is minus the bound on the log likelihood, with so many times the Kullback-Leibler
+        divergence of the codes from the standard normal distribution (1: the bound itself). For
+        squared_error the noise has one variance, which is learned [7]_; other losses are minus
+        log likelihoods themselves (absolute_error and huber of a noise whose size is 1 in
+        scaled units). ``transform`` returns the means, ``sample`` draws from the standard
+        normal distribution. With ``linear_path="pca"`` the fit begins at probabilistic PCA,
+        which shrinks PCA's codes a little, so that no code collapses at the start.
+    kl_warmup : float, default=0.0
+        Share of the steps over which ``kl_weight`` rises from 0.
+    optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
+            "muon", "schedule_free", "lbfgs"} or callable, default="adamw"
+        A name, or an Optax factory such as ``optax.lion``, which is called with the learning
+        rate.
+    learning_rate : "auto" or float, default="auto"
+        Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on,
+        and less for batches of fewer than 64 rows.
+    learning_rate_schedule : {"cosine", "linear", "exponential", "one_cycle", "warmup", \
+            "constant", "plateau"} or callable, default="cosine"
+        Factor on the learning rate over the steps. "cosine" rises over the first tenth and
+        falls to zero. A callable gets the number of steps and returns one factor for each.
+    weight_decay : "auto" or float, default="auto"
+        Decoupled weight decay, in units of the learning rate. "auto" is 0.3, and less, down to
+        0.1, with fewer than four components if PCA leaves less than half of the variance.
+    max_gradient_norm : float or None, default=1.0
+        Largest norm of the gradient, which is scaled down to it; None does not.
+    n_init : int, default=1
+        Nets that are trained side by side, on the same batches from other random weights; the
+        one that is best on held-out rows is kept (by the training loss where nothing is held
+        out).
+    batch_size : "auto" or int, default="auto"
+        Rows per step; "auto" is 32 below 512 rows, 64 below 8,192 and 128 from there on. More
+        than there are rows are as many as there are, up to a power of two.
+    max_iter : "auto" or int, default="auto"
+        Epochs: passes over the rows of ``fit``. "auto" sets a number of steps: 4,000 below
+        four components and 3,000 from there on, times sqrt(n_samples / 4,000) where that is
+        more.
+    tol : float, default=1e-4
+        Least fall of the held-out criterion that counts as an improvement.
+    n_iter_no_change : "auto", int or None, default="auto"
+        Epochs without improvement on held-out rows after which a run ends; "auto" is a third
+        of max_iter, None never ends it.
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes in ``y``, times ``sample_weight``; "balanced" gives each class
+        the same total. Batches and the hold-outs of ``cv="auto"`` are then stratified.
+    cv : "auto", int, splitter, list or None, default="auto"
+        The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
+        five disjoint hold-outs one after another, until 250 rows were held out and the gain
+        over PCA is clear: three standard errors in the mean, or one in the mean and three for
+        a typical row. A gain that stays unclear is not kept. The net is then trained on
+        all rows up to the chosen step. If that training ends clearly worse than the judged net,
+        on rows that both have seen, the judged net is kept, or PCA of all rows if that is no
+        worse on the rows held out. Above 16 million numbers there is one hold-out, and above
+        20,000 rows no new training either. An int is a number of shuffled folds, a splitter is
+        scikit-learn's (``KFold``, ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a
+        list holds pairs of indices, (train, held out); of these too no more are trained than
+        it takes. None
+        trains on all rows and keeps the last step, ungated.
+    validation_fraction : float, default=0.2
+        Share of the rows in each hold-out of ``cv="auto"`` without groups: 2,000 at most.
+    warm_start : bool, default=False
+        Go on from the fitted model, ungated unless ``X_val`` is given. Its scaling, PCA and
+        ranges stay.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random. The same seed on the same versions, CPU and number of its
+        cores gives the same bits.
+    verbose : int, default=0
+        Above 0, print a line at each checkpoint (25 to 50 in a training): which fold, its
+        epoch, its loss, the held-out error over PCA's; and at the end what was kept and why.
+    device : str or None, default=None
+        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device. "all"
+        trains on all devices that JAX has, those of other processes too after
+        ``jax.distributed.initialize``: each takes a share of the rows of every batch, and the
+        result is that of one device but for rounding. Processes are given the same rows and
+        parameters and an int as ``random_state``; transform runs on one device of its process.
+    matmul_precision : {"float32", "tensorfloat32", "bfloat16"}, default="float32"
+        To what the factors of matrix products are rounded while training, where the device has
+        such products (GPUs, TPUs); they are summed in float32. Processors train in float32
+        whatever it says, and so do the nets' maps to codes and back everywhere: held-out rows
+        judge what will be used.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components that transform returns.
+    components_ : ndarray of shape (n_components_, n_features)
+        Principal axes of the linear path, in scaled units; not set for ``linear_path=None``.
+    mean_ : ndarray of shape (n_features,)
+        Mean of the ``n_samples_seen_`` rows.
+    explained_variance_ratio_ : ndarray of shape (n_components_,)
+        What each component adds to the share of variance explained (of deviance, for other
+        losses than squared_error), as measured on held-out rows: the folds' error over PCA's,
+        times PCA's over all folds (on training rows where nothing was held out).
+    error_ratio_ : float
+        Error (the loss of reconstructions) on held-out rows over that of PCA with as many
+        components (on training rows if nothing was held out). If the fit began at PCA, without
+        penalties and with an int as ``n_components``, the one held-out row that speaks most for
+        the autoencoder is left out: no new row may be like it. 1 is PCA, and it is
+        never above 1 if PCA may be kept: with held-out rows and without penalties. If
+        ``corruption`` is to be undone, these rows are corrupted. After ``partial_fit`` it is
+        measured on each batch before the nets train on it, and the latest batches count most.
+    selected_model_ : {"autoencoder", "pca"}
+        What was kept: "pca" if no checkpoint was clearly better than PCA on held-out rows, if
+        the training on all rows failed and the judged net is no better than PCA of all rows,
+        or, after ``partial_fit``, as long as the nets are not better than PCA.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Mean training loss of each epoch: error over PCA's, noise, cut codes and penalties
+        included. Of the training that the model kept comes from: mostly the one on all rows.
+    validation_curve_ : ndarray of shape (n_checkpoints + 1,)
+        Held-out error over PCA's at each checkpoint: the geometric mean of the full code's,
+        which counts three times, and of that of its prefixes; with penalties an arithmetic
+        mean of both, penalties included. Empty if nothing was held out.
+    validation_epochs_ : ndarray of shape (n_checkpoints + 1,)
+        Epochs after which ``validation_curve_`` was measured.
+    noise_variance_ : float
+        Learned variance of the noise of each cell, in squared units of X (of the scaled
+        columns for ``scaling="standard"``); for ``kl_weight`` > 0 and squared_error only.
+    n_iter_ : int
+        Epochs run by the training that ``loss_curve_`` shows.
+    best_iter_ : int
+        Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
+        went on from.
+    n_samples_seen_ : int
+        Rows that PCA was fitted on: those of ``fit``, fewer if the net of a fold is kept, and
+        of all calls of ``partial_fit``.
+    n_features_in_ : int
+        Number of features seen in fit: of cells, for samples of more dimensions.
+    sample_shape_ : tuple of int
+        Shape of one sample; (n_features_in_,) for a table.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they are all strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear map that the fit begins at.
+
+    Notes
+    -----
+    "Never worse than PCA" is a statement of statistics, not a theorem: the model is PCA unless
+    its error on held-out rows is clearly lower. With penalties (``sparsity``, ``contraction``,
+    ``weight_l1``, ``kl_weight``) the error and its penalties are judged together, and the error
+    alone may be above PCA's.
+
+    A process that forks after it has computed leaves its children no JAX: they get a
+    RuntimeError. Start processes by "spawn" or "forkserver", as joblib's "loky" does.
+
+    Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
+    errors are sums over them. While training on rows with missing cells, observed ones are
+    hidden anew at each step, so that the nets learn to fill: twice as many as are missing, but
+    at least a twentieth and at most a fifth of them. A feature without any observed value in
+    ``fit``, as in a fold of a cross-validation, counts as constant 0: ``fit`` warns and names
+    it. Missing cells in sparse matrices are refused.
+
+    References
+    ----------
+    .. [1] Rippel, O., Gelbart, M., Adams, R. (2014). "Learning ordered representations with
+       nested dropout". ICML. `doi:10.48550/arXiv.1402.0915
+       <https://doi.org/10.48550/arXiv.1402.0915>`_
+    .. [2] Al-Digeil, M. et al. (2022). "PCA-boosted autoencoders for nonlinear
+       dimensionality reduction in low data regimes".
+       `doi:10.48550/arXiv.2205.11673 <https://doi.org/10.48550/arXiv.2205.11673>`_
+    .. [3] Vincent, P. et al. (2010). "Stacked denoising autoencoders". JMLR 11, 3371-3408.
+       `<https://jmlr.org/papers/v11/vincent10a.html>`_
+    .. [4] Makhzani, A., Frey, B. (2014). "k-Sparse autoencoders". ICLR.
+       `doi:10.48550/arXiv.1312.5663 <https://doi.org/10.48550/arXiv.1312.5663>`_
+    .. [5] Rifai, S. et al. (2011). "Contractive auto-encoders: explicit invariance during
+       feature extraction". ICML. `<https://icml.cc/2011/papers/455_icmlpaper.pdf>`_
+    .. [6] Kingma, D. P., Welling, M. (2014). "Auto-encoding variational Bayes". ICLR.
+       `doi:10.48550/arXiv.1312.6114 <https://doi.org/10.48550/arXiv.1312.6114>`_
+    .. [7] Rybkin, O., Daniilidis, K., Levine, S. (2021). "Simple and effective VAE training
+       with calibrated decoders". ICML. `doi:10.48550/arXiv.2006.13202
+       <https://doi.org/10.48550/arXiv.2006.13202>`_
+    .. [8] Hoyer, P. O. (2004). "Non-negative matrix factorization with sparseness
+       constraints". JMLR 5, 1457-1469. `<https://jmlr.org/papers/v5/hoyer04a.html>`_
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skae import AutoencoderTransformer
+    >>> X = load_iris().data
+    >>> ae = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=20, random_state=0)
+    >>> Z = ae.fit_transform(X)
+    >>> Z.shape
+    (150, 2)
+    >>> ae.inverse_transform(Z[:, :1]).shape
+    (150, 4)
+    """
+
+    __metadata_request__fit = {"X_val": True, "groups": True}
+
+    _parameter_constraints = {
+        "n_components": [
+            Number(Integral, 1, None, closed="left"),
+            Number(RealNotInt, 0, 1, closed="neither"),
+        ],
+        "hidden_layer_sizes": [
+            StrOptions({"auto"}),
+            Sequence("whole numbers", "(16,) for one hidden layer"),
+        ],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "architecture": [StrOptions(set(ARCHITECTURES)), BaseEstimator],
+        "sample_shape": [Sequence("whole numbers", "(28, 28)"), None],
+        "linear_path": [StrOptions({"pca"}), None],
+        "ordered": ["boolean"],
+        "scaling": [StrOptions({"global", "standard"}), None],
+        "loss": [StrOptions(set(LOSSES)), callable],
+        "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
+        "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
+        "output_activation": [StrOptions({"auto"} | set(LINKS))],
+        "clip": [StrOptions({"auto"}), "boolean"],
+        "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
+        "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
+        "augmentation": [callable, None],
+        "sparsity": [Number(Real, 0, HEAVIEST, closed="both")],
+        "contraction": [Number(Real, 0, HEAVIEST, closed="both")],
+        "weight_l1": [Number(Real, 0, HEAVIEST, closed="both")],
+        "kl_weight": [Number(Real, 0, HEAVIEST, closed="both")],
+        "kl_warmup": [Number(Real, 0, 1, closed="both")],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
+        "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
+        "max_gradient_norm": [Number(Real, 0, LARGEST, closed="right"), None],
+        "n_init": [Number(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
+        "tol": [Number(Real, 0, None, closed="left")],
+        "n_iter_no_change": [
+            StrOptions({"auto"}),
+            Number(Integral, 1, None, closed="left"),
+            None,
+        ],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "cv": [
+            StrOptions({"auto"}),
+            Number(Integral, 2, None, closed="left"),
+            HasMethods(["split", "get_n_splits"]),
+            list,
+            None,
+        ],
+        "validation_fraction": [Number(Real, 0, 1, closed="neither")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "device": [str, None],
+        "matmul_precision": [StrOptions(set(MATMUL_PRECISIONS))],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        hidden_layer_sizes="auto",
+        activation="gelu",
+        architecture="dense",
+        sample_shape=None,
+        linear_path="pca",
+        ordered=True,
+        scaling="global",
+        loss="squared_error",
+        code_activation="identity",
+        n_nonzero_coefs=None,
+        output_activation="auto",
+        clip="auto",
+        corruption="gaussian",
+        corruption_level=0.4,
+        augmentation=None,
+        sparsity=0.0,
+        contraction=0.0,
+        weight_l1=0.0,
+        kl_weight=0.0,
+        kl_warmup=0.0,
+        optimizer="adamw",
+        learning_rate="auto",
+        learning_rate_schedule="cosine",
+        weight_decay="auto",
+        max_gradient_norm=1.0,
+        n_init=1,
+        batch_size="auto",
+        max_iter="auto",
+        tol=1e-4,
+        n_iter_no_change="auto",
+        class_weight=None,
+        cv="auto",
+        validation_fraction=0.2,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        device=None,
+        matmul_precision="float32",
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.architecture = architecture
+        self.sample_shape = sample_shape
+        self.linear_path = linear_path
+        self.ordered = ordered
+        self.scaling = scaling
+        self.loss = loss
+        self.code_activation = code_activation
+        self.n_nonzero_coefs = n_nonzero_coefs
+        self.output_activation = output_activation
+        self.clip = clip
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.augmentation = augmentation
+        self.sparsity = sparsity
+        self.contraction = contraction
+        self.weight_l1 = weight_l1
+        self.kl_weight = kl_weight
+        self.kl_warmup = kl_warmup
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.weight_decay = weight_decay
+        self.max_gradient_norm = max_gradient_norm
+        self.n_init = n_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.cv = cv
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+        self.matmul_precision = matmul_precision
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, sample_weight=None, X_val=None, groups=None):
+        """Fit PCA and the nets on ``X``, and choose the step on held-out rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training rows: an array, a list of rows, a pandas, polars or Arrow table, a sparse
+            matrix, or what slices as arrays do, such as a memory-mapped file or a data set of
+            HDF5, which is read block by block where it is large; or samples
+            of more dimensions, such as images. Then every method takes samples of that shape
+            or their raveled rows, and gives back such samples. Integers
+            and booleans are converted to float64, tensors of other libraries to arrays.
+            Missing cells are NaN, None, masked, or pd.NA; rows without any observed cell are
+            left out. A sparse matrix has none.
+        y : array-like of shape (n_samples,), default=None
+            Used by a ``cv`` splitter that needs it, and by ``class_weight``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in PCA, in the loss and on held-out rows. Rows of weight 0 are
+            left out, as are those below 1e-30 times the largest one.
+        X_val : array-like of shape (n_val, n_features), default=None
+            Rows that judge instead of ``cv``; they never train. A Pipeline hands them over as
+            they are: have it transform them, too, by ``transform_input=["X_val"]`` (with
+            metadata routing, of which ``X_val`` is requested by default).
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group are never on both sides of a split.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The fitted estimator. Ctrl-C ends the fit early, with a warning and the best
+            model so far; a second one within two seconds is raised. In a search the first
+            one ends a single fit, whose score counts, and the second one the search.
+
+        Raises
+        ------
+        ValueError
+            For more components than min(n_samples, n_features), see ``n_components``; for data
+            that are no table or samples of one shape, at least two of them; for numbers beyond
+            float32, or processes that were given different things. The estimator is then what
+            it was before.
+        TypeError
+            For containers without order.
+        """
+        with self._whole_or_not_at_all():
+            self._fit(X, y, sample_weight, X_val, groups)
+        return self
+
+    @contextmanager
+    def _whole_or_not_at_all(self):
+        """Compute on the device; what fails leaves the estimator as it was."""
+        spared = "_callback", "_skl", "_parent_callback"  # scikit-learn's own
+        with unchanged_by_failure(self, spared), computing(self.device), threads_restored():
+            yield
+
+    def _fit(self, X, y, sample_weight, X_val, groups):
+        X = self._rows_to_fit(X)
+        groups = check_labels(groups, "groups", len(X))
+        if self.class_weight is None:
+            check_consistent_length(X, y)
+        else:
+            y = check_labels(y, "y", len(X))
+        weight = self._weight(X, y, sample_weight)
+        X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
+        warn_of_empty_columns(X, getattr(self, "feature_names_in_", None))
+        check_range(self.loss, X, self.sample_shape_)
+        if self.class_weight == "balanced":
+            weight = balanced(weight, y)
+        continued = self._fitted_model_to_continue()
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        scaling = self._scaling if continued else self._fit_scaling(X, weight)
+        strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
+        rows = Rows(scaling.forward(X), weight, strata).held_if_missing()
+        shape = self.sample_shape_
+        recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
+        warn_of_range(recipe.autoencoder.link, self.output_activation, X)
+        if not is_alone(recipe.program.mesh):
+            some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
+            sizes = str((recipe.network, recipe.plan))
+            check_alike(random_state=seed, X=some, parameters=sizes)
+        held_out = None
+        if X_val is not None:
+            X_val = check_rows(self, X_val, reset=False)
+            check_range(self.loss, X_val, self.sample_shape_)
+            held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
+        splits, outcome = None, None
+        if held_out is None and continued is None and self.cv is not None:
+            splits = self._splits(rows, y, groups, kept, seed)
+        n_trainings = 1 if splits is None else len(splits) + self._trains_on_all(rows)
+        reconstruction = partial(self._reconstruction, scaling=scaling)
+        progress = Progress(self, X, y, n_trainings, reconstruction)
+        try:
+            with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
+                outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
+        except KeyboardInterrupt as ctrl_c:
+            if outcome is None:
+                raise
+            survive(ctrl_c)
+            outcome.interrupted = True
+        before = (self._variances, self._stream) if continued else None
+        _, is_disturbed = undisturbed(
+            self._finish, X, weight, seed, outcome, scaling, recipe, before
+        )
+        outcome.interrupted |= is_disturbed | progress.end()
+        undisturbed(self._tell, outcome)
+
+    def _finish(self, X, weight, seed, outcome, scaling, recipe, before):
+        """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
+        if before is not None:
+            self._set_fitted(outcome, scaling, self._bounds, recipe)
+            variances, stream = before
+            if self.linear_path is not None:
+                self._variances = variances
+            if stream is not None:
+                self._stream = stream._replace(pause=None, nets=self._model)
+        else:
+            self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
+            self._stream, self.n_samples_seen_ = None, outcome.n_rows
+        some = few(X, weight, seed)
+        self._density = self._fit_density(some, seed)
+        self._residual = self._fit_residual(some)
+
+    def _tell(self, outcome):
+        """Say what was kept: a line where it is asked for, warnings where it went wrong."""
+        kept = "PCA" if outcome.is_pca else f"the autoencoder of epoch {self.best_iter_}"
+        if self.verbose:
+            ratio = f"held-out error / PCA's {self.error_ratio_:.4f}"
+            print(f"[{type(self).__name__}] kept {kept}, {ratio}: {outcome.reason}")
+        if outcome.interrupted:
+            warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
+        if outcome.diverged:
+            warnings.warn(
+                f"Training diverged: a loss was not finite at learning_rate="
+                f"{self.learning_rate} with scaling={self.scaling!r}. The last finite weights "
+                f"are kept ({kept}). Lower learning_rate, or scale or clip the columns of X.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Go on with the next rows of a stream: PCA is brought up to date, then nets train.
+
+        The linear path is PCA of all rows so far, to rounding: their mean and covariance are
+        updated [1]_. The nets take the rows once, in batches of ``batch_size`` at a constant
+        rate, and go on with the optimizer's memory. Each batch is judged before the nets train
+        on it. They are used if they reconstruct it, the batches before and up to 200 random
+        rows of all batches better than PCA, with the full code and with its prefixes; otherwise
+        the model is PCA, and ``selected_model_`` says so, until the nets are better again. So
+        the first call leaves PCA. With penalties or without PCA's path nets are always used.
+        ``cv``, ``max_iter``, ``learning_rate_schedule`` and ``class_weight`` do not count.
+        ``explained_variance_ratio_`` and ``sample`` are of the latest rows. The first call sets
+        the scaling, and how many components a share asks for. Let rows come in random order:
+        axes that turn towards others make the nets learn again what they knew. The estimator
+        keeps the 200 rows; they travel in a pickle.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows without missing cells, at least two of them in the first call.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The estimator; ``n_samples_seen_`` counts the rows of all calls.
+
+        Raises
+        ------
+        ValueError
+            For rows with missing cells or with other columns than before, for parameters that
+            ask for another net than before, for more than one (``n_init``), and where ``fit``
+            made the model and has not kept all axes: architectures that read columns, and wide
+            rows.
+
+        References
+        ----------
+        .. [1] Chan, T. F., Golub, G. H. and LeVeque, R. J. (1983). "Algorithms for computing
+           the sample variance". The American Statistician 37(3), 242-247.
+           `doi:10.1080/00031305.1983.10483115
+           <https://doi.org/10.1080/00031305.1983.10483115>`_
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_digits().data
+        >>> ae = AutoencoderTransformer(8, hidden_layer_sizes=(16,), random_state=0)
+        >>> for rows in (X[:600], X[600:1200], X[1200:]):
+        ...     ae = ae.partial_fit(rows)
+        >>> ae.n_samples_seen_, ae.transform(X).shape
+        (1797, (1797, 8))
+        """
+        with self._whole_or_not_at_all():
+            self._partial_fit(X)
+        return self
+
+    def _partial_fit(self, X):
+        is_first, before = not hasattr(self, "_model"), self._stream_so_far()
+        if not is_first:
+            self._check_structure("partial_fit", "Use a clone to begin anew")
+        X = self._rows_to_fit(X) if is_first else check_rows(self, X, reset=False)
+        check_range(self.loss, X, self.sample_shape_)
+        if has_missing(X):
+            raise ValueError(
+                "partial_fit takes rows without missing cells. Impute them first, or call fit."
+            )
+        scaling = self._fit_scaling(X, np.ones(len(X))) if is_first else self._scaling
+        rows = rows_of(scaling.forward(np.asarray(X)))
+        n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
+        recipe = make_recipe(
+            self,
+            rows,
+            scaling,
+            before.seed,
+            sample_shape=self.sample_shape_,
+            continued=before.nets,
+            steps_before=steps,
+        )
+        with one_thread():
+            axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
+            trial = recipe.unjudged.go_on(rows, axes, n_seen, before.nets, before.pause)
+        stream = before._replace(axes=axes, n_seen=n_seen, optimizer=_plain(self.optimizer))
+        outcome, stream = self._trained(recipe, rows, trial, stream)
+        bounds = _bounds(X, outcome.model)
+        if before.bounds is not None:
+            (lowest, highest), (lower, upper) = before.bounds, bounds
+            bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
+        stream = stream._replace(bounds=bounds)
+        if recipe.falls_back and not stream.uses_nets:
+            outcome.use_pca(*recipe.pca_of(rows, trial))
+            own = np.stack(np.broadcast_arrays(*_bounds(X, outcome.model)))
+            bounds = np.where(np.isfinite(own), bounds, own)
+        kept = None if is_first else self.n_components_
+        self._set_fitted(outcome, scaling, bounds, recipe, kept)
+        self._stream, self.n_samples_seen_ = stream, n_seen
+        some = few(X, np.ones(len(X)), before.seed)
+        self._density = self._fit_density(some, before.seed)
+        self._residual = self._fit_residual(some)
+        self._tell(outcome)
+
+    def _trained(self, recipe, rows, trial, stream):
+        """Judge a batch and train on it; return the Outcome and the Stream after it."""
+        errors = None
+        if recipe.falls_back and stream.nets is not None:
+            latest = errors_on(rows, trial)
+            errors = add_errors(stream.errors, latest)
+        outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
+        sample = sampled(stream.sample, rows.values, stream.n_seen, stream.seed)
+        uses_nets = errors is not None and nets_are_better(
+            stream.uses_nets, latest, errors, errors_on(rows_of(sample), trial)
+        )
+        is_cut_short = outcome.diverged or outcome.interrupted
+        stream = stream._replace(
+            pause=None if is_cut_short else trial.run.pause(),
+            nets=outcome.model,
+            errors=errors,
+            sample=sample,
+            uses_nets=uses_nets,
+        )
+        if errors is not None:
+            outcome.error_ratio = stream.error_ratio
+        if recipe.falls_back:
+            found = "are better than PCA" if uses_nets else "have not been better than PCA"
+            outcome.reason = f"on rows that they had not seen, the nets {found}"
+        return outcome, stream
+
+    def _stream_so_far(self):
+        """Return the Stream that the next rows go on from; it begins here or with ``fit``."""
+        if self.n_init > 1:
+            raise ValueError(
+                f"partial_fit trains one net, got n_init={self.n_init}. Pass n_init=1."
+            )
+        stream = getattr(self, "_stream", None)
+        if stream is not None:
+            is_same = stream.optimizer == _plain(self.optimizer)
+            return stream if is_same else stream._replace(pause=None)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        if not hasattr(self, "_model"):
+            return Stream(None, 0, seed)
+        path, axes = self._model.path, None
+        if self.linear_path is not None:
+            if path.basis is None or self._model.reduction is not None:
+                raise ValueError(
+                    "partial_fit cannot go on from fit here: of this architecture, or of rows "
+                    "this wide, fit has not kept all principal axes. Begin with partial_fit on "
+                    "a clone, or use fit with warm_start=True."
+                )
+            axes = Axes(path.mean.astype(np.float64), path.basis, self._variances)
+        uses_nets = self.selected_model_ != "pca"
+        given = {"nets": self._model, "bounds": self._bounds, "uses_nets": uses_nets}
+        return Stream(axes, self.n_samples_seen_, seed, **given)
+
+    def _rows_to_fit(self, X):
+        """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
+        shape, is_table = shape_of_samples(X, self.sample_shape), n_dimensions(X) <= 2
+        before = getattr(self, "sample_shape_", ()) if self.warm_start else ()
+        X = check_rows(self, X, reset=True, minimum=2)
+        if shape is None and before and int(np.prod(before)) == X.shape[1]:
+            return X  # raveled rows of the samples that it was fitted on
+        self.sample_shape_, self._is_table = shape or X.shape[1:], is_table
+        if int(np.prod(self.sample_shape_)) != X.shape[1]:
+            raise ValueError(
+                f"sample_shape={self.sample_shape_} stands for {np.prod(self.sample_shape_)} "
+                f"cells, but the rows of X have {X.shape[1]}."
+            )
+        return X
+
+    def _fit_density(self, X, seed):
+        """Return what ``sample`` draws codes from."""
+        if self._model.autoencoder.variational:
+            scale = self._model.path.code_scale[: self.n_components_] * self._code_unit
+            return Prior(scale.astype(X.dtype))
+        return CodeDensity(self._encode(X, X.dtype), seed)
+
+    def _fit_residual(self, X):
+        """Return the root mean square (n_features,) of what reconstructions leave out."""
+        X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], 0.0
+        for part in parts_of(X):
+            left = np.square(X[part] - self._decode(self._encode(X[part])))
+            sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
+        return np.sqrt(sums[0] / np.maximum(1, sums[1]))
+
+    def _train(self, recipe, rows, held_out, splits, continued, watch, lane):
+        """Train, gated by the rows that are there to judge; return an Outcome."""
+        beside = {"watch": watch, "lane": lane}
+
+        def begun(recipe):
+            if continued is not None:
+                return recipe.resume(rows, continued)
+            return recipe.begin(rows, REFIT)
+
+        if held_out is not None:
+            fold = begun(recipe), held_out, None
+            return select(recipe, rows, [fold], refit=False, **beside)
+        if splits is None:
+            recipe = recipe.unjudged if watch.is_silent else recipe
+            return train_ungated(rows, begun(recipe), **beside)
+        refit = self._trains_on_all(rows)
+        folds = (
+            (
+                recipe.begin(rows.take(train), REFIT + 1 + i),
+                rows.take(val),
+                rows.take(train[:: -(-len(train) // COMPARED_ROWS)]) if refit else None,
+            )
+            for i, (train, val) in enumerate(splits)
+        )
+        outcome = select(recipe, rows, folds, refit=refit, **beside)
+        try:
+            if refit and len(splits) > 1 and not outcome.interrupted:
+                outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
+        except KeyboardInterrupt as ctrl_c:
+            survive(ctrl_c)
+            outcome.interrupted = True
+        return outcome
+
+    def _trains_on_all(self, rows):
+        """Say whether the net is trained on all ``rows`` after it was judged on folds."""
+        return self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
+
+    def _splits(self, rows, y, groups, kept, seed):
+        """Return the list of (train, val) indices that judge: one if a training is costly."""
+        n_rows, n_columns = rows.values.shape
+        is_costly = n_rows > most_rows(n_columns) or not self._trains_on_all(rows)
+        splits = self._all_splits(rows, y, groups, kept, seed)
+        return list(islice(splits, 1 if self.cv == "auto" and is_costly else None))
+
+    def _all_splits(self, rows, y, groups, kept, seed):
+        """Yield (train, val) indices of the ``kept`` (n_samples,) rows."""
+        from sklearn.model_selection import GroupKFold, KFold  # slow to import
+
+        if self.cv == "auto" and groups is None:
+            rng = np.random.default_rng([seed, REFIT])
+            n_rows, fraction = len(rows.weight), float(self.validation_fraction)
+            yield from hold_outs(n_rows, fraction, rng, rows.strata)
+            return
+        if isinstance(self.cv, str | Integral) and groups is not None:
+            n_groups = len(np.unique(groups))
+            if n_groups < 2:
+                raise ValueError(
+                    "groups holds one group, and at least two are needed to hold one out. "
+                    "Pass X_val, cv=None or no groups."
+                )
+            splitter = GroupKFold(min(5 if self.cv == "auto" else int(self.cv), n_groups))
+        elif isinstance(self.cv, Integral):
+            splitter = KFold(int(self.cv), shuffle=True, random_state=seed)
+        elif hasattr(self.cv, "split") and not hasattr(self.cv, "test_fold"):
+            splitter = self.cv
+        else:
+            is_splitter = hasattr(self.cv, "split")  # of fixed rows
+            yield from kept_splits(self.cv.split() if is_splitter else self.cv, kept)
+            return
+        X = rows.values  # of which splitters want the length
+        if isinstance(X, LongRows):
+            X = np.asarray(X) if X.may_be_held else np.empty((len(X), 0))
+        splits = splits_of(splitter, self.cv, X, y, groups)
+        yield from kept_splits(splits, np.ones(len(X), bool))
+
+    def _weight(self, X, y, sample_weight):
+        """Return the weight of each row: ``sample_weight`` times its class's in a dict."""
+        weight = check_weight(sample_weight, len(X))
+        if self.class_weight is None:
+            return weight
+        if y is None:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs the classes of the rows: pass y to "
+                "fit, or set class_weight=None."
+            )
+        if self.class_weight == "balanced":
+            return weight
+        if not all(map(is_weight, self.class_weight.values())):
+            raise ValueError(
+                "class_weight must hold finite numbers of at least 0, got "
+                f"{reprlib.repr(self.class_weight)}."
+            )
+        of_class = {label: plain_number(value) for label, value in self.class_weight.items()}
+        of_row = compute_sample_weight(of_class, y)
+        if not of_row.any():
+            return of_row
+        return rescaled_weight(weight * rescaled_weight(of_row))
+
+    def _fitted_model_to_continue(self):
+        """Return the Model that a warm start goes on from, or None."""
+        if not self.warm_start or not hasattr(self, "_model"):
+            return None
+        n_features = self._model.n_features
+        if n_features != self.n_features_in_:
+            raise ValueError(
+                f"warm_start=True goes on with a model of {n_features} features, but X has "
+                f"{self.n_features_in_}. Pass rows of {n_features} features, or set "
+                "warm_start=False to begin anew."
+            )
+        self._check_structure("warm_start=True", "Set warm_start=False")
+        return self._model
+
+    def _check_structure(self, who, way_out):
+        """Raise ValueError where parameters ask for another net than the fitted one."""
+        asked, fitted = self._structure(), self._fitted_structure
+        changed = [name for name in asked if asked[name] != fitted[name]]
+        if changed:
+            raise ValueError(
+                f"{who} goes on with the fitted net, but these parameters have changed since: "
+                f"{changed}. {way_out}, or the parameters as they were: "
+                f"{ {name: fitted[name] for name in changed} }."
+            )
+
+    def _structure(self):
+        """Return the parameters that a fitted model cannot change, as strings."""
+        structure = {name: _plain(getattr(self, name)) for name in STRUCTURE}
+        others = {"kl_weight > 0": self.kl_weight > 0, "shape of samples": self.sample_shape_}
+        return {**structure, **others}
+
+    def _fit_scaling(self, X, weight):
+        loss, by_column = find_loss(self.loss), self.scaling == "standard"
+        pools = loss.pools(by_column=by_column) if isinstance(loss, Joint) else None
+        centered = self.linear_path is not None
+        if self.scaling is None:
+            check_size(X, centered=centered)
+        return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
+
+    def _set_fitted(self, outcome, scaling, bounds, recipe, n_components=None):
+        """Set every fitted attribute together, from the record of the run."""
+        model, explained = outcome.model, outcome.explained
+        n_components = n_components or self._n_kept(explained, outcome.relative)
+        self._scaling, self._bounds, self._model = scaling, bounds, model
+        self._loss = recipe.program.objective.loss
+        self._fitted_structure = self._structure()
+        self.n_components_ = n_components
+        axes = outcome.axes._replace(basis=outcome.axes.basis[:, :n_components])
+        axes = axes if model.reduction is None else model.reduction.axes(axes)
+        self._variances, self.mean_ = axes.variances, scaling.backward(axes.mean)
+        if model.autoencoder.variational and isinstance(self._loss, SquaredError):
+            variance = noise_variance(model, n_components)
+            self.noise_variance_ = variance * scaling.code_unit**2
+        else:  # an earlier fit may have had it
+            vars(self).pop("noise_variance_", None)
+        if recipe.linear:
+            missing = n_components - axes.basis.shape[1]  # beyond the rank of the rows
+            self.components_ = np.pad(axes.basis.T, ((0, missing), (0, 0)))
+        else:
+            vars(self).pop("components_", None)
+        self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
+        is_cut = n_components < len(explained)
+        self.error_ratio_ = (
+            float(outcome.relative[n_components - 1]) if is_cut else outcome.error_ratio
+        )
+        self.selected_model_ = "pca" if outcome.is_pca else "autoencoder"
+        self.validation_curve_ = outcome.validation
+        epoch_steps = recipe.plan.epoch_steps
+        self.loss_curve_ = epoch_means(outcome.losses, epoch_steps)
+        self.n_iter_ = max(1, len(self.loss_curve_))
+        self.best_iter_ = -(-outcome.best_step // epoch_steps)
+        steps = recipe.plan.check_steps * np.arange(len(outcome.validation))
+        self.validation_epochs_ = np.minimum(steps, recipe.plan.n_steps) / epoch_steps
+
+    def _n_kept(self, explained, relative):
+        """Return how many components are kept: all, or those that reach the share asked.
+
+        If the full code is no worse than PCA's, the part that is kept is not worse either.
+        """
+        if isinstance(self.n_components, Integral):
+            return len(explained)
+        is_fine = relative <= max(1.0, relative[-1])
+        reaches = np.flatnonzero(is_fine & (explained >= float(self.n_components)))
+        if len(reaches):
+            return int(reaches[0]) + 1
+        warnings.warn(
+            f"n_components={self.n_components} asks for a share of held-out variance that "
+            f"{len(explained)} components do not reach (they explain "
+            f"{explained[-1]:.3f}); all of them are kept.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return len(explained)
+
+    def _reconstruction(self, trial, scaling):
+        """Return what a callback needs to build the estimator as it is at this moment."""
+        k = trial.recipe.network.n_components
+        return {
+            "_scaling": scaling,
+            "_bounds": (-np.inf, np.inf),
+            "_model": trial.model(),
+            "_loss": trial.recipe.program.objective.loss,
+            "n_components_": k,
+            "n_features_in_": self.n_features_in_,
+            "sample_shape_": self.sample_shape_,
+            "_is_table": self._is_table,
+            "mean_": scaling.backward(trial.mean),
+        }
+
+    @default_errors
+    def transform(self, X):
+        """Return the codes of rows, the most important component first.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows. Missing cells (NaN) are filled from the observed ones by probabilistic PCA
+            of the training rows; the encoder of a model that was fitted with missing cells is
+            told which ones they are. A row of nothing else has the code of the mean.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components_)
+            Codes in the units of ``X`` (of the scaled columns for ``scaling="standard"``):
+            float32 for float32 rows, otherwise float64 computed in float32.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite.
+        """
+        self._check_fitted()
+        X = check_rows(self, X, reset=False)
+        return self._encode(X, X.dtype)
+
+    @default_errors
+    def inverse_transform(self, X):
+        """Return the reconstructions of codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_kept)
+            Codes, or their first ``n_kept`` <= n_components_ columns. Missing values are
+            refused.
+
+        Returns
+        -------
+        X_original : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows in the units of the training data, float32 for float32 codes, otherwise
+            float64; a DataFrame with its column names where ``set_output`` asks for one.
+
+        Raises
+        ------
+        ValueError
+            For more columns than n_components_, or codes that are not finite.
+        """
+        self._check_fitted()
+        codes = check_codes(self, X, self.n_components_, self._code_unit)
+        return self._in_container(self._decode(codes, codes.dtype), X)
+
+    @default_errors
+    def sample(self, n_samples=1, random_state=None, *, noise=False):
+        """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
+
+        A variational fit (``kl_weight`` > 0) draws from the standard normal distribution
+        instead, which its codes were drawn towards.
+
+        The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
+        call, from the codes of at most 5,000 random training rows that ``fit`` keeps for it
+        (they travel in a pickle), and is the same in every call. With many components those
+        rows can be decoded from their codes, so a pickle is as private as the rows. With
+        ``kl_weight`` > 0 no codes are kept.
+
+        Unlike scikit-learn's ``GaussianMixture.sample``, this returns rows only, in random
+        order, without the components that they came from; ``random_state`` belongs to the
+        call, so that an estimator can be sampled many times over.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws: the same seed gives the same rows, and None others each time.
+        noise : bool, default=False
+            Add what reconstructions leave out: a normal error for each cell, of the size of
+            its column's error in training, within the bounds of reconstructions. For the
+            losses "binary_cross_entropy", "poisson" and "categorical" cells are drawn from
+            the distribution whose mean the reconstruction is: 0 or 1, counts, one-hot columns.
+
+        Returns
+        -------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows in the units and the float dtype of the training data; a DataFrame with its
+            column names where ``set_output`` asks for one.
+
+        Raises
+        ------
+        ValueError
+            For ``n_samples`` that is no int of at least 1.
+        MemoryError
+            For more rows than can be held, before any work.
+
+        References
+        ----------
+        .. [1] Ghosh, P. et al. (2020). "From variational to deterministic autoencoders".
+           ICLR. `doi:10.48550/arXiv.1903.12436 <https://doi.org/10.48550/arXiv.1903.12436>`_
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_iris().data
+        >>> ae = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=20).fit(X)
+        >>> ae.sample(3, random_state=0).shape
+        (3, 4)
+        """
+        check_is_fitted(self, "_density")
+        asked = {"n_samples": n_samples, "random_state": random_state, "noise": noise}
+        validate_parameter_constraints(SAMPLE_CONSTRAINTS, asked, caller_name="sample")
+        rng = check_random_state(random_state)
+        refuse_too_many(n_samples, len(self.mean_) + self.n_components_)
+        codes = self._density.draw(int(n_samples), rng)
+        rows = self._decode(codes)
+        if noise:
+            rows = self._with_noise(rows, rng)
+        return self._in_container(rows.astype(self._density.dtype, copy=False), codes)
+
+    def _with_noise(self, rows, rng):
+        """Return cells drawn around their means ``rows`` (n_samples, n_features)."""
+        draw = getattr(self._loss, "draw", SquaredError().draw)
+        return np.clip(draw(rows, self._residual, rng), *self._bounds)
+
+    @default_errors
+    def impute(self, X):
+        """Return ``X`` with its missing cells filled by their reconstruction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in which cells are missing (NaN).
+
+        Returns
+        -------
+        X_filled : ndarray or DataFrame of shape (n_samples, n_features)
+            The same rows, float32 for float32 rows, otherwise float64, the observed cells as
+            they were; a DataFrame where ``set_output`` asks for one.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderTransformer
+        >>> X = np.outer(np.arange(20.0), [1, 2, 3])
+        >>> X[4, 1] = np.nan
+        >>> ae = AutoencoderTransformer(1, hidden_layer_sizes=(), max_iter=1, random_state=0)
+        >>> ae.fit(X).impute(X)[4].round(1)
+        array([ 4.,  8., 12.])
+        """
+        check_is_fitted(self)
+        checked = check_rows(self, X, reset=False)
+        filled = self._decode(self._encode(checked), checked.dtype)
+        for part in parts_of(checked):
+            np.copyto(filled[part], checked[part], where=~np.isnan(checked[part]))
+        return self._in_container(filled, X)
+
+    @default_errors
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of variance explained: 1 - error / variance around ``mean_``.
+
+        Both are summed over the observed cells. For other losses than squared_error it is the
+        share of deviance explained: 1 - the loss of reconstructions / the loss of ``mean_``.
+
+        The scale is that of the cumulated ``explained_variance_ratio_`` of PCA (whose own
+        ``score`` is a likelihood).
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows. Missing cells are NaN.
+        y : object, default=None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+            1 for perfect reconstructions, 0 for the mean of the training rows.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite, and
+            for cells outside of the loss's range.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        check_range(self._loss, X, self.sample_shape_)
+        weight = check_weight(sample_weight, len(X))
+        error, total = self._weighted_losses(X, weight)
+        unit = self._scaling.scale.max()
+        if total == 0 and unit != 1 and isinstance(self._loss, SquaredError):
+            error, total = self._weighted_losses(X, weight, unit)  # squares that were too small
+        if total > 0:
+            return float(1.0 - error / total)
+        return 1.0 if error == 0 else 0.0
+
+    def _weighted_losses(self, X, weight, unit=1.0):
+        """Return the summed ``_losses`` of reconstructions, and of the mean."""
+        rows = (X[part] for part in parts_of(X))  # read once
+        losses = [
+            [
+                self._losses(x, back, unit)
+                for back in (self._decode(self._encode(x)), self.mean_)
+            ]
+            for x in rows
+        ]
+        return [product(weight, np.concatenate(of_all)) for of_all in zip(*losses, strict=True)]
+
+    @default_errors
+    def score_samples(self, X):
+        """Return minus each row's mean squared reconstruction error, in squared units of X.
+
+        For other losses it is minus the mean loss: in nats for binary_cross_entropy, poisson
+        and categorical, in scaled units for absolute_error, huber and a callable, in units of
+        what the columns' means leave for joint losses.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows. The mean is over the observed cells, and 0 where there is none.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Higher is better reconstructed; the lowest are the strangest rows.
+
+        Raises
+        ------
+        ValueError
+            For rows that differ from those of fit in columns or names, or are infinite.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in parts_of(X)])
+        return -self._errors(X) / np.maximum(1, n_observed)
+
+    def _errors(self, X, unit=1.0):
+        """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
+        rows = (X[part] for part in parts_of(X))  # read once
+        losses = (self._losses(x, self._decode(self._encode(x)), unit) for x in rows)
+        return np.concatenate(list(losses))
+
+    def _losses(self, X, X_back, unit=1.0):
+        """Return the sum (n_samples,) of each row's losses over its observed cells.
+
+        Squared errors are those of values in another ``unit`` than that of X.
+        """
+        observed = ~np.isnan(X)
+        target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
+        if isinstance(self._loss, SquaredError):
+            losses = self._loss(target / unit, out / unit)
+        else:
+            target, out = self._scaling.forward(target), self._scaling.forward(out)
+            objective = Objective(self._model.autoencoder, self._loss)
+            losses = np.asarray(objective.cell_losses(self._model.path, target, out))
+        return np.where(observed, losses, 0.0).sum(axis=1)
+
+    def _encode(self, X, dtype=np.float64):
+        """Return codes (n_samples, n_components_) in public units."""
+        scaled, unit = self._scaling.forward, self._code_unit
+        out = np.empty((len(X), self.n_components_), dtype)
+        with computing(self.device):
+            for part, Z in self._model.codes(lambda part: scaled(cut(X, part)), len(X)):
+                with within(dtype):
+                    out[part] = Z[:, : self.n_components_].astype(np.float64) * unit
+        return out
+
+    @property
+    def _code_unit(self):
+        """What a code is multiplied by: an activation's range is nobody's unit."""
+        is_linear = self._model.autoencoder.code_activation == "identity"
+        return self._scaling.code_unit if is_linear else 1.0
+
+    def _decode(self, Z, dtype=np.float64):
+        """Return rows in the data's units; the columns of ``Z`` may be a prefix."""
+        (n, n_kept), unit = Z.shape, self._code_unit
+        out = np.empty((n, len(self.mean_)), dtype)
+
+        def read(part):
+            return np.clip(np.divide(Z[part], unit, dtype=np.float64), -BOUND, BOUND)
+
+        with computing(self.device):
+            for part, rows in self._model.rows(read, n, n_kept):
+                place = out[part]
+                rows = self._scaling.backward(rows, place if dtype == np.float64 else None)
+                with within(dtype):
+                    np.clip(rows, *self._bounds, out=place)
+        return out
+
+    def _in_container(self, X, codes):
+        """Return rows as set_output asks, under the original names and the codes' index.
+
+        Where fit got samples of more dimensions, rows become such samples again.
+        """
+        if not self._is_table:
+            return X.reshape(len(X), *self.sample_shape_)
+        config = getattr(self, "_sklearn_output_config", {})
+        container = config.get("transform", get_config()["transform_output"])
+        if container == "default":
+            return X
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            names = [f"x{i}" for i in range(X.shape[1])]
+        if container == "pandas":
+            import pandas as pd
+
+            index = codes.index if isinstance(codes, pd.DataFrame) else None
+            return pd.DataFrame(X, columns=names, index=index)
+        if container == "polars":
+            import polars as pl
+
+            return pl.DataFrame(X, schema=list(names), orient="row")
+        return X
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_model")
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_skae_version": __version__}
+
+    def __setstate__(self, state):
+        """Take the ``state`` of a pickle; warn where another version of skae made it."""
+        state = dict(state)
+        version = state.pop("_skae_version", "an unknown version")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was saved by skae {version}, and this is "
+                f"skae {__version__}: it may fail, or give other numbers. Fit again, or "
+                "install that version.",
+                UserWarning,
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+    def _check_fitted(self):
+        """Raise NotFittedError; what scikit-learn asks first takes as long as a row."""
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _bounds(X, model):
+    """Return the (lower, upper) (n_features,) that reconstructions keep, in X's units.
+
+    The model keeps them in scaled float32; rounding on the way back may not break them.
+    """
+    link = model.autoencoder.link
+    if model.reduction is not None:
+        return -np.inf, np.inf
+    if link.ends is not None and np.ndim(link.ends) == 1:
+        return link.ends
+    is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
+    if not link.in_axes and link.ends is None:
+        is_low = is_high = np.ones(X.shape[1], bool)
+    lower, upper = (end.astype(np.float64) for end in ends(X))
+    lower, upper = np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
+    if link.ends is None:
+        return lower, upper
+    return np.maximum(lower, link.ends[0]), np.minimum(upper, link.ends[1])
+
+
+def _plain(value):
+    """Return a parameter as plain Python, equal where it means the same."""
+    if callable(value) and type(value).__repr__ in (object.__repr__, FunctionType.__repr__):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    return repr(value)

@@ -1,0 +1,1 @@
+"""Rows of every kind: read, checked, split into batches."""

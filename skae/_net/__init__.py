@@ -1,0 +1,1 @@
+"""The network's objective, its corruptions, and inference on many rows."""

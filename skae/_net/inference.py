@@ -1,0 +1,323 @@
+"""Encode and decode many rows, in padded tiles of one shape.
+
+Tiles make a row's result independent, to the bit, of the rows beside it, and let any number
+of rows run one compiled program. Rows stream: while the device computes some blocks of tiles,
+the host prepares the next one.
+"""
+
+from collections import deque
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from itertools import islice
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from skae._data.rows import tiles
+from skae._runtime.blas import product
+from skae._runtime.devices import MOST_SMALL_PROGRAMS, compiled
+
+ACCELERATOR_NUMBERS = 2**19  # in what such a device, slow to start, computes at once
+ACCELERATOR_ROWS = 2**6, 2**10  # the fewest and the most of them
+BLOCK_NUMBERS = 2**17  # float32 numbers in a block of tiles: within a core's own cache
+BLOCK_TILES = 2**6  # at most: one row, too, has a whole block to fill
+IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
+READ_BY_BOTH = "mean", "basis", "code_scale", "strength"  # of what a path holds
+READ_BY_ENCODER = *READ_BY_BOTH, "projection", "gain", "code_log_variance"
+READ_BY_DECODER = *READ_BY_BOTH, "loadings", "offset", "output_scale", "floor", "ceiling"
+READ_BY_DECODER += "origin", "unit", "margin"
+
+
+class Half(NamedTuple):
+    """An encoder or a decoder on a device: its path, its weights and the rows of a tile.
+
+    ``tile_rows`` is None on an accelerator, where it depends on their width.
+    """
+
+    path: object
+    params: object
+    tile_rows: int | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained encoder-decoder: what is static, NumPy path, weights and filler.
+
+    Where there is a ``reduction``, path and filler are of the axes that it makes of wide rows.
+    Encoder and decoder are put on the device when they are first needed. They stay there as
+    long as the model lives, and are no part of its state.
+    """
+
+    autoencoder: object
+    path: object
+    params: object
+    filler: object
+    reduction: object = None
+
+    @property
+    def network(self):
+        """The static record of the architecture."""
+        return self.autoencoder.network
+
+    @property
+    def without_reduction(self):
+        """The same Model for rows that are reduced already."""
+        return self if self.reduction is None else self._without_reduction
+
+    @cached_property
+    def _without_reduction(self):
+        return replace(self, reduction=None)
+
+    def weakened(self, share):
+        """Return the Model with a ``share`` of its corrections; on devices it is the same."""
+        path = self.path._replace(strength=self.path.strength * np.float32(share))
+        model = replace(self, path=path)
+        vars(model)["_strong"] = self
+        return model
+
+    @property
+    def n_features(self):
+        """The number of columns of a row."""
+        return len(self.path.lower if self.reduction is None else self.reduction.mean)
+
+    @property
+    def n_axes(self):
+        """The number of principal axes, or of columns where inputs are these."""
+        return len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
+
+    @property
+    def sees_marks(self):
+        """Whether the encoder is told which cells are missing."""
+        return self.network.n_inputs > self.n_axes
+
+    def __getstate__(self):
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def warm_up(self):
+        """Compile what maps one row to its code and back, where that is not done yet."""
+        model = self.without_reduction
+        model.decode(model.encode(np.zeros((1, model.n_features))), self.network.n_components)
+
+    def encode(self, X):
+        """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
+        out = np.empty((len(X), self.network.n_components), np.float32)
+        for part, Z in self.codes(lambda part: X[part], len(X)):
+            out[part] = Z
+        return out
+
+    def codes(self, read, n_rows):
+        """Yield (part, float32 codes) of blocks of rows, all ``n_rows`` of them in turn.
+
+        ``read`` returns the scaled rows (n, d) of a slice ``part``, NaN where missing.
+        """
+        if self.reduction is not None:
+            reduced = self.without_reduction
+            return reduced.codes(lambda part: self.reduction.forward(read(part)), n_rows)
+        half = self._half("encoder", _encoder)
+        d = len(self.path.lower)
+        width = 2 * d if self.sees_marks else d
+        program = partial(_encode_tiles, self.autoencoder, half.path, half.params)
+        return self._stream(
+            lambda part: self._inputs(np.asarray(read(part))), n_rows, width, half, program
+        )
+
+    def decode(self, Z, n_kept):
+        """Return scaled float32 rows (n, d) of codes ``Z``, the first ``n_kept`` of each."""
+        return next(self.decodes(Z, [n_kept]))
+
+    def decodes(self, Z, cuts):
+        """Yield what ``decode`` returns with each of ``cuts``; all are begun at once."""
+        streams = [self.rows(lambda part: Z[part], len(Z), n_kept) for n_kept in cuts]
+        for stream in streams:
+            out = np.empty((len(Z), self.n_features), np.float32)
+            for part, rows in stream:
+                out[part] = rows
+            yield out
+
+    def rows(self, read, n_rows, n_kept):
+        """Yield (part, scaled float32 rows) of blocks of codes, all ``n_rows`` in turn.
+
+        ``read`` returns the codes of a slice ``part``, or their first ``n_kept`` columns.
+        """
+        if self.reduction is not None:
+            found = self.without_reduction.rows(read, n_rows, n_kept)
+            return ((part, self.reduction.backward(rows)) for part, rows in found)
+        half, width = self._half("decoder", _decoder), self.network.n_components
+        program = partial(
+            _decode_tiles, self.autoencoder, half.path, half.params, np.int32(n_kept)
+        )
+        return self._stream(read, n_rows, width, half, program)
+
+    def costs(self, objective, numbers, seen, target, noise, n_kept):
+        """Return the ``objective`` (n,) of rows that are ``seen`` (n, d), cut at ``n_kept``.
+
+        ``target`` (n, d) is NaN where it does not count; ``noise`` (n, k) is of the codes.
+        """
+        half = self._half("whole", lambda model: (model.path, model.params))
+        observed = ~np.isnan(target)
+        rows = [self._inputs(seen), np.where(observed, target, 0.0), observed, noise]
+        rows = np.column_stack(rows)
+        program = partial(
+            _cost_tiles, objective, half.path, half.params, numbers, np.int32(n_kept)
+        )
+        found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
+        return np.concatenate([block[:, 0] for _, block in found])
+
+    def corrupted(self, objective, level, X, seed):
+        """Return scaled rows ``X`` (n, d) as training corrupts them; NaN where missing."""
+        half = self._half("whole", lambda model: (model.path, model.params))
+        rows = np.column_stack([self.filler.fill(X), np.arange(len(X))])
+        program = partial(_corrupt_tiles, objective, half.path, level, np.uint32(seed))
+        found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
+        found = np.concatenate([block for _, block in found])
+        return np.where(np.isnan(X), np.nan, found.astype(np.float64))
+
+    def _inputs(self, X):
+        rows = self.filler.fill(X)
+        return np.concatenate([rows, np.isnan(X)], axis=1) if self.sees_marks else rows
+
+    def _half(self, name, make):
+        """Return the Half on JAX's present device that ``make`` (model) -> (path, params)."""
+        there = vars(self).setdefault("_halves", {})
+        key = name, jax.default_device.value
+        if key not in there and hasattr(self, "_strong"):
+            half = self._strong._half(name, make)
+            path = half.path._replace(strength=jax.device_put(self.path.strength))
+            there[key] = half._replace(path=path)
+        elif key not in there:
+            path, params = jax.device_put(make(self))
+            (device,) = path.mean.devices()
+            tile_rows = self.network.tile_rows if device.platform == "cpu" else None
+            there[key] = Half(path, params, tile_rows)
+        return there[key]
+
+    def _stream(self, read, n_rows, width, half, program):
+        """Return an iterator of (part, results) of all blocks; the first ones are begun."""
+        n_tiles, tile_rows = _block_shape(half.tile_rows, max(width, len(self.path.lower)))
+
+        def begin(part, block):
+            n_used = -(-(part.stop - part.start) // tile_rows)
+            return part, program(block, np.int32(n_used))
+
+        blocks = tiles(read, n_rows, (n_tiles, tile_rows, width))
+        return _fetched_ahead(begin(*block) for block in blocks)
+
+
+def _block_shape(tile_rows, width):
+    """Return how many tiles a block has, and of how many rows."""
+    if tile_rows is None:
+        bits = np.clip(np.log2(ACCELERATOR_NUMBERS / width), *np.log2(ACCELERATOR_ROWS))
+        return 1, 2 ** int(bits)
+    return max(1, min(BLOCK_TILES, BLOCK_NUMBERS // (tile_rows * width))), tile_rows
+
+
+def _fetched_ahead(begun):
+    """Return an iterator of what ``begun`` gives, fetched while further blocks are computed."""
+    ahead = deque(islice(begun, IN_FLIGHT))
+
+    def fetch():
+        while ahead:
+            ahead.extend(islice(begun, 1))
+            part, result = ahead.popleft()
+            rows = np.asarray(result)
+            yield part, rows.reshape(-1, rows.shape[-1])[: part.stop - part.start]
+
+    return fetch()
+
+
+def _encoder(model):
+    """Return the path and weights that make codes of columns.
+
+    Axes are columns times the basis. Where the first layer is dense, it is multiplied by the
+    basis once, instead of every row, if that is less work.
+    """
+    path, layers = model.path, model.params["encoder"]
+    if path.basis is not None:
+        k = model.network.n_components
+        read = model.network.read_columns(layers, path.basis)
+        if read is not None:
+            path = path._replace(basis=None, projection=path.basis[:, :k])
+            layers = read
+    return path.only(READ_BY_ENCODER), {"encoder": layers}
+
+
+def _decoder(model):
+    """Return the path and weights that make columns of codes, likewise."""
+    path, layers = model.path, model.params["decoder"]
+    if path.basis is not None and model.autoencoder.link.in_axes:
+        basis = path.basis.T
+        written = model.network.write_columns(layers, path.output_scale[:, None] * basis)
+        if written is not None:
+            layers = written
+            path = path._replace(
+                basis=None,
+                loadings=product(path.loadings, basis),
+                offset=product(path.offset, basis),
+                output_scale=np.ones_like(path.mean),
+            )
+    return path.only(READ_BY_DECODER), {"decoder": layers}
+
+
+def _shape_of_block(*arguments):
+    return arguments[-2].shape
+
+
+@compiled(1, shape_of=_shape_of_block, most=MOST_SMALL_PROGRAMS)
+def _encode_tiles(autoencoder, path, params, block, n_used):
+    def encode_row(row):
+        return autoencoder.encode(path, params, _axes(path, row))
+
+    return _each_tile(encode_row, block, n_used, autoencoder.network.n_components)
+
+
+@compiled(1, shape_of=_shape_of_block, most=MOST_SMALL_PROGRAMS)
+def _decode_tiles(autoencoder, path, params, n_kept, block, n_used):
+    def decode_row(z):
+        out = autoencoder.decode(path, params, z, n_kept)
+        return jnp.clip(autoencoder.columns(path, out), path.floor, path.ceiling)
+
+    return _each_tile(decode_row, block, n_used, len(path.floor))
+
+
+@compiled(1, shape_of=_shape_of_block)
+def _cost_tiles(objective, path, params, numbers, n_kept, block, n_used):
+    d, k = len(path.lower), objective.network.n_components
+    n_inputs = block.shape[-1] - 2 * d - k
+
+    def cost_of(row):
+        x, target, observed, noise = jnp.split(row, np.cumsum([n_inputs, d, d]).tolist())
+        rows = (_axes(path, x), target, observed, n_kept, noise)
+        return objective.cost(params, path, numbers, *rows)[None]
+
+    return _each_tile(cost_of, block, n_used, 1)
+
+
+@compiled(1, shape_of=_shape_of_block)
+def _corrupt_tiles(objective, path, level, seed, block, n_used):
+    root = jax.random.key(seed)
+    in_columns = path._replace(basis=None)
+
+    def corrupt_row(row):
+        key = jax.random.fold_in(root, row[-1].astype(jnp.int32))
+        return path.mean + objective.corrupt(key, row[:-1] - path.mean, level, in_columns)
+
+    return _each_tile(corrupt_row, block, n_used, len(path.mean))
+
+
+def _axes(path, row):
+    """Return the encoder's inputs of one row: its axes, then its marks if it has any."""
+    x, marks = jnp.split(row, [len(path.mean)])
+    x = x - path.mean
+    x = x if path.basis is None else x @ path.basis
+    return jnp.concatenate([x, marks]) if len(marks) else x
+
+
+def _each_tile(row_function, block, n_used, width):
+    """Apply ``row_function`` to the first ``n_used`` tiles of ``block``, one after another."""
+    n_tiles, tile_rows, _ = block.shape
+    out = jnp.zeros((n_tiles, tile_rows, width), block.dtype)
+    return jax.lax.fori_loop(
+        0, n_used, lambda i, out: out.at[i].set(jax.vmap(row_function)(block[i])), out
+    )

@@ -1,0 +1,313 @@
+"""The model and its objective, on one row and on one batch.
+
+    z  = gain * PCA's projection + a * s * f(x)
+    x^ = link(offset + loadings' z, a * r * g(z / s, mask))
+
+where f and g are the network's two halves, s and r the scales of a ``LinearPath`` and a its
+strength. JAX only: nothing here knows estimators, optimizers or the number of rows.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from skae._net.corruptions import CORRUPTIONS, in_columns
+from skae._pca.start import thickness_of
+from skae.architectures.dense import FEW
+from skae.losses import SquaredError
+from skae.losses._ranges import Identity, shares
+
+FIRST_CUT_SHARE, LAST_CUT_SHARE = 0.5, 0.05  # of the rows, whose code is cut
+N_WORDS = 7  # random ones of 32 bits for each row of a batch: three keys of two, and a cut
+NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
+SMALLEST_CODE = 1e-4  # mean square, below which a code is nothing and not dense
+CODE_ACTIVATIONS = {
+    "identity": lambda z: z,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "logistic": jax.nn.sigmoid,
+    "softmax": jax.nn.softmax,
+}
+exactly = partial(jnp.matmul, precision="float32")  # PCA's part, however nets are computed
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """What makes a code of a row and a row of a code: static choices; arrays come with calls.
+
+    Of a ``variational`` one, the network's encoder returns k numbers more: the logarithms of
+    the codes' variances over those of its linear path.
+    """
+
+    network: object
+    link: object = Identity()
+    code_activation: str = "identity"
+    n_nonzero_coefs: int | None = None
+    variational: bool = False
+
+    @property
+    def begins_at_pca(self):
+        """Whether zero nets make it PCA, where its linear path is PCA's."""
+        return self.code_activation == "identity" and self.n_nonzero_coefs is None
+
+    @property
+    def entries_per_axis(self):
+        """Entries of a code for each principal axis: a rectified one holds one sign only."""
+        return 2 if self.code_activation == "relu" else 1
+
+    def encode(self, path, params, x):
+        """Return the code (k,) of one row ``x`` (n_inputs,): axes, then marks if it has any."""
+        return self.posterior(path, params, x)[0]
+
+    def posterior(self, path, params, x):
+        """Return the mean code (k,) of one row, and the logarithm of its variance over s^2."""
+        k = self.network.n_components
+        lead = x if path.projection is None else exactly(x[: len(path.mean)], path.projection)
+        lead = jnp.repeat(lead, self.entries_per_axis)
+        lead = jnp.pad(lead, (0, max(0, k - len(lead))))[:k]
+        out = self.network.encode(params, x)
+        z = path.gain * lead + path.strength * path.code_scale * out[:k]
+        z = self._sparse(CODE_ACTIVATIONS[self.code_activation](z), path.code_scale)
+        return z, path.code_log_variance + path.strength * out[k:] if len(out) > k else None
+
+    def _sparse(self, z, scale):
+        """Return ``z`` with all but its largest entries set to zero."""
+        if self.n_nonzero_coefs is None or self.n_nonzero_coefs >= len(z):
+            return z
+        _, largest = jax.lax.top_k(jnp.abs(z / scale), self.n_nonzero_coefs)
+        return jnp.zeros_like(z).at[largest].set(z[largest])
+
+    def decode(self, path, params, z, n_kept):
+        """Return the outputs (n_outputs,) of one code of which the first ``n_kept`` count."""
+        mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
+        z = z * mask
+        linear = exactly(z, path.loadings)
+        out = self.network.decode(params, z / path.code_scale, mask, linear)
+        correction = path.output_scale * out
+        return self.link(path, path.offset + linear, path.strength * correction)
+
+    def columns(self, path, out):
+        """Return outputs of ``decode`` as scaled columns (d,)."""
+        if not self.link.in_axes:
+            return out
+        return path.mean + (out if path.basis is None else exactly(path.basis, out))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is trained: static, hashable choices; the numbers come with each call.
+
+    ``penalties`` are the keys of ``PENALTIES`` whose weights are not zero.
+    """
+
+    autoencoder: Autoencoder
+    loss: object = SquaredError()
+    ordered: bool = True
+    corruption: object = None
+    augmentation: object = None
+    penalties: tuple = ()
+
+    @property
+    def network(self):
+        """The static record of the architecture."""
+        return self.autoencoder.network
+
+    @property
+    def in_axes(self):
+        """Whether errors are the same in the outputs' axes as in columns."""
+        return self.autoencoder.link.in_axes and isinstance(self.loss, SquaredError)
+
+    @property
+    def is_error_alone(self):
+        """Whether there is nothing in it but the error of reconstructions."""
+        return not (self.penalties or self.autoencoder.variational)
+
+    @property
+    def denoises(self):
+        """Whether inputs are corrupted to be restored: Gaussian noise only regularises."""
+        return self.corruption not in (None, "gaussian")
+
+    def batch_loss(self, params, path, numbers, batch):
+        """Return the weighted mean of ``cost`` over a batch, corrupted and with cut codes.
+
+        ``batch`` is (x, target, observed, words, weight); where ``in_axes`` does not hold or
+        cells are missing, the targets and the marks ``observed`` are in columns. Of ``words``
+        (n, N_WORDS), random ones, is made all that is random about a row. Rows of weight 0
+        are none; the weights of all rows have mean 1.
+        """
+        total, count = self.total_cost(params, path, numbers, batch)
+        return total / count
+
+    def total_cost(self, params, path, numbers, batch):
+        """Return the weighted sum of ``cost`` over a batch, and how many rows count."""
+        *parts, weight = batch
+        axes = tuple(None if part is None else 0 for part in parts)
+        cost = jax.vmap(partial(self._drawn_cost, params, path, numbers), axes)(*parts)
+        return jnp.sum(weight * cost), jnp.sum(weight > 0, dtype=weight.dtype)
+
+    def _drawn_cost(self, params, path, numbers, x, target, observed, words):
+        """Return the ``cost`` of one row, with what its random ``words`` make of it."""
+        *keys, cut_word = jnp.split(words, [2, 4, 6])
+        corruption_key, augmentation_key, noise_key = (_key(pair) for pair in keys)
+        if self.augmentation is not None:
+            x, target = self._augmented(augmentation_key, x, target, path)
+        target, noise = x if target is None else target, None
+        if self.corruption is not None:
+            x = self.corrupt(corruption_key, x, numbers["corruption_level"], path)
+        if self.autoencoder.variational:
+            noise = jax.random.normal(noise_key, (self.network.n_components,), x.dtype)
+        n_kept = self._cut(cut_word[0], numbers["cut_share"])
+        return self.cost(params, path, numbers, x, target, observed, n_kept, noise)
+
+    def numbers_at(self, step, path, numbers):
+        """Return ``numbers`` as they are at a step of the training.
+
+        The share of cut codes falls linearly: order is found early, and the full code is
+        polished late. With few components, if PCA leaves little unexplained, Gaussian noise
+        falls geometrically and weights decay less: early noise finds a smooth solution, and
+        late noise would blur a thin surface.
+        """
+        progress = jnp.minimum(1.0, (step + 1) * numbers["settling"])
+        change = LAST_CUT_SHARE - FIRST_CUT_SHARE
+        numbers = {**numbers, "cut_share": FIRST_CUT_SHARE + change * progress}
+        thin_decay = numbers.pop("thin_decay")
+        if self.network.n_components < FEW:
+            thickness = jnp.square(thickness_of(path.cut_error[-1], path.cut_error[0]))
+            numbers["weight_decay"] = thin_decay + thickness * (
+                numbers["weight_decay"] - thin_decay
+            )
+            if self.corruption == "gaussian":
+                numbers["corruption_level"] *= thickness**progress
+        if self.autoencoder.variational:
+            ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
+            numbers["kl_weight"] *= ramp
+        return numbers
+
+    def cost(self, params, path, numbers, x, target, observed, n_kept, noise):
+        """Return one row's objective, in units of PCA's error with as many components.
+
+        That is the error with the first ``n_kept`` components and the penalties; of a
+        variational code, at mean + deviation * ``noise`` (k,), the bound on its likelihood.
+        """
+        z, log_variance = self.autoencoder.posterior(path, params, x)
+        code = z
+        if self.autoencoder.variational:
+            code = z + path.code_scale * jnp.exp(0.5 * log_variance) * noise
+        out = self.autoencoder.decode(path, params, code, n_kept)
+        error = self._error(path, out, target, observed) / path.cut_error[n_kept]
+        if self.autoencoder.variational:
+            n_cells = len(path.mean) if observed is None else jnp.sum(observed)
+            divergence = divergences(z / path.code_scale, log_variance)
+            divergence = jnp.sum(jnp.where(jnp.arange(len(z)) < n_kept, divergence, 0.0))
+            error = self._bound(params, path, error, n_kept, n_cells, divergence, numbers)
+        for name in self.penalties:
+            error += numbers[name] * PENALTIES[name](self.autoencoder, params, path, x, z)
+        return error
+
+    def _bound(self, params, path, error, n_kept, n_cells, divergence, numbers):
+        """Return minus the bound on a row's log likelihood, in units of the error.
+
+        Squared errors are those of a normal distribution with one variance that is learned;
+        other losses are minus a log likelihood themselves.
+        """
+        weighted = numbers["kl_weight"] * divergence
+        if not isinstance(self.loss, SquaredError):
+            return error + weighted / path.cut_error[n_kept]
+        log_noise = NOISE_RATE * params["log_noise"]
+        share = n_cells / len(path.mean)
+        return error * jnp.exp(-log_noise) + share * log_noise + 2 * weighted / len(path.mean)
+
+    def _error(self, path, out, target, observed):
+        if observed is None and self.in_axes:
+            return jnp.sum(jnp.square(target - out))
+        cells = self.cell_losses(path, target, self.autoencoder.columns(path, out))
+        return jnp.sum(cells if observed is None else observed * cells)
+
+    def cell_losses(self, path, target, out):
+        """Return the losses (..., d) of scaled columns; for NumPy's arrays too."""
+        if self.loss_has_units:
+            target, out = shares(path, target), shares(path, out)
+        losses = self.loss(target, out)
+        return losses if path.cell_weight is None else path.cell_weight * losses
+
+    @property
+    def loss_has_units(self):
+        """Whether the loss is one of cells in X's units: 0 and 1 are then the path's ends."""
+        return getattr(self.loss, "link", None) is not None
+
+    def _cut(self, word, share):
+        """How many leading components a row keeps: all of them, or m for a share of the rows.
+
+        log m is uniform: were m, the first prefixes of a long code would hardly be seen.
+        """
+        k = self.network.n_components
+        if not self.ordered or k == 1:
+            return k
+        place = (word >> 8).astype(jnp.float32) * (2.0**-24 / share)
+        cut = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
+        return jnp.where(place < 1, cut, k)
+
+    @property
+    def corrupt(self):
+        """The function (key, x, level, path) -> x that a name or a callable stands for."""
+        return CORRUPTIONS.get(self.corruption) or partial(in_columns, self.corruption)
+
+    def _augmented(self, key, x, target, path):
+        """Return another input and target: a row that is as good as the one that is there."""
+
+        def augment(key, row, level):
+            return self.augmentation(key, row)
+
+        x = in_columns(augment, key, x, 1.0, path)
+        return x, None if target is None else self.augmentation(key, target)
+
+
+def _key(words):
+    return jax.random.wrap_key_data(words, impl="threefry2x32")
+
+
+def divergences(mean, log_variance):
+    """Return the Kullback-Leibler divergence (k,) of each code's normal from the standard one.
+
+    Kingma and Welling 2014, "Auto-encoding variational Bayes", doi:10.48550/arXiv.1312.6114.
+    """
+    return 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
+
+
+def sparsity(autoencoder, params, path, x, z):
+    """Return the L1 norm of the scaled code over its L2 norm, from 1 / sqrt(k) to 1.
+
+    Were it the L1 norm alone, codes would shrink and the decoder would make up for it. Hoyer
+    2004, "Non-negative matrix factorization with sparseness constraints", JMLR 5, 1457-1469.
+    """
+    scaled = z / path.code_scale
+    length = jnp.sqrt(jnp.mean(jnp.square(scaled)) + SMALLEST_CODE)
+    return jnp.mean(jnp.abs(scaled)) / length
+
+
+def contraction(autoencoder, params, path, x, z):
+    """Return the squared Frobenius norm of the encoder's Jacobian per component: 1 for PCA.
+
+    Rifai et al. 2011, "Contractive auto-encoders", ICML.
+    """
+    n_axes = len(path.mean) if path.basis is None else path.basis.shape[1]
+    jacobian = jax.jacrev(lambda x: autoencoder.encode(path, params, x))(x)
+    return jnp.sum(jnp.square(jacobian[:, :n_axes])) / len(z)
+
+
+def weight_l1(autoencoder, params, path, x, z):
+    """Return the sum of the absolute weights, biases among them."""
+    nets = params["encoder"], params["decoder"]
+    return sum(jnp.sum(jnp.abs(leaf)) for leaf in jax.tree.leaves(nets))
+
+
+PENALTIES = {"sparsity": sparsity, "contraction": contraction, "weight_l1": weight_l1}
+
+
+def noise_variance(model, n_kept):
+    """Return the variance of each scaled cell's noise, learned with ``n_kept`` components."""
+    log_noise = NOISE_RATE * float(model.params["log_noise"])
+    return float(model.path.cut_error[n_kept] / len(model.path.mean) * math.exp(log_noise))

@@ -1,0 +1,1 @@
+"""PCA, its coordinates and filling, and what the nets are added to."""

@@ -1,0 +1,1 @@
+"""Model selection: which training and which checkpoint is kept."""

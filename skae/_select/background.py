@@ -1,0 +1,96 @@
+"""A second lane for trainings, beside the thread that asked for them.
+
+The products of small nets are too small for many cores: two nets train at once in little more
+than the time of one, and a program is compiled while another runs. What comes out is the same,
+to the bit, with a second lane or without.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from joblib import cpu_count
+from threadpoolctl import threadpool_info
+
+from skae._data.chunked import LongRows
+from skae._runtime.devices import carried, is_processor
+
+LEAST_WORK = 2**30  # multiplications of a training, below which a thread is not worth it
+MOST_NUMBERS = 2**25  # in the weights of all checkpoints of a training, above which it waits
+
+
+@contextmanager
+def second_lane(recipe, rows):
+    """Give a Lane for trainings on ``rows`` on a processor; None where one lane is enough.
+
+    A training that goes ahead holds its own rows, and keeps all its checkpoints.
+    """
+    plan, program = recipe.plan, recipe.program
+    is_small = program.n_init * plan.n_numbers * plan.n_checks <= MOST_NUMBERS
+    is_small &= recipe.is_reduced or not isinstance(rows.values, LongRows)
+    is_worth_it = is_small and program.n_init * plan.work >= LEAST_WORK
+    if not (is_worth_it and program.mesh is None and is_processor() and n_threads() > 1):
+        yield None
+        return
+    lane = Lane()
+    try:
+        yield lane
+    finally:
+        lane.close()
+
+
+def n_threads():
+    """Return how many threads may be busy: as many cores as there are, or as BLAS may use.
+
+    joblib's processes, and users, tell BLAS where others are at work beside this one.
+    """
+    told = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+    return min([cpu_count(), *told])
+
+
+class Lane:
+    """A thread that does one thing after another, on the device of whoever asks."""
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(1, "skae")
+        self._runs = []
+
+    def submit(self, function, *arguments):
+        """Have ``function`` called after all that was submitted before; return its Future."""
+        return self._thread.submit(carried(function), *arguments)
+
+    def cancel_at_end(self, run):
+        """Have ``run`` cancelled where this lane is left before it ended."""
+        self._runs.append(run)
+
+    def close(self):
+        """Leave: what has not begun never will, what has begun ends soon."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        while self._runs:
+            self._runs.pop().cancel()
+        self._thread.shutdown()
+
+
+class Ahead:
+    """The training on all rows, under way in a ``lane`` before it is known where it ends."""
+
+    def __init__(self, lane, trial):
+        self.lane, self.trial = lane, trial
+        self._moves = []
+        lane.cancel_at_end(trial.run)
+
+    def go_to(self, check):
+        """Train up to a checkpoint, in the lane's own time."""
+        while len(self._moves) < check:
+            self._moves.append(self.lane.submit(self.trial.advance))
+
+    def end_at(self, check):
+        """Wait for checkpoint ``check``, if it was asked for; what came later is forgotten."""
+        for move in self._moves[:check]:
+            move.result()
+        if len(self._moves) > check:
+            self.leave()
+        self.trial.rewind(check)
+
+    def leave(self):
+        """Train no further."""
+        self.lane.close()

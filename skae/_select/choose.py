@@ -1,0 +1,178 @@
+"""Which checkpoint of some folds is kept, or PCA: held-out costs in, a Choice out.
+
+Nothing is trained or judged here, and nothing knows how costs were measured.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from skae._pca import start as pca_start
+
+CLEAR_GAIN = 3.0  # standard errors of the held-out gain: it is kept, and no fold is added
+TYPICAL_FLOOR = 0.1  # of PCA's mean error: smaller errors are as good as this one
+SMALLEST_ERROR, SMALLEST_RATIO = 1e-100, 1e-12
+FULL_SHARE = 0.75  # of the criterion
+CAUTIOUS = 1.005  # of PCA's error, within which a candidate is no worse without its best row
+
+
+class Candidates:
+    """Every checkpoint of some folds, at every variant, beside PCA on the held-out rows.
+
+    ``ratios`` (n_checks + 1, n_variants, n_cuts) are mean costs over PCA's, ``criterion``
+    (n_checks + 1, n_variants) is what decides between candidates, lower is better; ``gains``
+    (n_checks + 1, n_variants) are the gains over PCA in standard errors.
+    """
+
+    def __init__(self, trails):
+        n_checks = min(len(trail.costs) for trail in trails)
+        self.objective = trails[0].judge.objective
+        self.costs = np.concatenate([np.stack(t.costs[:n_checks]) for t in trails], axis=-2)
+        self.weight = np.concatenate([trail.judge.weight for trail in trails])
+        total = np.concatenate([trail.judge.total for trail in trails])
+        unit = np.concatenate([trail.unit for trail in trails])
+        variance = np.average(total, weights=self.weight)
+        floor = max(pca_start.ERROR_FLOOR * variance, SMALLEST_ERROR)
+        self.unit = np.maximum(np.average(unit, axis=0, weights=self.weight), floor)
+        self.has_variance = variance > 0
+        self.ratios = self._mean(self.costs / self.unit, axis=-2)
+
+    def _mean(self, values, axis=-1):
+        return np.average(values, axis=axis, weights=self.weight)
+
+    @property
+    def criterion(self):
+        """Three quarters of it are the full code's, the rest is the prefixes'; 1 for PCA.
+
+        Means are geometric, so that a full code of a hundredth of PCA's error weighs as much
+        as its prefixes; of costs that may be negative they are arithmetic. Where rows are all
+        alike, nothing is better than anything.
+        """
+        if not self.has_variance:
+            return np.zeros(self.ratios.shape[:-1])
+        if not self.objective.is_error_alone:
+            return _blended(self.ratios)
+        return np.exp(_blended(np.log(np.maximum(self.ratios, SMALLEST_RATIO))))
+
+    @property
+    def is_allowed(self):
+        """Which candidates (n_checks + 1, n_variants) may be kept instead of PCA.
+
+        None of their prefixes, nor the full code, is worse than PCA's on held-out rows, nor by
+        more than a margin without the best of these rows. With penalties the error alone may
+        be.
+        """
+        if not self.objective.is_error_alone:
+            return np.ones(self.ratios.shape[:-1], bool)
+        is_no_worse = (self.ratios <= 1) & (self.cautious_ratios <= CAUTIOUS)
+        return is_no_worse.all(axis=-1)
+
+    @cached_property
+    def gains(self):
+        """The gain of each candidate's full code over the start, in standard errors.
+
+        It is the gain in the mean cost, or the gain of a typical row, in logarithms, if that
+        is clearer: a few rows of large cost hide it in the mean. The mean must tell a third of
+        it nevertheless. A gain that rests on a single row is none.
+        """
+        costs = self.costs[..., -1] / self.unit[-1]
+        in_mean = self._clarity(costs[0, 0] - costs)
+        if not self.objective.is_error_alone:
+            return in_mean
+        logarithms = np.log(costs + TYPICAL_FLOOR)
+        typical = self._clarity(logarithms[0, 0] - logarithms)
+        return np.maximum(in_mean, np.minimum(typical, 3 * in_mean))
+
+    def _clarity(self, gain):
+        """Return the mean of each ``gain`` (..., n_rows) in standard errors."""
+        mean = self._mean(gain)
+        spread = np.sqrt(self._mean(np.square(gain - mean[..., None])))
+        alike = np.where(mean > 0, np.inf, 0.0)
+        error = spread / np.sqrt(self.n_rows)
+        found = np.divide(mean, error, out=alike, where=error > 0)
+        weighted = self.weight * gain
+        rests_on_one = weighted.sum(axis=-1) <= weighted.max(axis=-1)
+        return np.where(rests_on_one, np.minimum(found, 0.0), found)
+
+    @cached_property
+    def cautious_ratios(self):
+        """The ``ratios``, each without the row that speaks most for its candidate.
+
+        Of a table with heavy tails one row may be most of PCA's error. No new row is like it.
+        """
+        costs, start = (self.weight[:, None] * part for part in (self.costs, self.costs[0, 0]))
+        best = np.argmax(start - costs, axis=-2, keepdims=True)
+        start = np.broadcast_to(start, costs.shape)
+        left, of_start = (
+            part.sum(axis=-2) - np.take_along_axis(part, best, axis=-2)[..., 0, :]
+            for part in (costs, start)
+        )
+        return np.divide(left, of_start, out=np.ones_like(left), where=of_start > 0)
+
+    @property
+    def n_rows(self):
+        """How many rows would say as much if all weights were alike."""
+        return self.weight.sum() ** 2 / np.square(self.weight).sum()
+
+
+def _blended(values):
+    """Return the mean of ``values`` (..., n_cuts), in which the full code is most of it."""
+    full, prefixes = values[..., -1], values[..., :-1]
+    if prefixes.shape[-1] == 0:
+        return full
+    return FULL_SHARE * full + (1 - FULL_SHARE) * prefixes.mean(axis=-1)
+
+
+def validation_curve(trails):
+    """Return the criterion (n_checks + 1,) over all rows, each check at its best variant."""
+    return Candidates(trails).criterion.min(axis=1)
+
+
+class Choice(NamedTuple):
+    """What is kept of some folds: a checkpoint, 0 the start, one of its variants, and why."""
+
+    check: int
+    variant: tuple
+    curve: np.ndarray
+    ratio: float  # of its full code's mean cost to PCA's
+    gain: float  # over PCA, in standard errors
+    reason: str
+    is_pca: bool = False
+
+
+def choose(trails):
+    """Return the Choice: the best candidate that is allowed and clearly better, or PCA.
+
+    A random start, and what a warm start goes on from, are not PCA: the best checkpoint is
+    kept in any case, and of a random start it is none that is not trained.
+    """
+    found, trial = Candidates(trails), trails[0].trial
+    criterion, curve = found.criterion, found.criterion.min(axis=1)
+    rivals, reason = criterion.copy(), "the lowest held-out criterion"
+    if trial.start == "random" and len(rivals) > 1:
+        rivals[0] = np.inf
+    if trial.start == "pca":
+        is_better = criterion < criterion[0] - trial.recipe.plan.tol
+        is_clear = found.gains >= CLEAR_GAIN
+        rivals[~(is_better & found.is_allowed & is_clear)] = np.inf
+        if np.isinf(rivals).all():
+            reason = _why_pca(found, is_better)
+            gain = float(found.gains.max())
+            return Choice(0, trial.variants[0], curve, 1.0, gain, reason, is_pca=True)
+        reason = "better than PCA on held-out rows"
+    check, variant = np.unravel_index(np.argmin(rivals), rivals.shape)
+    ratio, gain = found.ratios[check, variant, -1], found.gains[check, variant]
+    if trial.start == "pca" and found.objective.is_error_alone:
+        ratio = found.cautious_ratios[check, variant, -1]
+    chosen = int(check), trial.variants[variant], curve
+    return Choice(*chosen, float(ratio), float(gain), reason)
+
+
+def _why_pca(found, is_better):
+    """Return the reason why no candidate is kept, in words."""
+    if not is_better.any():
+        return "no checkpoint is better on held-out rows"
+    if not (is_better & found.is_allowed).any():
+        return "each better checkpoint is worse with all or with some of its components"
+    return f"the gain is not clear: {found.gains.max():.1f} standard errors"

@@ -1,0 +1,392 @@
+"""Every "auto" made a choice: from an estimator's parameters and its rows to a Recipe.
+
+What compiled programs depend on (widths, axes, batch size) changes with the number of rows
+in powers of two at most, so that the folds of a search share one program. A share of variance
+as ``n_components`` is the exception: its number of components follows the rows.
+"""
+
+from dataclasses import replace
+from functools import lru_cache, partial
+from numbers import Integral
+
+import jax
+import numpy as np
+
+from skae._data.chunked import most_rows
+from skae._data.columns import has_missing, piles
+from skae._data.rows import hidden_share
+from skae._net.objective import PENALTIES, Autoencoder, Objective
+from skae._parameters import comparable, is_count, plain_parameters
+from skae._pca.axes import MOST_FILLING, few_threads, fit_axes
+from skae._runtime.devices import find_mesh
+from skae._select.run import Recipe
+from skae._train.loop import Program, average_decay, make_plan
+from skae._train.optimizers import make_optimizer, transformation_of
+from skae.architectures._names import find_architecture
+from skae.architectures.dense import FEW, Dense
+from skae.losses import Joint, SquaredError, find_loss
+from skae.losses._ranges import LINKS
+
+USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
+LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
+MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
+MOST_COMPONENTS = 512  # that a float n_components starts from
+WIDEST = 4096  # columns, beyond which the nets see leading axes only, where that is possible
+FEWEST_AXES = 128  # of these
+DECAY, THIN_DECAY = 0.3, 0.1  # of weights; of few components that leave nothing
+SETTLED_AFTER = 0.8  # of the steps, from which on noise and cut codes stay as they are
+
+
+def make_recipe(
+    params, rows, scaling, seed, *, sample_shape=None, continued=None, steps_before=None
+):
+    """Return the Recipe for ``rows`` in units of ``scaling`` under an estimator's parameters.
+
+    ``sample_shape`` is what the columns of a row are, where they are no plain row;
+    ``continued`` the Model that a warm start goes on from, whose sizes are kept. Rows of a
+    stream are taken once, at a constant rate, after ``steps_before`` steps; all axes are kept.
+    """
+    params, is_stream = plain_parameters(params), steps_before is not None
+    X = rows.values
+    n, d = X.shape
+    sample_shape = sample_shape or (d,)
+    linear = params.linear_path is not None
+    loss = _comparable_loss(find_loss(params.loss, sample_shape))
+    is_complete = not has_missing(X)
+    is_reduced = d > WIDEST and is_complete and not is_stream and _is_reducible(params, loss)
+    if continued is None:
+        _check_n_components(params, d if is_stream else min(n, d), X.shape)
+        link = LINKS["identity"] if is_reduced else _link(params, loss, X)
+        n_axes = _n_axes(n, d, params.n_components) if linear and not is_stream else d
+        n_components = _n_components(params, rows, n_axes)
+        if is_reduced:
+            d, sample_shape = n_axes, (n_axes,)
+        architecture = _architecture(params)
+        marks = not is_complete or architecture.hides
+        n_read = d if architecture.in_columns else n_axes
+        sizes = {
+            "n_inputs": n_read + d if marks else n_read,
+            "n_outputs": n_read if link.in_axes else d,
+            "n_components": n_components,
+            "sample_shape": tuple(sample_shape),
+        }
+        autoencoder = _autoencoder(params, architecture, n_axes, sizes, link)
+    else:
+        autoencoder, marks = continued.autoencoder, continued.sees_marks
+        n_axes, is_reduced = continued.n_axes, continued.reduction is not None
+        d = n_axes if is_reduced else d
+    network = autoencoder.network
+    _check_callables(params, d)
+    optimizer = comparable(params.optimizer)
+    _check_optimizer(optimizer, network, is_variational=autoencoder.variational)
+    if params.augmentation is not None and not is_complete:
+        raise ValueError(
+            "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
+            "set augmentation=None."
+        )
+    batch_size = _batch_size(params.batch_size, n)
+    auto_steps = 4000 if network.n_components < FEW else 3000
+    plan = make_plan(
+        n,
+        _n_weights(network),
+        network.n_inputs + network.n_outputs,
+        batch_size=batch_size,
+        max_iter=1 if is_stream else params.max_iter,
+        auto_steps=auto_steps,
+        patience=params.n_iter_no_change,
+        tol=params.tol,
+        rate=_learning_rate(params.learning_rate, network.n_components, batch_size),
+        schedule="constant" if is_stream else params.learning_rate_schedule,
+    )
+    objective = Objective(
+        autoencoder,
+        loss,
+        params.ordered,
+        comparable(params.corruption),
+        comparable(params.augmentation),
+        tuple(name for name in PENALTIES if getattr(params, name) > 0),
+    )
+    n_init = params.n_init if continued is None else 1
+    n_steps = (steps_before or 0) + plan.n_steps
+    usual_steps = max(n_steps, auto_steps) if is_stream else n_steps
+    return Recipe(
+        program=Program(
+            objective,
+            optimizer,
+            n_init,
+            follows_loss=params.learning_rate_schedule == "plateau" and not is_stream,
+            matmul_precision=params.matmul_precision,
+            mesh=find_mesh(params.device),
+        ),
+        plan=plan,
+        n_axes=n_axes,
+        linear=linear,
+        clip=False if is_reduced else params.clip,
+        numbers=_numbers(params, n_steps, usual_steps),
+        seed=seed,
+        marks=marks,
+        hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
+        interval=_interval(autoencoder.link, scaling, d),
+        is_reduced=is_reduced,
+    )
+
+
+def _is_reducible(params, loss):
+    """Say whether nets can see leading axes instead of columns, and nobody would know."""
+    return (
+        isinstance(loss, SquaredError)
+        and isinstance(_architecture(params), Dense)
+        and params.linear_path is not None
+        and params.output_activation in ("auto", "identity")
+        and params.clip is not True
+        and params.corruption in ("gaussian", None)
+        and params.augmentation is None
+    )
+
+
+def _numbers(params, n_steps, usual_steps):
+    """Return what is traced: numbers that a search may change without a new program.
+
+    Noise and cut codes settle as in a training of ``usual_steps``: nobody knows how long a
+    stream will be.
+    """
+    names = "corruption_level", "kl_weight", *PENALTIES
+    numbers = {name: np.float32(getattr(params, name)) for name in names}
+    decay = thin_decay = params.weight_decay
+    if decay == "auto":
+        decay, thin_decay = DECAY, THIN_DECAY
+    norm = params.max_gradient_norm
+    norm = np.inf if norm is None else max(norm, np.finfo(np.float32).tiny)
+    numbers["max_gradient_norm"] = np.float32(norm)
+    warmup = max(1.0, params.kl_warmup * n_steps)
+    return {
+        **numbers,
+        "weight_decay": np.float32(decay),
+        "thin_decay": np.float32(thin_decay),
+        "kl_ramp": np.float32(1.0 / warmup),
+        "average_decay": np.float32(average_decay(n_steps)),
+        "settling": np.float32(1.0 / (SETTLED_AFTER * usual_steps)),
+    }
+
+
+def _check_callables(params, n_features):
+    """Raise ValueError where a loss or an augmentation of the user's does not do for a row."""
+    calls = []
+    parts = params.loss.parts if isinstance(params.loss, Joint) else [(n_features, params.loss)]
+    for n, loss in parts:
+        if callable(loss) and not hasattr(loss, "link"):
+            calls.append(("loss", "(target, output) -> losses", loss, _rows_of(n, 2)))
+    if callable(params.corruption):
+        key, row = jax.eval_shape(lambda: jax.random.key(0)), *_rows_of(n_features, 1)
+        level = jax.ShapeDtypeStruct((), np.float32)
+        form, arguments = "(key, row, level) -> row", [key, row, level]
+        calls.append(("corruption", form, params.corruption, arguments))
+    if params.augmentation is not None:
+        arguments = [jax.eval_shape(lambda: jax.random.key(0)), *_rows_of(n_features, 1)]
+        calls.append(("augmentation", "(key, row) -> row", params.augmentation, arguments))
+    for name, form, function, arguments in calls:
+        row = arguments[0] if name == "loss" else arguments[1]
+        advice = f"{name} must be a function {form} of JAX arrays of shape {row.shape}"
+        try:
+            found = jax.eval_shape(function, *arguments)
+        except Exception as error:
+            raise ValueError(f"{advice}; it raised {type(error).__name__}: {error}") from error
+        if getattr(found, "shape", None) != row.shape:
+            shape = getattr(found, "shape", type(found).__name__)
+            raise ValueError(f"{advice}, and return such an array; it returned {shape}.")
+
+
+def _check_optimizer(optimizer, network, *, is_variational):
+    """Raise ValueError if a user's factory makes no optimizer of these weights."""
+    if isinstance(optimizer, str):
+        return
+    advice = (
+        "optimizer must be a function (learning_rate) -> optax.GradientTransformation, such as "
+        "optax.lion"
+    )
+    weights = _weights(network) | ({"log_noise": np.float32(0)} if is_variational else {})
+    try:
+        found = transformation_of(optimizer, 1e-3, 0.0)
+        is_one = hasattr(found, "init") and hasattr(found, "update")
+        shapes = jax.eval_shape(partial(_one_update, optimizer), weights) if is_one else None
+    except Exception as error:
+        raise ValueError(f"{advice}; it raised {type(error).__name__}: {error}") from error
+    if not is_one:
+        raise ValueError(f"{advice}; it returned {type(found).__name__}.")
+    if jax.tree.map(np.shape, shapes) != jax.tree.map(np.shape, weights):
+        raise ValueError(f"{advice}; its updates are not of the shapes of the weights.")
+
+
+def _one_update(optimizer, weights):
+    made = make_optimizer(optimizer, 1e-3, 0.0, 1.0)
+    given = {"value": 0.0, "grad": weights, "value_fn": lambda weights: 0.0}
+    return made.update(weights, made.init(weights), weights, **given)[0]
+
+
+def _comparable_loss(loss):
+    """Return ``loss``, or the losses of its parts, so that copies are equal."""
+    if isinstance(loss, Joint):
+        return Joint(tuple((n, comparable(part)) for n, part in loss.parts))
+    return comparable(loss)
+
+
+def _rows_of(n_columns, n):
+    return [jax.ShapeDtypeStruct((n_columns,), np.float32)] * n
+
+
+def _name(loss):
+    """Return a loss as an error names it: a joint one is often nobody's words."""
+    return f"{type(loss).__name__}(...)" if isinstance(loss, Joint) else repr(loss)
+
+
+def _link(params, loss, X):
+    """Return the link: the loss's own, the one asked for, or what the cells speak for."""
+    own, asked = getattr(loss, "link", None), params.output_activation
+    if own is not None:
+        if asked != "auto":
+            raise ValueError(
+                f"loss={_name(params.loss)} has an output activation of its own, got "
+                f"output_activation={asked!r}. Leave output_activation='auto'."
+            )
+        return own
+    if asked == "auto":
+        share = sum(at_end.mean() for at_end in piles(X))
+        asked = "logistic" if share >= LOGISTIC_SHARE else "identity"
+    return LINKS[asked]
+
+
+def _interval(link, scaling, n_features):
+    """Return the scaled ends (2, d) of a link's own range; beyond 1 there is no end but inf.
+
+    Where there is none at all, the unit is that of scaled columns.
+    """
+    if link.ends is None:
+        return None
+    lower, upper = (np.broadcast_to(end, n_features) for end in link.ends)
+    has_range = np.isfinite(lower)
+    upper = np.where(np.isfinite(upper), upper, lower + 1.0)
+    ends = scaling.forward(np.where(has_range, [lower, upper], 0.0))
+    return np.where(has_range, ends, [[0.0], [1.0]])
+
+
+def _autoencoder(params, architecture, n_axes, sizes, link):
+    n_components = sizes["n_components"]
+    n_nonzero, variational = params.n_nonzero_coefs, params.kl_weight > 0
+    if n_nonzero is not None and n_nonzero >= n_components:
+        n_nonzero = None
+    autoencoder = Autoencoder(None, link, params.code_activation, n_nonzero, variational)
+    if variational and not autoencoder.begins_at_pca:
+        raise ValueError(
+            "kl_weight > 0 makes codes normal distributions, which no code_activation and no "
+            f"n_nonzero_coefs go with; got kl_weight={params.kl_weight}, code_activation="
+            f"{params.code_activation!r}, n_nonzero_coefs={params.n_nonzero_coefs}. Leave "
+            "one or the other at its default."
+        )
+    # Rectified entries beyond PCA's would begin at zero, without a slope, and stay there.
+    is_all_of_pca = (
+        params.code_activation == "relu"
+        and n_nonzero is None
+        and n_components <= autoencoder.entries_per_axis * n_axes
+    )
+    network = architecture.network(
+        **sizes,
+        n_encoded=2 * n_components if variational else n_components,
+        hidden_layer_sizes=_layer_sizes(params, architecture, n_components),
+        activation=params.activation,
+        reads_mask=bool(params.ordered),
+        zero_start=params.linear_path is not None
+        and (autoencoder.begins_at_pca or is_all_of_pca),
+    )
+    return replace(autoencoder, network=network)
+
+
+def _check_n_components(params, most, shape):
+    """Raise ValueError if more components than PCA can have would only be zeros."""
+    is_held_back = (
+        params.linear_path is None
+        or params.code_activation != "identity"
+        or params.n_nonzero_coefs is not None
+        or params.sparsity > 0
+        or params.contraction > 0
+    )
+    if params.n_components > most and not is_held_back:
+        n_samples, n_features = shape
+        raise ValueError(
+            f"n_components={params.n_components} must be at most {most} for X of shape "
+            f"(n_samples={n_samples}, n_features={n_features}). Longer codes need what keeps "
+            "them from being a copy of X: a code_activation such as 'relu', n_nonzero_coefs, "
+            "sparsity or contraction."
+        )
+
+
+def _n_components(params, rows, n_axes):
+    """Return the size of the code to train, from an int or a share of variance."""
+    if isinstance(params.n_components, Integral):
+        return int(params.n_components)
+    rank = min(*rows.values.shape, n_axes)
+    with few_threads(rows.values):
+        axes = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0]
+    share = axes.variances.cumsum() / (axes.total or 1.0)
+    wanted = params.n_components + MARGIN * (1 - params.n_components)
+    needed = min(1 + int(np.searchsorted(share, wanted)), len(share))
+    per_axis = Autoencoder(None, code_activation=params.code_activation).entries_per_axis
+    return min(per_axis * needed, MOST_COMPONENTS)
+
+
+def _n_axes(n_rows, n_features, n_components):
+    """Return the number of principal axes: all there can be, padded to a power of two.
+
+    Of wide rows, and of rows that cannot be held, they are the leading ones.
+    """
+    if n_features > WIDEST or most_rows(n_features) < n_rows < n_features:
+        n_wanted = 1.5 * n_components if isinstance(n_components, Integral) else MOST_COMPONENTS
+        n_wanted = max(FEWEST_AXES, n_wanted)
+    else:
+        n_wanted = n_features
+    if n_rows >= n_features <= n_wanted:
+        return n_features
+    return min(n_features, 2 ** int(np.ceil(np.log2(min(n_rows, n_wanted)))))
+
+
+def _architecture(params):
+    architecture = find_architecture(params.architecture)
+    architecture._validate_params()
+    return architecture
+
+
+def _batch_size(size, n_rows):
+    if size != "auto":  # more would be padding; in powers of two, so that folds are alike
+        return min(size, 2 ** int(np.ceil(np.log2(n_rows))))
+    return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
+
+
+def _learning_rate(rate, n_components, batch_size):
+    """Return the rate: lower where the gradients of small batches are noisier."""
+    if rate != "auto":
+        return rate
+    rate = 3e-3 if n_components < FEW else 1e-3
+    return rate * min(1.0, (batch_size / USUAL_BATCH) ** 0.5)
+
+
+def _layer_sizes(params, architecture, n_components):
+    """Return the widths of the trunk: those asked for, or the architecture's own choice."""
+    if isinstance(params.hidden_layer_sizes, str):
+        return architecture.layer_sizes(n_components)
+    sizes = tuple(params.hidden_layer_sizes)
+    if not all(map(is_count, sizes)):
+        raise ValueError(
+            f"hidden_layer_sizes must hold whole numbers above 0, got {sizes}. "
+            "Use () for linear maps."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _weights(network):
+    """Return fresh weights of ``network``."""
+    return network.init(np.random.default_rng(0))
+
+
+@lru_cache(maxsize=64)
+def _n_weights(network):
+    """Return how many numbers the weights of ``network`` hold."""
+    return sum(leaf.size for leaf in jax.tree.leaves(_weights(network)))

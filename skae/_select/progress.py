@@ -1,0 +1,127 @@
+"""What a fit tells while it runs: lines on stdout and scikit-learn's callbacks (from 1.9)."""
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from skae._runtime.interrupts import survive
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn below 1.9
+
+    class CallbackSupportMixin:
+        """Stands where scikit-learn has no callbacks yet."""
+
+    def with_callbacks(method):
+        """Return ``method`` itself."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
+
+
+class Progress:
+    """Called after every checkpoint with the Trial and the criterion; True asks to stop.
+
+    A training whose criterion is None has nothing held out: it is the one on all rows. There
+    are at most ``n_trainings``, and callbacks see each of them as a task with its checkpoints.
+    """
+
+    def __init__(self, estimator, X, y, n_trainings, reconstruction_attributes):
+        self.estimator = estimator
+        # scikit-learn's ScoringMonitor scores only if it has both: the target is X itself.
+        self.data = {"X": X, "y": X if y is None else y}
+        self.reconstruction_attributes = reconstruction_attributes
+        self.context = None
+        self.trainings, self.of_trial = [], WeakKeyDictionary()
+        if hasattr(estimator, "_init_callback_context"):
+            self.context = estimator._init_callback_context(max_subtasks=n_trainings)
+            self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    @property
+    def calls_back(self):
+        """Whether callbacks see each checkpoint, in its turn."""
+        return bool(getattr(self.estimator, "_skl_callbacks", ()))
+
+    @property
+    def is_silent(self):
+        """Whether nobody is told anything."""
+        return not (self.estimator.verbose or self.calls_back)
+
+    def __call__(self, trial, criterion):
+        """Report the epochs that have ended since this trial's checkpoint before."""
+        training = self.of_trial.get(trial) or self._begin(trial, criterion)
+        if self.estimator.verbose:
+            self._print(training, trial, criterion)
+        if self.context is None:
+            return False
+        task = training.context.subcontext(task_name="checkpoint")
+        task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        return task.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=lambda: self.reconstruction_attributes(trial),
+            **self.data,
+        )
+
+    def end(self):
+        """Tell the callbacks that the fit has ended; return whether Ctrl-C came meanwhile."""
+        if self.context is None:
+            return False
+        try:
+            self._end_trainings()
+            self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
+        except KeyboardInterrupt as ctrl_c:  # the model is there
+            survive(ctrl_c)
+            return True
+        return False
+
+    def _begin(self, trial, criterion):
+        """Return a new Training; folds have ended when the training on all rows begins."""
+        name, context = f"fold {len(self.trainings) + 1}", None
+        if criterion is None:
+            name = "all rows"
+            self._end_trainings()
+        if self.context is not None:
+            n_checks = trial.recipe.plan.n_checks
+            context = self.context.subcontext(task_name=name, max_subtasks=n_checks)
+            context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        training = self.of_trial[trial] = Training(name, context)
+        self.trainings.append(training)
+        return training
+
+    def _end_trainings(self):
+        for training in self.trainings:
+            if training.context is not None and not training.has_ended:
+                training.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
+            training.has_ended = True
+
+    def _print(self, training, trial, criterion):
+        """Print a line for each new checkpoint, with the mean loss since the last one."""
+        plan, n_checks = trial.recipe.plan, len(trial.losses)
+        for check in range(training.n_told, n_checks):
+            step = min((check + 1) * plan.check_steps, plan.n_steps)
+            epoch, n_epochs = step / plan.epoch_steps, plan.n_steps / plan.epoch_steps
+            line = f"[{type(self.estimator).__name__}] {training.name}, epoch {epoch:.4g}"
+            line += f" of {n_epochs:.4g}, loss {trial.losses[check].mean(dtype=np.float64):.4f}"
+            if criterion is not None and check == n_checks - 1:
+                line += f", held-out error / PCA's {criterion:.4f}"
+            print(line)
+        training.n_told = n_checks
+
+
+@dataclass
+class Training:
+    """What has been told of one training: its name, its task, its steps."""
+
+    name: str
+    context: object
+    n_told: int = 0
+    has_ended: bool = False
+
+
+def epoch_means(losses, epoch_steps):
+    """Return the mean loss of each epoch; the last one may be cut short."""
+    starts = range(0, len(losses), epoch_steps)
+    return np.array([losses[i : i + epoch_steps].mean(dtype=np.float64) for i in starts])

@@ -1,0 +1,1 @@
+"""Tables, texts, series and images to arrays and back."""
