@@ -15,7 +15,6 @@ from sklearn.decomposition import PCA
 from skae import (
     AutoencoderImputer,
     AutoencoderOutlierDetector,
-    _choices,
     _long,
     _rows,
     _transformer,
@@ -25,6 +24,7 @@ from skae._data.chunked import LongRows, is_long
 from skae._data.columns import column_means, column_variances, ends, has_missing, piles, survey
 from skae._data.rows import Rows, RowSource, gather_complete
 from skae._pca.axes import principal_axes
+from skae._select import config
 
 DIGITS = load_digits().data[:600]
 
@@ -644,8 +644,8 @@ class TestSparse:
 class TestWideRows:
     @pytest.fixture(autouse=True)
     def narrow(self, monkeypatch):
-        monkeypatch.setattr(_choices, "WIDEST", 40)
-        monkeypatch.setattr(_choices, "FEWEST_AXES", 30)
+        monkeypatch.setattr(config, "WIDEST", 40)
+        monkeypatch.setattr(config, "FEWEST_AXES", 30)
 
     def test_nets_see_leading_axes(self, quick):
         estimator = quick(n_components=3).fit(DIGITS)

@@ -1,4 +1,4 @@
-"""What importing skae must not do. Its layers are checked by import-linter, see pyproject.toml."""
+"""What importing skae must not do; import-linter checks its layers, see pyproject.toml."""
 
 from pathlib import Path
 

@@ -24,12 +24,12 @@ from skae import (
     AutoencoderTransformer,
     TableAutoencoder,
     TableEncoder,
-    _interrupts,
     _selection,
     _training,
     _transformer,
     _trials,
 )
+from skae._runtime import interrupts
 from skae._runtime.interrupts import unchanged_by_failure
 
 N_FOLDS = 2
@@ -268,7 +268,7 @@ def clock(monkeypatch):
     class Clock:
         now = 0.0
 
-    monkeypatch.setattr(_interrupts, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr(interrupts, "monotonic", lambda: Clock.now)
     return Clock
 
 
