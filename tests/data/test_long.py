@@ -15,16 +15,16 @@ from sklearn.decomposition import PCA
 from skae import (
     AutoencoderImputer,
     AutoencoderOutlierDetector,
-    _long,
-    _rows,
-    _transformer,
-    _trials,
 )
+from skae import _autoencoder as _transformer
+from skae._data import chunked as _long
+from skae._data import rows as _rows
 from skae._data.chunked import LongRows, is_long
 from skae._data.columns import column_means, column_variances, ends, has_missing, piles, survey
 from skae._data.rows import Rows, RowSource, gather_complete
 from skae._pca.axes import principal_axes
 from skae._select import config
+from skae._select import run as _trials
 
 DIGITS = load_digits().data[:600]
 

@@ -24,13 +24,13 @@ from skae import (
     AutoencoderTransformer,
     TableAutoencoder,
     TableEncoder,
-    _selection,
-    _training,
-    _transformer,
-    _trials,
 )
+from skae import _autoencoder as _transformer
 from skae._runtime import interrupts
 from skae._runtime.interrupts import unchanged_by_failure
+from skae._select import gated as _selection
+from skae._select import run as _trials
+from skae._train import loop as _training
 
 N_FOLDS = 2
 
