@@ -146,7 +146,7 @@ def is_processor():
     return getattr(device, "platform", device) == "cpu"
 
 
-def carried(function):
+def on_same_device(function):
     """Return ``function`` for another thread: it computes there as it would here."""
     device = jax.default_device.value
 
@@ -188,19 +188,19 @@ def find_mesh(device):
     return Mesh(np.array(jax.devices()), ("rows",))
 
 
-def sent(tree):
+def to_device(tree):
     """Return the arrays of ``tree`` on their way to an accelerator; a processor reads them."""
     return tree if is_processor() else jax.device_put(tree)
 
 
-def spread(mesh, batches):
+def shard(mesh, batches):
     """Return stacked ``batches`` (steps, size, ...) with their rows spread over ``mesh``.
 
     Each process hands over its own devices' rows. Where devices do not divide the size, first
     rows are there twice, the second time with a weight of 0: these are the last of ``batches``.
     """
     if mesh is None:
-        return sent(batches)
+        return to_device(batches)
     *parts, weight = batches
     n_rows = weight.shape[1]
     index = np.arange(-(-n_rows // mesh.size) * mesh.size)
@@ -217,10 +217,10 @@ def spread(mesh, batches):
     return tuple(part if part is None else place(part) for part in (*parts, weight))
 
 
-def copied(mesh, tree):
+def replicate(mesh, tree):
     """Return the NumPy arrays of ``tree`` on every device of ``mesh``."""
     if mesh is None:
-        return sent(tree)
+        return to_device(tree)
     whole = NamedSharding(mesh, PartitionSpec())
 
     def place(leaf):
@@ -229,7 +229,7 @@ def copied(mesh, tree):
     return jax.tree.map(place, tree)
 
 
-def summed(mesh, total, *given):
+def psum_gradient(mesh, total, *given):
     """Return a mean cost and its gradient by the first of ``given``, from all devices' rows.
 
     ``total(*given)`` returns a sum over rows, the last of ``given``, and their number. All is
@@ -250,7 +250,7 @@ def summed(mesh, total, *given):
     return cost / count, jax.tree.map(lambda part: part / count, gradient)
 
 
-def replicated(mesh, tree):
+def keep_replicated(mesh, tree):
     """Return the ``tree`` of a traced program as it is to leave it: whole on each device."""
     if mesh is None:
         return tree
@@ -262,7 +262,7 @@ def is_alone(mesh):
     return mesh is None or jax.process_count() == 1
 
 
-def agreed(mesh, value):
+def broadcast(mesh, value):
     """Return the first process's ``value``, with which all of them go on.
 
     Machines of different kinds round differently, and must not choose differently.

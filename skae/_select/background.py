@@ -12,7 +12,7 @@ from joblib import cpu_count
 from threadpoolctl import threadpool_info
 
 from skae._data.chunked import LongRows
-from skae._runtime.devices import carried, is_processor
+from skae._runtime.devices import is_processor, on_same_device
 
 LEAST_WORK = 2**30  # multiplications of a training, below which a thread is not worth it
 MOST_NUMBERS = 2**25  # in the weights of all checkpoints of a training, above which it waits
@@ -56,7 +56,7 @@ class Lane:
 
     def submit(self, function, *arguments):
         """Have ``function`` called after all that was submitted before; return its Future."""
-        return self._thread.submit(carried(function), *arguments)
+        return self._thread.submit(on_same_device(function), *arguments)
 
     def cancel_at_end(self, run):
         """Have ``run`` cancelled where this lane is left before it ended."""

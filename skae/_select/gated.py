@@ -17,7 +17,7 @@ from skae._data.rows import interleaved, parts
 from skae._net.inference import Model
 from skae._pca import axes as pca_axes
 from skae._runtime.blas import one_thread
-from skae._runtime.devices import agreed
+from skae._runtime.devices import broadcast
 from skae._runtime.interrupts import survive, undisturbed
 from skae._select.background import Ahead
 from skae._select.choose import CLEAR_GAIN, Candidates, Choice, choose, validation_curve
@@ -66,7 +66,7 @@ class Judge:
         self.target, self.weight = rows.values, rows.weight
         self.n_components = recipe.network.n_components
         self.seen, reference = recipe.pca_errors(rows, trial.pca)
-        self.reference = agreed(recipe.program.mesh, reference)
+        self.reference = broadcast(recipe.program.mesh, reference)
         self.total = self.reference[:, 0]  # no component: each row's own variance
         self.corrupted = self.seen
         if self.objective.denoises:
@@ -88,7 +88,7 @@ class Judge:
 
     def costs(self, model):
         """Return what is judged of a model (n_rows, n_cuts): its errors and its penalties."""
-        return agreed(self.recipe.program.mesh, self._costs(model))
+        return broadcast(self.recipe.program.mesh, self._costs(model))
 
     @one_thread()
     def _costs(self, model):

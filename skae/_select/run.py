@@ -26,7 +26,7 @@ from skae._net.inference import Model
 from skae._pca import axes as pca_axes
 from skae._pca import start as pca_start
 from skae._pca.frame import fit_reduction
-from skae._runtime.devices import agreed, is_processor, return_memory
+from skae._runtime.devices import broadcast, is_processor, return_memory
 from skae._train.loop import Plan, Program, Run, any_finite
 from skae.architectures.dense import FEW
 from skae.losses import Joint, SquaredError
@@ -131,7 +131,7 @@ class Recipe:
         if not self.is_reduced:
             return None, rows
         found = fit_reduction(rows, self.n_axes, self.network.n_components)
-        reduction = agreed(self.program.mesh, found)
+        reduction = broadcast(self.program.mesh, found)
         return reduction, reduction.rows(rows)
 
     def _within_reach(self, errors):
@@ -154,7 +154,7 @@ class Recipe:
             axes, filler, filled = pca_axes.fit_axes(rows, self.n_axes, k)
             filler = filler._replace(by_pattern=bool(self.network.n_hidden_together))
             pca = self._pca_of(rows, axes, filler, filled)
-        return agreed(self.program.mesh, pca), filled
+        return broadcast(self.program.mesh, pca), filled
 
     def _pca_of(self, rows, axes, filler, filled):
         k = self.network.n_components
@@ -271,7 +271,7 @@ class Recipe:
     def _trial(
         self, rows, stream, pca, filler, path, params, start, reduction=None, pause=None
     ):
-        path = agreed(self.program.mesh, path)
+        path = broadcast(self.program.mesh, path)
         seed = (self.seed + stream) % 2**31
         is_large = reduction is not None or isinstance(rows.values, LongRows)
         is_gappy = self.marks or has_missing(rows.values)

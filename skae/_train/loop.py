@@ -17,7 +17,14 @@ import numpy as np
 
 from skae._net.objective import N_WORDS
 from skae._parameters import LARGEST
-from skae._runtime.devices import compiled, copied, is_processor, replicated, spread, summed
+from skae._runtime.devices import (
+    compiled,
+    is_processor,
+    keep_replicated,
+    psum_gradient,
+    replicate,
+    shard,
+)
 from skae._train.optimizers import SCHEDULES, is_elementwise, make_optimizer
 from skae._train.packing import Packing
 
@@ -81,7 +88,7 @@ class Program:
         with self._products():
             if self.mesh is None:
                 return jax.value_and_grad(self.objective.batch_loss)(*given)
-            return summed(self.mesh, self.objective.total_cost, *given)
+            return psum_gradient(self.mesh, self.objective.total_cost, *given)
 
     def _products(self):
         return jax.default_matmul_precision(MATMUL_PRECISIONS[self.matmul_precision])
@@ -132,9 +139,9 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
         return tuple(state), losses
 
     if program.n_init == 1:
-        return replicated(program.mesh, train(state))
+        return keep_replicated(program.mesh, train(state))
     # Several nets differ in their beginnings only: rows, cuts and noise are the same.
-    return replicated(program.mesh, jax.vmap(train)(state))
+    return keep_replicated(program.mesh, jax.vmap(train)(state))
 
 
 def _optimizer(program, rate, numbers):
@@ -164,7 +171,7 @@ class Run:
 
     def __init__(self, program, path, params, source, plan, numbers, seed, pause=None):
         self.program, self.plan, self.source, self.seed = program, plan, source, seed
-        self.path, self.numbers = copied(program.mesh, (path, numbers))
+        self.path, self.numbers = replicate(program.mesh, (path, numbers))
         self.step, self.steps_before = 0, 0
         self.is_cancelled = False
         allowed = is_elementwise(program.optimizer)
@@ -177,8 +184,8 @@ class Run:
         else:
             memory = jax.tree.structure(memory).unflatten(pause.memory)
             state, self.steps_before = (pause.params, pause.average, memory), pause.step
-        self.state = copied(program.mesh, state)
-        self.table = copied(program.mesh, source.table)
+        self.state = replicate(program.mesh, state)
+        self.table = replicate(program.mesh, source.table)
 
     def advance(self, n_steps):
         """Run up to ``n_steps`` more of the plan; return their losses, on the host.
@@ -239,7 +246,7 @@ class Run:
         if self.table is not None:
             parts = _rows_at(self.table, parts[0])
         words = random_words(self.seed, self.steps_before + self.step, *weight.shape)
-        return spread(self.program.mesh, (*parts, words, weight))
+        return shard(self.program.mesh, (*parts, words, weight))
 
     def _begin_block(self, batches, count):
         """Set the device to ``count`` steps; return their losses, when they will be there."""
