@@ -39,7 +39,7 @@ def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, **para
     from skae import AutoencoderTransformer
     from skae._data.rows import Rows, fit_scaling
     from skae._runtime.devices import computing
-    from skae._select.config import make_recipe
+    from skae._select.config import make_config
     from skae.architectures import Recurrent
 
     n_features, *hidden, k = sizes
@@ -69,12 +69,12 @@ def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, **para
     rows = Rows(gaussian_rows(n_features), np.ones(N_ROWS))
     scaling = fit_scaling(rows.values, rows.weight, None, centered=False)
     with computing(model.device):
-        recipe = make_recipe(model, rows, scaling, 0, sample_shape=shape)
-        run = recipe.begin(rows, 0).run
+        config = make_config(model, rows, scaling, 0, sample_shape=shape)
+        trainer = config.begin(rows, 0).trainer
 
     def train(n_steps):
         with computing(model.device):
-            run.advance(n_steps)
+            trainer.advance(n_steps)
 
     return train
 

@@ -21,7 +21,7 @@ from benchmarks._peers import step_operations
 from benchmarks._report import print_head
 from skae import AutoencoderTransformer
 from skae._data.rows import Rows, fit_scaling
-from skae._select.config import make_recipe
+from skae._select.config import make_config
 
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.3  # seconds in which the threads of the peer before go to sleep
@@ -244,14 +244,14 @@ def default_plan(X, n_components=2):
     """Return the net and the full budget of steps that a default fit on ``X`` resolves to."""
     rows = Rows(X, np.ones(len(X)))
     scaling = fit_scaling(X, rows.weight, "global", centered=True)
-    recipe = make_recipe(AutoencoderTransformer(n_components), rows, scaling, 0)
-    network, plan = recipe.network, recipe.plan
+    config = make_config(AutoencoderTransformer(n_components), rows, scaling, 0)
+    network, budget = config.network, config.budget
     return {
         "encoder": [network.n_inputs, *network.hidden_layer_sizes, network.n_components],
         "decoder": [network.n_components, *network.hidden_layer_sizes[::-1], network.n_outputs],
         "skip": network.skip,
-        "batch": plan.batch_size,
-        "steps": plan.n_steps,
+        "batch": budget.batch_size,
+        "steps": budget.n_steps,
     }
 
 

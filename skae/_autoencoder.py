@@ -54,15 +54,15 @@ from skae._runtime.devices import check_alike, computing, default_errors, is_alo
 from skae._runtime.interrupts import survive, unchanged_by_failure, undisturbed
 from skae._runtime.version import __version__
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
-from skae._select.background import second_lane
-from skae._select.config import make_recipe
+from skae._select.background import background_worker
+from skae._select.config import make_config
 from skae._select.gated import (
-    hold_outs,
     kept_splits,
     pca_unexplained,
     select,
     splits_of,
-    train_ungated,
+    train_without_validation,
+    validation_splits,
 )
 from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._select.run import REFIT
@@ -619,63 +619,69 @@ class AutoencoderTransformer(
         strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
         rows = Rows(scaling.forward(X), weight, strata).held_if_missing()
         shape = self.sample_shape_
-        recipe = make_recipe(self, rows, scaling, seed, sample_shape=shape, continued=continued)
-        warn_of_range(recipe.autoencoder.link, self.output_activation, X)
-        if not is_alone(recipe.program.mesh):
+        config = make_config(self, rows, scaling, seed, sample_shape=shape, continued=continued)
+        warn_of_range(config.autoencoder.link, self.output_activation, X)
+        if not is_alone(config.step_config.mesh):
             some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
-            sizes = str((recipe.network, recipe.plan))
+            sizes = str((config.network, config.budget))
             check_alike(random_state=seed, X=some, parameters=sizes)
         held_out = None
         if X_val is not None:
             X_val = check_rows(self, X_val, reset=False)
             check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
-        splits, outcome = None, None
+        splits, result = None, None
         if held_out is None and continued is None and self.cv is not None:
             splits = self._splits(rows, y, groups, kept, seed)
         n_trainings = 1 if splits is None else len(splits) + self._trains_on_all(rows)
         reconstruction = partial(self._reconstruction, scaling=scaling)
         progress = Progress(self, X, y, n_trainings, reconstruction)
         try:
-            with nullcontext() if progress.calls_back else second_lane(recipe, rows) as lane:
-                outcome = self._train(recipe, rows, held_out, splits, continued, progress, lane)
+            with (
+                nullcontext()
+                if progress.calls_back
+                else background_worker(config, rows) as worker
+            ):
+                result = self._train(
+                    config, rows, held_out, splits, continued, progress, worker
+                )
         except KeyboardInterrupt as ctrl_c:
-            if outcome is None:
+            if result is None:
                 raise
             survive(ctrl_c)
-            outcome.interrupted = True
+            result.interrupted = True
         before = (self._variances, self._stream) if continued else None
         _, is_disturbed = undisturbed(
-            self._finish, X, weight, seed, outcome, scaling, recipe, before
+            self._finish, X, weight, seed, result, scaling, config, before
         )
-        outcome.interrupted |= is_disturbed | progress.end()
-        undisturbed(self._tell, outcome)
+        result.interrupted |= is_disturbed | progress.end()
+        undisturbed(self._tell, result)
 
-    def _finish(self, X, weight, seed, outcome, scaling, recipe, before):
+    def _finish(self, X, weight, seed, result, scaling, config, before):
         """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
         if before is not None:
-            self._set_fitted(outcome, scaling, self._bounds, recipe)
+            self._set_fitted(result, scaling, self._bounds, config)
             variances, stream = before
             if self.linear_path is not None:
                 self._variances = variances
             if stream is not None:
                 self._stream = stream._replace(pause=None, nets=self._model)
         else:
-            self._set_fitted(outcome, scaling, _bounds(X, outcome.model), recipe)
-            self._stream, self.n_samples_seen_ = None, outcome.n_rows
+            self._set_fitted(result, scaling, _bounds(X, result.model), config)
+            self._stream, self.n_samples_seen_ = None, result.n_rows
         some = few(X, weight, seed)
         self._density = self._fit_density(some, seed)
         self._residual = self._fit_residual(some)
 
-    def _tell(self, outcome):
+    def _tell(self, result):
         """Say what was kept: a line where it is asked for, warnings where it went wrong."""
-        kept = "PCA" if outcome.is_pca else f"the autoencoder of epoch {self.best_iter_}"
+        kept = "PCA" if result.is_pca else f"the autoencoder of epoch {self.best_iter_}"
         if self.verbose:
             ratio = f"held-out error / PCA's {self.error_ratio_:.4f}"
-            print(f"[{type(self).__name__}] kept {kept}, {ratio}: {outcome.reason}")
-        if outcome.interrupted:
+            print(f"[{type(self).__name__}] kept {kept}, {ratio}: {result.reason}")
+        if result.interrupted:
             warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
-        if outcome.diverged:
+        if result.diverged:
             warnings.warn(
                 f"Training diverged: a loss was not finite at learning_rate="
                 f"{self.learning_rate} with scaling={self.scaling!r}. The last finite weights "
@@ -756,7 +762,7 @@ class AutoencoderTransformer(
         scaling = self._fit_scaling(X, np.ones(len(X))) if is_first else self._scaling
         rows = rows_of(scaling.forward(np.asarray(X)))
         n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
-        recipe = make_recipe(
+        config = make_config(
             self,
             rows,
             scaling,
@@ -766,52 +772,52 @@ class AutoencoderTransformer(
             steps_before=steps,
         )
         with one_thread():
-            axes = merged_axes(before.axes, before.n_seen, rows.values, recipe.n_axes)
-            trial = recipe.unjudged.go_on(rows, axes, n_seen, before.nets, before.pause)
+            axes = merged_axes(before.axes, before.n_seen, rows.values, config.n_axes)
+            run = config.without_validation.go_on(rows, axes, n_seen, before.nets, before.pause)
         stream = before._replace(axes=axes, n_seen=n_seen, optimizer=_plain(self.optimizer))
-        outcome, stream = self._trained(recipe, rows, trial, stream)
-        bounds = _bounds(X, outcome.model)
+        result, stream = self._trained(config, rows, run, stream)
+        bounds = _bounds(X, result.model)
         if before.bounds is not None:
             (lowest, highest), (lower, upper) = before.bounds, bounds
             bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
         stream = stream._replace(bounds=bounds)
-        if recipe.falls_back and not stream.uses_nets:
-            outcome.use_pca(*recipe.pca_of(rows, trial))
-            own = np.stack(np.broadcast_arrays(*_bounds(X, outcome.model)))
+        if config.falls_back and not stream.uses_nets:
+            result.use_pca(*config.pca_of(rows, run))
+            own = np.stack(np.broadcast_arrays(*_bounds(X, result.model)))
             bounds = np.where(np.isfinite(own), bounds, own)
         kept = None if is_first else self.n_components_
-        self._set_fitted(outcome, scaling, bounds, recipe, kept)
+        self._set_fitted(result, scaling, bounds, config, kept)
         self._stream, self.n_samples_seen_ = stream, n_seen
         some = few(X, np.ones(len(X)), before.seed)
         self._density = self._fit_density(some, before.seed)
         self._residual = self._fit_residual(some)
-        self._tell(outcome)
+        self._tell(result)
 
-    def _trained(self, recipe, rows, trial, stream):
-        """Judge a batch and train on it; return the Outcome and the Stream after it."""
+    def _trained(self, config, rows, run, stream):
+        """Judge a batch and train on it; return the FitResult and the Stream after it."""
         errors = None
-        if recipe.falls_back and stream.nets is not None:
-            latest = errors_on(rows, trial)
+        if config.falls_back and stream.nets is not None:
+            latest = errors_on(rows, run)
             errors = add_errors(stream.errors, latest)
-        outcome = train_ungated(rows, trial, watch=lambda trial, value: False)
+        result = train_without_validation(rows, run, callback=lambda run, value: False)
         sample = sampled(stream.sample, rows.values, stream.n_seen, stream.seed)
         uses_nets = errors is not None and nets_are_better(
-            stream.uses_nets, latest, errors, errors_on(rows_of(sample), trial)
+            stream.uses_nets, latest, errors, errors_on(rows_of(sample), run)
         )
-        is_cut_short = outcome.diverged or outcome.interrupted
+        is_cut_short = result.diverged or result.interrupted
         stream = stream._replace(
-            pause=None if is_cut_short else trial.run.pause(),
-            nets=outcome.model,
+            pause=None if is_cut_short else run.trainer.pause(),
+            nets=result.model,
             errors=errors,
             sample=sample,
             uses_nets=uses_nets,
         )
         if errors is not None:
-            outcome.error_ratio = stream.error_ratio
-        if recipe.falls_back:
+            result.error_ratio = stream.error_ratio
+        if config.falls_back:
             found = "are better than PCA" if uses_nets else "have not been better than PCA"
-            outcome.reason = f"on rows that they had not seen, the nets {found}"
-        return outcome, stream
+            result.reason = f"on rows that they had not seen, the nets {found}"
+        return result, stream
 
     def _stream_so_far(self):
         """Return the Stream that the next rows go on from; it begins here or with ``fit``."""
@@ -869,38 +875,38 @@ class AutoencoderTransformer(
             sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
         return np.sqrt(sums[0] / np.maximum(1, sums[1]))
 
-    def _train(self, recipe, rows, held_out, splits, continued, watch, lane):
-        """Train, gated by the rows that are there to judge; return an Outcome."""
-        beside = {"watch": watch, "lane": lane}
+    def _train(self, config, rows, held_out, splits, continued, callback, worker):
+        """Train, gated by the rows that are there to judge; return a FitResult."""
+        beside = {"callback": callback, "worker": worker}
 
-        def begun(recipe):
+        def begun(config):
             if continued is not None:
-                return recipe.resume(rows, continued)
-            return recipe.begin(rows, REFIT)
+                return config.resume(rows, continued)
+            return config.begin(rows, REFIT)
 
         if held_out is not None:
-            fold = begun(recipe), held_out, None
-            return select(recipe, rows, [fold], refit=False, **beside)
+            fold = begun(config), held_out, None
+            return select(config, rows, [fold], refit=False, **beside)
         if splits is None:
-            recipe = recipe.unjudged if watch.is_silent else recipe
-            return train_ungated(rows, begun(recipe), **beside)
+            config = config.without_validation if callback.is_silent else config
+            return train_without_validation(rows, begun(config), **beside)
         refit = self._trains_on_all(rows)
         folds = (
             (
-                recipe.begin(rows.take(train), REFIT + 1 + i),
+                config.begin(rows.take(train), REFIT + 1 + i),
                 rows.take(val),
                 rows.take(train[:: -(-len(train) // COMPARED_ROWS)]) if refit else None,
             )
             for i, (train, val) in enumerate(splits)
         )
-        outcome = select(recipe, rows, folds, refit=refit, **beside)
+        result = select(config, rows, folds, refit=refit, **beside)
         try:
-            if refit and len(splits) > 1 and not outcome.interrupted:
-                outcome.pca_unexplained = pca_unexplained(recipe, rows, splits)
+            if refit and len(splits) > 1 and not result.interrupted:
+                result.pca_unexplained = pca_unexplained(config, rows, splits)
         except KeyboardInterrupt as ctrl_c:
             survive(ctrl_c)
-            outcome.interrupted = True
-        return outcome
+            result.interrupted = True
+        return result
 
     def _trains_on_all(self, rows):
         """Say whether the net is trained on all ``rows`` after it was judged on folds."""
@@ -920,7 +926,7 @@ class AutoencoderTransformer(
         if self.cv == "auto" and groups is None:
             rng = np.random.default_rng([seed, REFIT])
             n_rows, fraction = len(rows.weight), float(self.validation_fraction)
-            yield from hold_outs(n_rows, fraction, rng, rows.strata)
+            yield from validation_splits(n_rows, fraction, rng, rows.strata)
             return
         if isinstance(self.cv, str | Integral) and groups is not None:
             n_groups = len(np.unique(groups))
@@ -1006,15 +1012,15 @@ class AutoencoderTransformer(
             check_size(X, centered=centered)
         return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
 
-    def _set_fitted(self, outcome, scaling, bounds, recipe, n_components=None):
+    def _set_fitted(self, result, scaling, bounds, config, n_components=None):
         """Set every fitted attribute together, from the record of the run."""
-        model, explained = outcome.model, outcome.explained
-        n_components = n_components or self._n_kept(explained, outcome.relative)
+        model, explained = result.model, result.explained
+        n_components = n_components or self._n_kept(explained, result.relative)
         self._scaling, self._bounds, self._model = scaling, bounds, model
-        self._loss = recipe.program.objective.loss
+        self._loss = config.step_config.objective.loss
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
-        axes = outcome.axes._replace(basis=outcome.axes.basis[:, :n_components])
+        axes = result.axes._replace(basis=result.axes.basis[:, :n_components])
         axes = axes if model.reduction is None else model.reduction.axes(axes)
         self._variances, self.mean_ = axes.variances, scaling.backward(axes.mean)
         if model.autoencoder.variational and isinstance(self._loss, SquaredError):
@@ -1022,7 +1028,7 @@ class AutoencoderTransformer(
             self.noise_variance_ = variance * scaling.code_unit**2
         else:  # an earlier fit may have had it
             vars(self).pop("noise_variance_", None)
-        if recipe.linear:
+        if config.linear:
             missing = n_components - axes.basis.shape[1]  # beyond the rank of the rows
             self.components_ = np.pad(axes.basis.T, ((0, missing), (0, 0)))
         else:
@@ -1030,16 +1036,16 @@ class AutoencoderTransformer(
         self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
         is_cut = n_components < len(explained)
         self.error_ratio_ = (
-            float(outcome.relative[n_components - 1]) if is_cut else outcome.error_ratio
+            float(result.relative[n_components - 1]) if is_cut else result.error_ratio
         )
-        self.selected_model_ = "pca" if outcome.is_pca else "autoencoder"
-        self.validation_curve_ = outcome.validation
-        epoch_steps = recipe.plan.epoch_steps
-        self.loss_curve_ = epoch_means(outcome.losses, epoch_steps)
+        self.selected_model_ = "pca" if result.is_pca else "autoencoder"
+        self.validation_curve_ = result.validation
+        epoch_steps = config.budget.epoch_steps
+        self.loss_curve_ = epoch_means(result.losses, epoch_steps)
         self.n_iter_ = max(1, len(self.loss_curve_))
-        self.best_iter_ = -(-outcome.best_step // epoch_steps)
-        steps = recipe.plan.check_steps * np.arange(len(outcome.validation))
-        self.validation_epochs_ = np.minimum(steps, recipe.plan.n_steps) / epoch_steps
+        self.best_iter_ = -(-result.best_step // epoch_steps)
+        steps = config.budget.checkpoint_steps * np.arange(len(result.validation))
+        self.validation_epochs_ = np.minimum(steps, config.budget.n_steps) / epoch_steps
 
     def _n_kept(self, explained, relative):
         """Return how many components are kept: all, or those that reach the share asked.
@@ -1061,19 +1067,19 @@ class AutoencoderTransformer(
         )
         return len(explained)
 
-    def _reconstruction(self, trial, scaling):
+    def _reconstruction(self, run, scaling):
         """Return what a callback needs to build the estimator as it is at this moment."""
-        k = trial.recipe.network.n_components
+        k = run.config.network.n_components
         return {
             "_scaling": scaling,
             "_bounds": (-np.inf, np.inf),
-            "_model": trial.model(),
-            "_loss": trial.recipe.program.objective.loss,
+            "_model": run.model(),
+            "_loss": run.config.step_config.objective.loss,
             "n_components_": k,
             "n_features_in_": self.n_features_in_,
             "sample_shape_": self.sample_shape_,
             "_is_table": self._is_table,
-            "mean_": scaling.backward(trial.mean),
+            "mean_": scaling.backward(run.mean),
         }
 
     @default_errors

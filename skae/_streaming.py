@@ -11,7 +11,7 @@ import numpy as np
 
 from skae._data.rows import Rows
 from skae._pca import axes as pca_axes
-from skae._select.gated import Judge
+from skae._select.gated import Evaluator
 
 KEPT_ROWS = 200  # of earlier batches, on which the nets are compared with PCA once more
 MEMORY = 0.8  # of what earlier batches said, that is left after each further one
@@ -22,8 +22,8 @@ class Stream(NamedTuple):
     """What goes from one batch to the next; ``axes`` are those of all rows.
 
     ``pause`` is the state in which the training stopped, None if it begins with the ``nets``:
-    a Model, whose ``bounds`` are (lower, upper) in X's units. ``errors`` (2, n_cuts) are sums
-    over the batches, the latest ones weighing most: of the nets, before they trained on a
+    a Model, whose ``bounds`` are (lower, upper) in X's units. ``errors`` (2, n_prefixes) are
+    sums over the batches, the latest ones weighing most: of the nets, before they trained on a
     batch, and of PCA. ``sample`` are some of all rows so far, in scaled units.
     """
 
@@ -46,11 +46,11 @@ class Stream(NamedTuple):
         return float(self.errors[0, -1] / self.errors[1, -1])
 
 
-def errors_on(rows, trial):
-    """Return the errors (2, n_cuts) of a ``trial``'s latest net on ``rows``, and of PCA."""
-    judge = Judge(rows, trial)
-    nets = judge.errors(trial.model(), judge.cuts)
-    return np.stack([nets.sum(axis=0), judge.reference[:, judge.cuts].sum(axis=0)])
+def errors_on(rows, run):
+    """Return the errors (2, n_prefixes) of a ``run``'s latest net on ``rows``, and of PCA."""
+    evaluator = Evaluator(rows, run)
+    nets = evaluator.errors(run.model(), evaluator.prefixes)
+    return np.stack([nets.sum(axis=0), evaluator.reference[:, evaluator.prefixes].sum(axis=0)])
 
 
 def add_errors(before, latest):

@@ -17,7 +17,7 @@ from skae._data.columns import has_cells
 from skae._data.rows import parts_of
 from skae._parameters import Number
 from skae._runtime.devices import default_errors
-from skae._select.gated import judged_prefixes
+from skae._select.gated import evaluated_prefixes
 from skae._wrappers import AroundAutoencoder
 from skae.losses import SquaredError
 
@@ -274,7 +274,7 @@ def _lower_bound(scores):
 def _rebuilt(autoencoder, X):
     """Yield the reconstructions (n_samples, n_features) of ``X`` from each prefix."""
     Z = autoencoder._encode(X)
-    for n_kept in judged_prefixes(Z.shape[1], autoencoder.ordered):
+    for n_kept in evaluated_prefixes(Z.shape[1], autoencoder.ordered):
         yield autoencoder._decode(Z[:, :n_kept])
 
 
@@ -322,7 +322,7 @@ def _growth(autoencoder, X):
     the deviance.
     """
     explained = autoencoder.explained_variance_ratio_.cumsum()
-    kept = judged_prefixes(len(explained), autoencoder.ordered)
+    kept = evaluated_prefixes(len(explained), autoencoder.ordered)
     sums = _squares if isinstance(autoencoder._loss, SquaredError) else _sums
     *error, total = sums(autoencoder, X)
     error, held_out = np.array(error), (1.0 - explained[kept - 1]) * total

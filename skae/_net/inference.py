@@ -70,7 +70,7 @@ class Model:
     def _without_reduction(self):
         return replace(self, reduction=None)
 
-    def weakened(self, share):
+    def scaled(self, share):
         """Return the Model with a ``share`` of its corrections; on devices it is the same."""
         path = self.path._replace(strength=self.path.strength * np.float32(share))
         model = replace(self, path=path)
@@ -88,7 +88,7 @@ class Model:
         return len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
 
     @property
-    def sees_marks(self):
+    def reads_missing_indicator(self):
         """Whether the encoder is told which cells are missing."""
         return self.network.n_inputs > self.n_axes
 
@@ -117,7 +117,7 @@ class Model:
             return reduced.codes(lambda part: self.reduction.forward(read(part)), n_rows)
         half = self._half("encoder", _encoder)
         d = len(self.path.lower)
-        width = 2 * d if self.sees_marks else d
+        width = 2 * d if self.reads_missing_indicator else d
         program = partial(_encode_tiles, self.autoencoder, half.path, half.params)
         return self._stream(
             lambda part: self._inputs(np.asarray(read(part))), n_rows, width, half, program
@@ -127,9 +127,9 @@ class Model:
         """Return scaled float32 rows (n, d) of codes ``Z``, the first ``n_kept`` of each."""
         return next(self.decodes(Z, [n_kept]))
 
-    def decodes(self, Z, cuts):
-        """Yield what ``decode`` returns with each of ``cuts``; all are begun at once."""
-        streams = [self.rows(lambda part: Z[part], len(Z), n_kept) for n_kept in cuts]
+    def decodes(self, Z, prefixes):
+        """Yield what ``decode`` returns with each of ``prefixes``; all are begun at once."""
+        streams = [self.rows(lambda part: Z[part], len(Z), n_kept) for n_kept in prefixes]
         for stream in streams:
             out = np.empty((len(Z), self.n_features), np.float32)
             for part, rows in stream:
@@ -150,17 +150,17 @@ class Model:
         )
         return self._stream(read, n_rows, width, half, program)
 
-    def costs(self, objective, numbers, seen, target, noise, n_kept):
-        """Return the ``objective`` (n,) of rows that are ``seen`` (n, d), cut at ``n_kept``.
+    def costs(self, objective, traced, encoder_input, target, noise, n_kept):
+        """Return the ``objective`` (n,) of ``encoder_input`` (n, d), cut at ``n_kept``.
 
         ``target`` (n, d) is NaN where it does not count; ``noise`` (n, k) is of the codes.
         """
         half = self._half("whole", lambda model: (model.path, model.params))
         observed = ~np.isnan(target)
-        rows = [self._inputs(seen), np.where(observed, target, 0.0), observed, noise]
+        rows = [self._inputs(encoder_input), np.where(observed, target, 0.0), observed, noise]
         rows = np.column_stack(rows)
         program = partial(
-            _cost_tiles, objective, half.path, half.params, numbers, np.int32(n_kept)
+            _cost_tiles, objective, half.path, half.params, traced, np.int32(n_kept)
         )
         found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
         return np.concatenate([block[:, 0] for _, block in found])
@@ -176,7 +176,11 @@ class Model:
 
     def _inputs(self, X):
         rows = self.filler.fill(X)
-        return np.concatenate([rows, np.isnan(X)], axis=1) if self.sees_marks else rows
+        return (
+            np.concatenate([rows, np.isnan(X)], axis=1)
+            if self.reads_missing_indicator
+            else rows
+        )
 
     def _half(self, name, make):
         """Return the Half on JAX's present device that ``make`` (model) -> (path, params)."""
@@ -282,14 +286,14 @@ def _decode_tiles(autoencoder, path, params, n_kept, block, n_used):
 
 
 @compiled(1, shape_of=_shape_of_block)
-def _cost_tiles(objective, path, params, numbers, n_kept, block, n_used):
+def _cost_tiles(objective, path, params, traced, n_kept, block, n_used):
     d, k = len(path.lower), objective.network.n_components
     n_inputs = block.shape[-1] - 2 * d - k
 
     def cost_of(row):
         x, target, observed, noise = jnp.split(row, np.cumsum([n_inputs, d, d]).tolist())
         rows = (_axes(path, x), target, observed, n_kept, noise)
-        return objective.cost(params, path, numbers, *rows)[None]
+        return objective.cost(params, path, traced, *rows)[None]
 
     return _each_tile(cost_of, block, n_used, 1)
 

@@ -21,7 +21,9 @@ from skae.losses import SquaredError
 from skae.losses._ranges import Identity, shares
 
 FIRST_CUT_SHARE, LAST_CUT_SHARE = 0.5, 0.05  # of the rows, whose code is cut
-N_WORDS = 7  # random ones of 32 bits for each row of a batch: three keys of two, and a cut
+N_RANDOM_WORDS = (
+    7  # random ones of 32 bits for each row of a batch: three keys of two, and a cut
+)
 NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
 SMALLEST_CODE = 1e-4  # mean square, below which a code is nothing and not dense
 CODE_ACTIVATIONS = {
@@ -130,63 +132,63 @@ class Objective:
         """Whether inputs are corrupted to be restored: Gaussian noise only regularises."""
         return self.corruption not in (None, "gaussian")
 
-    def batch_loss(self, params, path, numbers, batch):
+    def batch_loss(self, params, path, traced, batch):
         """Return the weighted mean of ``cost`` over a batch, corrupted and with cut codes.
 
-        ``batch`` is (x, target, observed, words, weight); where ``in_axes`` does not hold or
-        cells are missing, the targets and the marks ``observed`` are in columns. Of ``words``
-        (n, N_WORDS), random ones, is made all that is random about a row. Rows of weight 0
-        are none; the weights of all rows have mean 1.
+        ``batch`` is (x, target, observed, bits, weight). Unless ``in_axes``, or if cells are
+        missing, targets and ``observed`` are in columns. All that is random about a row is made
+        of its ``bits`` (n, N_RANDOM_WORDS). Rows of weight 0 do not count; the weights of all
+        rows have mean 1.
         """
-        total, count = self.total_cost(params, path, numbers, batch)
+        total, count = self.total_cost(params, path, traced, batch)
         return total / count
 
-    def total_cost(self, params, path, numbers, batch):
+    def total_cost(self, params, path, traced, batch):
         """Return the weighted sum of ``cost`` over a batch, and how many rows count."""
         *parts, weight = batch
         axes = tuple(None if part is None else 0 for part in parts)
-        cost = jax.vmap(partial(self._drawn_cost, params, path, numbers), axes)(*parts)
+        cost = jax.vmap(partial(self._drawn_cost, params, path, traced), axes)(*parts)
         return jnp.sum(weight * cost), jnp.sum(weight > 0, dtype=weight.dtype)
 
-    def _drawn_cost(self, params, path, numbers, x, target, observed, words):
-        """Return the ``cost`` of one row, with what its random ``words`` make of it."""
-        *keys, cut_word = jnp.split(words, [2, 4, 6])
+    def _drawn_cost(self, params, path, traced, x, target, observed, bits):
+        """Return the ``cost`` of one row, with what its random ``bits`` make of it."""
+        *keys, cut_word = jnp.split(bits, [2, 4, 6])
         corruption_key, augmentation_key, noise_key = (_key(pair) for pair in keys)
         if self.augmentation is not None:
             x, target = self._augmented(augmentation_key, x, target, path)
         target, noise = x if target is None else target, None
         if self.corruption is not None:
-            x = self.corrupt(corruption_key, x, numbers["corruption_level"], path)
+            x = self.corrupt(corruption_key, x, traced["corruption_level"], path)
         if self.autoencoder.variational:
             noise = jax.random.normal(noise_key, (self.network.n_components,), x.dtype)
-        n_kept = self._cut(cut_word[0], numbers["cut_share"])
-        return self.cost(params, path, numbers, x, target, observed, n_kept, noise)
+        n_kept = self._cut(cut_word[0], traced["cut_share"])
+        return self.cost(params, path, traced, x, target, observed, n_kept, noise)
 
-    def numbers_at(self, step, path, numbers):
-        """Return ``numbers`` as they are at a step of the training.
+    def traced_at(self, step, path, traced):
+        """Return ``traced`` as they are at a step of the training.
 
         The share of cut codes falls linearly: order is found early, and the full code is
         polished late. With few components, if PCA leaves little unexplained, Gaussian noise
         falls geometrically and weights decay less: early noise finds a smooth solution, and
         late noise would blur a thin surface.
         """
-        progress = jnp.minimum(1.0, (step + 1) * numbers["settling"])
+        progress = jnp.minimum(1.0, (step + 1) * traced["settling"])
         change = LAST_CUT_SHARE - FIRST_CUT_SHARE
-        numbers = {**numbers, "cut_share": FIRST_CUT_SHARE + change * progress}
-        thin_decay = numbers.pop("thin_decay")
+        traced = {**traced, "cut_share": FIRST_CUT_SHARE + change * progress}
+        thin_decay = traced.pop("thin_decay")
         if self.network.n_components < FEW:
             thickness = jnp.square(thickness_of(path.cut_error[-1], path.cut_error[0]))
-            numbers["weight_decay"] = thin_decay + thickness * (
-                numbers["weight_decay"] - thin_decay
+            traced["weight_decay"] = thin_decay + thickness * (
+                traced["weight_decay"] - thin_decay
             )
             if self.corruption == "gaussian":
-                numbers["corruption_level"] *= thickness**progress
+                traced["corruption_level"] *= thickness**progress
         if self.autoencoder.variational:
-            ramp = jnp.minimum(1.0, (step + 1) * numbers["kl_ramp"])
-            numbers["kl_weight"] *= ramp
-        return numbers
+            ramp = jnp.minimum(1.0, (step + 1) * traced["kl_ramp"])
+            traced["kl_weight"] *= ramp
+        return traced
 
-    def cost(self, params, path, numbers, x, target, observed, n_kept, noise):
+    def cost(self, params, path, traced, x, target, observed, n_kept, noise):
         """Return one row's objective, in units of PCA's error with as many components.
 
         That is the error with the first ``n_kept`` components and the penalties; of a
@@ -202,18 +204,18 @@ class Objective:
             n_cells = len(path.mean) if observed is None else jnp.sum(observed)
             divergence = divergences(z / path.code_scale, log_variance)
             divergence = jnp.sum(jnp.where(jnp.arange(len(z)) < n_kept, divergence, 0.0))
-            error = self._bound(params, path, error, n_kept, n_cells, divergence, numbers)
+            error = self._bound(params, path, error, n_kept, n_cells, divergence, traced)
         for name in self.penalties:
-            error += numbers[name] * PENALTIES[name](self.autoencoder, params, path, x, z)
+            error += traced[name] * PENALTIES[name](self.autoencoder, params, path, x, z)
         return error
 
-    def _bound(self, params, path, error, n_kept, n_cells, divergence, numbers):
+    def _bound(self, params, path, error, n_kept, n_cells, divergence, traced):
         """Return minus the bound on a row's log likelihood, in units of the error.
 
         Squared errors are those of a normal distribution with one variance that is learned;
         other losses are minus a log likelihood themselves.
         """
-        weighted = numbers["kl_weight"] * divergence
+        weighted = traced["kl_weight"] * divergence
         if not isinstance(self.loss, SquaredError):
             return error + weighted / path.cut_error[n_kept]
         log_noise = NOISE_RATE * params["log_noise"]
@@ -265,8 +267,8 @@ class Objective:
         return x, None if target is None else self.augmentation(key, target)
 
 
-def _key(words):
-    return jax.random.wrap_key_data(words, impl="threefry2x32")
+def _key(bits):
+    return jax.random.wrap_key_data(bits, impl="threefry2x32")
 
 
 def divergences(mean, log_variance):

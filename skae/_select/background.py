@@ -19,23 +19,23 @@ MOST_NUMBERS = 2**25  # in the weights of all checkpoints of a training, above w
 
 
 @contextmanager
-def second_lane(recipe, rows):
-    """Give a Lane for trainings on ``rows`` on a processor; None where one lane is enough.
+def background_worker(config, rows):
+    """Give a BackgroundWorker for trainings on ``rows``, or None if one thread is enough.
 
-    A training that goes ahead holds its own rows, and keeps all its checkpoints.
+    A speculative training holds its own rows, and keeps all its checkpoints.
     """
-    plan, program = recipe.plan, recipe.program
-    is_small = program.n_init * plan.n_numbers * plan.n_checks <= MOST_NUMBERS
-    is_small &= recipe.is_reduced or not isinstance(rows.values, LongRows)
-    is_worth_it = is_small and program.n_init * plan.work >= LEAST_WORK
-    if not (is_worth_it and program.mesh is None and is_processor() and n_threads() > 1):
+    budget, step_config = config.budget, config.step_config
+    is_small = step_config.n_init * budget.n_numbers * budget.n_checkpoints <= MOST_NUMBERS
+    is_small &= config.is_reduced or not isinstance(rows.values, LongRows)
+    is_worth_it = is_small and step_config.n_init * budget.work >= LEAST_WORK
+    if not (is_worth_it and step_config.mesh is None and is_processor() and n_threads() > 1):
         yield None
         return
-    lane = Lane()
+    worker = BackgroundWorker()
     try:
-        yield lane
+        yield worker
     finally:
-        lane.close()
+        worker.close()
 
 
 def n_threads():
@@ -47,7 +47,7 @@ def n_threads():
     return min([cpu_count(), *told])
 
 
-class Lane:
+class BackgroundWorker:
     """A thread that does one thing after another, on the device of whoever asks."""
 
     def __init__(self):
@@ -58,9 +58,9 @@ class Lane:
         """Have ``function`` called after all that was submitted before; return its Future."""
         return self._thread.submit(on_same_device(function), *arguments)
 
-    def cancel_at_end(self, run):
-        """Have ``run`` cancelled where this lane is left before it ended."""
-        self._runs.append(run)
+    def cancel_at_end(self, trainer):
+        """Have ``trainer`` cancelled where this lane is left before it ended."""
+        self._runs.append(trainer)
 
     def close(self):
         """Leave: what has not begun never will, what has begun ends soon."""
@@ -70,27 +70,27 @@ class Lane:
         self._thread.shutdown()
 
 
-class Ahead:
-    """The training on all rows, under way in a ``lane`` before it is known where it ends."""
+class SpeculativeTraining:
+    """The training on all rows, under way in a ``worker`` before it is known where it ends."""
 
-    def __init__(self, lane, trial):
-        self.lane, self.trial = lane, trial
+    def __init__(self, worker, run):
+        self.worker, self.run = worker, run
         self._moves = []
-        lane.cancel_at_end(trial.run)
+        worker.cancel_at_end(run.trainer)
 
-    def go_to(self, check):
+    def train_to(self, checkpoint):
         """Train up to a checkpoint, in the lane's own time."""
-        while len(self._moves) < check:
-            self._moves.append(self.lane.submit(self.trial.advance))
+        while len(self._moves) < checkpoint:
+            self._moves.append(self.worker.submit(self.run.advance))
 
-    def end_at(self, check):
-        """Wait for checkpoint ``check``, if it was asked for; what came later is forgotten."""
-        for move in self._moves[:check]:
+    def end_at(self, checkpoint):
+        """Wait for a checkpoint, if it was asked for; forget what came later."""
+        for move in self._moves[:checkpoint]:
             move.result()
-        if len(self._moves) > check:
-            self.leave()
-        self.trial.rewind(check)
+        if len(self._moves) > checkpoint:
+            self.abandon()
+        self.run.rewind(checkpoint)
 
-    def leave(self):
+    def abandon(self):
         """Train no further."""
-        self.lane.close()
+        self.worker.close()

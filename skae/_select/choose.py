@@ -20,18 +20,20 @@ CAUTIOUS = 1.005  # of PCA's error, within which a candidate is no worse without
 class Candidates:
     """Every checkpoint of some folds, at every variant, beside PCA on the held-out rows.
 
-    ``ratios`` (n_checks + 1, n_variants, n_cuts) are mean costs over PCA's, ``criterion``
+    ``ratios`` (n_checks + 1, n_variants, n_prefixes) are mean costs over PCA's, ``criterion``
     (n_checks + 1, n_variants) is what decides between candidates, lower is better; ``gains``
     (n_checks + 1, n_variants) are the gains over PCA in standard errors.
     """
 
-    def __init__(self, trails):
-        n_checks = min(len(trail.costs) for trail in trails)
-        self.objective = trails[0].judge.objective
-        self.costs = np.concatenate([np.stack(t.costs[:n_checks]) for t in trails], axis=-2)
-        self.weight = np.concatenate([trail.judge.weight for trail in trails])
-        total = np.concatenate([trail.judge.total for trail in trails])
-        unit = np.concatenate([trail.unit for trail in trails])
+    def __init__(self, histories):
+        n_checkpoints = min(len(history.costs) for history in histories)
+        self.objective = histories[0].evaluator.objective
+        self.costs = np.concatenate(
+            [np.stack(t.costs[:n_checkpoints]) for t in histories], axis=-2
+        )
+        self.weight = np.concatenate([history.evaluator.weight for history in histories])
+        total = np.concatenate([history.evaluator.total for history in histories])
+        unit = np.concatenate([history.unit for history in histories])
         variance = np.average(total, weights=self.weight)
         floor = max(pca_start.ERROR_FLOOR * variance, SMALLEST_ERROR)
         self.unit = np.maximum(np.average(unit, axis=0, weights=self.weight), floor)
@@ -117,23 +119,23 @@ class Candidates:
 
 
 def _blended(values):
-    """Return the mean of ``values`` (..., n_cuts), in which the full code is most of it."""
+    """Return the mean of ``values`` (..., n_prefixes), in which the full code is most of it."""
     full, prefixes = values[..., -1], values[..., :-1]
     if prefixes.shape[-1] == 0:
         return full
     return FULL_SHARE * full + (1 - FULL_SHARE) * prefixes.mean(axis=-1)
 
 
-def validation_curve(trails):
+def validation_curve(histories):
     """Return the criterion (n_checks + 1,) over all rows, each check at its best variant."""
-    return Candidates(trails).criterion.min(axis=1)
+    return Candidates(histories).criterion.min(axis=1)
 
 
 class Choice(NamedTuple):
     """What is kept of some folds: a checkpoint, 0 the start, one of its variants, and why."""
 
-    check: int
-    variant: tuple
+    checkpoint: int
+    candidate: tuple
     curve: np.ndarray
     ratio: float  # of its full code's mean cost to PCA's
     gain: float  # over PCA, in standard errors
@@ -141,31 +143,31 @@ class Choice(NamedTuple):
     is_pca: bool = False
 
 
-def choose(trails):
+def choose(histories):
     """Return the Choice: the best candidate that is allowed and clearly better, or PCA.
 
     A random start, and what a warm start goes on from, are not PCA: the best checkpoint is
     kept in any case, and of a random start it is none that is not trained.
     """
-    found, trial = Candidates(trails), trails[0].trial
+    found, run = Candidates(histories), histories[0].run
     criterion, curve = found.criterion, found.criterion.min(axis=1)
     rivals, reason = criterion.copy(), "the lowest held-out criterion"
-    if trial.start == "random" and len(rivals) > 1:
+    if run.start == "random" and len(rivals) > 1:
         rivals[0] = np.inf
-    if trial.start == "pca":
-        is_better = criterion < criterion[0] - trial.recipe.plan.tol
+    if run.start == "pca":
+        is_better = criterion < criterion[0] - run.config.budget.tol
         is_clear = found.gains >= CLEAR_GAIN
         rivals[~(is_better & found.is_allowed & is_clear)] = np.inf
         if np.isinf(rivals).all():
             reason = _why_pca(found, is_better)
             gain = float(found.gains.max())
-            return Choice(0, trial.variants[0], curve, 1.0, gain, reason, is_pca=True)
+            return Choice(0, run.candidates[0], curve, 1.0, gain, reason, is_pca=True)
         reason = "better than PCA on held-out rows"
-    check, variant = np.unravel_index(np.argmin(rivals), rivals.shape)
-    ratio, gain = found.ratios[check, variant, -1], found.gains[check, variant]
-    if trial.start == "pca" and found.objective.is_error_alone:
-        ratio = found.cautious_ratios[check, variant, -1]
-    chosen = int(check), trial.variants[variant], curve
+    checkpoint, candidate = np.unravel_index(np.argmin(rivals), rivals.shape)
+    ratio, gain = found.ratios[checkpoint, candidate, -1], found.gains[checkpoint, candidate]
+    if run.start == "pca" and found.objective.is_error_alone:
+        ratio = found.cautious_ratios[checkpoint, candidate, -1]
+    chosen = int(checkpoint), run.candidates[candidate], curve
     return Choice(*chosen, float(ratio), float(gain), reason)
 
 

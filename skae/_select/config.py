@@ -1,4 +1,4 @@
-"""Every "auto" made a choice: from an estimator's parameters and its rows to a Recipe.
+"""Every "auto" made a choice: from an estimator's parameters and its rows to a FitConfig.
 
 What compiled programs depend on (widths, axes, batch size) changes with the number of rows
 in powers of two at most, so that the folds of a search share one program. A share of variance
@@ -19,8 +19,8 @@ from skae._net.objective import PENALTIES, Autoencoder, Objective
 from skae._parameters import comparable, is_count, plain_parameters
 from skae._pca.axes import MOST_FILLING, few_threads, fit_axes
 from skae._runtime.devices import find_mesh
-from skae._select.run import Recipe
-from skae._train.loop import Program, average_decay, make_plan
+from skae._select.run import FitConfig
+from skae._train.loop import StepConfig, average_decay, make_budget
 from skae._train.optimizers import make_optimizer, transformation_of
 from skae.architectures._names import find_architecture
 from skae.architectures.dense import FEW, Dense
@@ -37,10 +37,10 @@ DECAY, THIN_DECAY = 0.3, 0.1  # of weights; of few components that leave nothing
 SETTLED_AFTER = 0.8  # of the steps, from which on noise and cut codes stay as they are
 
 
-def make_recipe(
+def make_config(
     params, rows, scaling, seed, *, sample_shape=None, continued=None, steps_before=None
 ):
-    """Return the Recipe for ``rows`` in units of ``scaling`` under an estimator's parameters.
+    """Return the FitConfig for ``rows`` in units of ``scaling`` from an estimator's ``params``.
 
     ``sample_shape`` is what the columns of a row are, where they are no plain row;
     ``continued`` the Model that a warm start goes on from, whose sizes are kept. Rows of a
@@ -62,17 +62,20 @@ def make_recipe(
         if is_reduced:
             d, sample_shape = n_axes, (n_axes,)
         architecture = _architecture(params)
-        marks = not is_complete or architecture.hides
+        missing_indicator = not is_complete or architecture.hides
         n_read = d if architecture.in_columns else n_axes
         sizes = {
-            "n_inputs": n_read + d if marks else n_read,
+            "n_inputs": n_read + d if missing_indicator else n_read,
             "n_outputs": n_read if link.in_axes else d,
             "n_components": n_components,
             "sample_shape": tuple(sample_shape),
         }
         autoencoder = _autoencoder(params, architecture, n_axes, sizes, link)
     else:
-        autoencoder, marks = continued.autoencoder, continued.sees_marks
+        autoencoder, missing_indicator = (
+            continued.autoencoder,
+            continued.reads_missing_indicator,
+        )
         n_axes, is_reduced = continued.n_axes, continued.reduction is not None
         d = n_axes if is_reduced else d
     network = autoencoder.network
@@ -86,7 +89,7 @@ def make_recipe(
         )
     batch_size = _batch_size(params.batch_size, n)
     auto_steps = 4000 if network.n_components < FEW else 3000
-    plan = make_plan(
+    budget = make_budget(
         n,
         _n_weights(network),
         network.n_inputs + network.n_outputs,
@@ -107,10 +110,10 @@ def make_recipe(
         tuple(name for name in PENALTIES if getattr(params, name) > 0),
     )
     n_init = params.n_init if continued is None else 1
-    n_steps = (steps_before or 0) + plan.n_steps
+    n_steps = (steps_before or 0) + budget.n_steps
     usual_steps = max(n_steps, auto_steps) if is_stream else n_steps
-    return Recipe(
-        program=Program(
+    return FitConfig(
+        step_config=StepConfig(
             objective,
             optimizer,
             n_init,
@@ -118,13 +121,13 @@ def make_recipe(
             matmul_precision=params.matmul_precision,
             mesh=find_mesh(params.device),
         ),
-        plan=plan,
+        budget=budget,
         n_axes=n_axes,
         linear=linear,
         clip=False if is_reduced else params.clip,
-        numbers=_numbers(params, n_steps, usual_steps),
+        traced=_traced(params, n_steps, usual_steps),
         seed=seed,
-        marks=marks,
+        missing_indicator=missing_indicator,
         hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
         interval=_interval(autoencoder.link, scaling, d),
         is_reduced=is_reduced,
@@ -144,23 +147,23 @@ def _is_reducible(params, loss):
     )
 
 
-def _numbers(params, n_steps, usual_steps):
+def _traced(params, n_steps, usual_steps):
     """Return what is traced: numbers that a search may change without a new program.
 
     Noise and cut codes settle as in a training of ``usual_steps``: nobody knows how long a
     stream will be.
     """
     names = "corruption_level", "kl_weight", *PENALTIES
-    numbers = {name: np.float32(getattr(params, name)) for name in names}
+    traced = {name: np.float32(getattr(params, name)) for name in names}
     decay = thin_decay = params.weight_decay
     if decay == "auto":
         decay, thin_decay = DECAY, THIN_DECAY
     norm = params.max_gradient_norm
     norm = np.inf if norm is None else max(norm, np.finfo(np.float32).tiny)
-    numbers["max_gradient_norm"] = np.float32(norm)
+    traced["max_gradient_norm"] = np.float32(norm)
     warmup = max(1.0, params.kl_warmup * n_steps)
     return {
-        **numbers,
+        **traced,
         "weight_decay": np.float32(decay),
         "thin_decay": np.float32(thin_decay),
         "kl_ramp": np.float32(1.0 / warmup),

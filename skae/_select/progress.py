@@ -23,7 +23,7 @@ __all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
 
 
 class Progress:
-    """Called after every checkpoint with the Trial and the criterion; True asks to stop.
+    """Called after every checkpoint with the TrainingRun and the criterion; True asks to stop.
 
     A training whose criterion is None has nothing held out: it is the one on all rows. There
     are at most ``n_trainings``, and callbacks see each of them as a task with its checkpoints.
@@ -35,7 +35,7 @@ class Progress:
         self.data = {"X": X, "y": X if y is None else y}
         self.reconstruction_attributes = reconstruction_attributes
         self.context = None
-        self.trainings, self.of_trial = [], WeakKeyDictionary()
+        self.trainings, self.of_run = [], WeakKeyDictionary()
         if hasattr(estimator, "_init_callback_context"):
             self.context = estimator._init_callback_context(max_subtasks=n_trainings)
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
@@ -50,18 +50,18 @@ class Progress:
         """Whether nobody is told anything."""
         return not (self.estimator.verbose or self.calls_back)
 
-    def __call__(self, trial, criterion):
+    def __call__(self, run, criterion):
         """Report the epochs that have ended since this trial's checkpoint before."""
-        training = self.of_trial.get(trial) or self._begin(trial, criterion)
+        training = self.of_run.get(run) or self._begin(run, criterion)
         if self.estimator.verbose:
-            self._print(training, trial, criterion)
+            self._print(training, run, criterion)
         if self.context is None:
             return False
         task = training.context.subcontext(task_name="checkpoint")
         task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
         return task.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.reconstruction_attributes(trial),
+            reconstruction_attributes=lambda: self.reconstruction_attributes(run),
             **self.data,
         )
 
@@ -77,17 +77,17 @@ class Progress:
             return True
         return False
 
-    def _begin(self, trial, criterion):
+    def _begin(self, run, criterion):
         """Return a new Training; folds have ended when the training on all rows begins."""
         name, context = f"fold {len(self.trainings) + 1}", None
         if criterion is None:
             name = "all rows"
             self._end_trainings()
         if self.context is not None:
-            n_checks = trial.recipe.plan.n_checks
-            context = self.context.subcontext(task_name=name, max_subtasks=n_checks)
+            n_checkpoints = run.config.budget.n_checkpoints
+            context = self.context.subcontext(task_name=name, max_subtasks=n_checkpoints)
             context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
-        training = self.of_trial[trial] = Training(name, context)
+        training = self.of_run[run] = Training(name, context)
         self.trainings.append(training)
         return training
 
@@ -97,18 +97,20 @@ class Progress:
                 training.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
             training.has_ended = True
 
-    def _print(self, training, trial, criterion):
+    def _print(self, training, run, criterion):
         """Print a line for each new checkpoint, with the mean loss since the last one."""
-        plan, n_checks = trial.recipe.plan, len(trial.losses)
-        for check in range(training.n_told, n_checks):
-            step = min((check + 1) * plan.check_steps, plan.n_steps)
-            epoch, n_epochs = step / plan.epoch_steps, plan.n_steps / plan.epoch_steps
+        budget, n_checkpoints = run.config.budget, len(run.losses)
+        for checkpoint in range(training.n_told, n_checkpoints):
+            step = min((checkpoint + 1) * budget.checkpoint_steps, budget.n_steps)
+            epoch, n_epochs = step / budget.epoch_steps, budget.n_steps / budget.epoch_steps
             line = f"[{type(self.estimator).__name__}] {training.name}, epoch {epoch:.4g}"
-            line += f" of {n_epochs:.4g}, loss {trial.losses[check].mean(dtype=np.float64):.4f}"
-            if criterion is not None and check == n_checks - 1:
+            line += (
+                f" of {n_epochs:.4g}, loss {run.losses[checkpoint].mean(dtype=np.float64):.4f}"
+            )
+            if criterion is not None and checkpoint == n_checkpoints - 1:
                 line += f", held-out error / PCA's {criterion:.4f}"
             print(line)
-        training.n_told = n_checks
+        training.n_told = n_checkpoints
 
 
 @dataclass

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._net.objective import N_WORDS
+from skae._net.objective import N_RANDOM_WORDS
 from skae._parameters import LARGEST
 from skae._runtime.devices import (
     compiled,
@@ -34,7 +34,7 @@ WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator make
 PROCESSOR_RATE, ACCELERATOR_RATE = 4e10, 4e13  # operations a second, roughly
 MOST_IN_BLOCK = 2**26  # numbers in the rows that an accelerator has for a block
 MOST_STEPS = 10**8  # of a fit: their rates are made beforehand
-N_CHECKS = 25  # checkpoints in a run, where it has as many epochs
+N_CHECKPOINTS = 25  # checkpoints in a run, where it has as many epochs
 MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it computes in float32
     "float32": "float32",
     "tensorfloat32": "tensorfloat32",
@@ -43,13 +43,13 @@ MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it compute
 
 
 @dataclass(frozen=True)
-class Plan:
+class Budget:
     """How long and in what portions to train: everything that is counted in steps."""
 
     batch_size: int
     n_steps: int
     epoch_steps: int
-    check_steps: int  # between two checkpoints
+    checkpoint_steps: int  # between two checkpoints
     block_steps: int  # capacity of one compiled block
     patience: int | None  # checkpoints without improvement after which a run ends
     tol: float
@@ -57,9 +57,9 @@ class Plan:
     rates: np.ndarray = field(compare=False)  # (n_steps,)
 
     @property
-    def n_checks(self):
+    def n_checkpoints(self):
         """How many checkpoints there are."""
-        return -(-self.n_steps // self.check_steps)
+        return -(-self.n_steps // self.checkpoint_steps)
 
     @property
     def work(self):
@@ -68,7 +68,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Program:
+class StepConfig:
     """The static part of a training block: an objective, how it is computed and minimised."""
 
     objective: object
@@ -94,22 +94,22 @@ class Program:
         return jax.default_matmul_precision(MATMUL_PRECISIONS[self.matmul_precision])
 
 
-def _block_shape(program, packing, state, path, batches, *others):
+def _block_shape(step_config, packing, state, path, batches, *others):
     return batches[-1].shape
 
 
 @compiled(2, shape_of=_block_shape, donate_argnames="state")
-def train_block(program, packing, state, path, batches, rates, numbers, first_step, n_steps):
+def train_block(step_config, packing, state, path, batches, rates, traced, first_step, n_steps):
     """Run ``n_steps`` of the stacked ``batches``; return the state and a loss per step.
 
     ``state`` is (params, average, optimizer state), packed by the ``packing``; at
-    ``first_step`` 0 the optimizer is begun afresh. Where ``program`` has several nets, all of
+    ``first_step`` 0 the optimizer is begun afresh. If ``step_config`` has several nets, all of
     it is stacked, and losses are (n_nets, n_steps).
     """
 
     def train(state):
         params, average, memory = state
-        begin = _optimizer(program, rates[0], numbers).init(params)
+        begin = _optimizer(step_config, rates[0], traced).init(params)
         memory = jax.tree.map(
             lambda new, old: jnp.where(first_step == 0, new, old), begin, memory
         )
@@ -117,20 +117,20 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
         def step(i, carry):
             params, average, memory, losses = carry
             batch = jax.tree.map(lambda part: part[i], batches)
-            present = program.objective.numbers_at(first_step + i, path, numbers)
+            present = step_config.objective.traced_at(first_step + i, path, traced)
             given = path, present, batch
 
             def loss_of_packed(packed):
-                return program.batch_loss(packing.unpack(packed), *given)
+                return step_config.batch_loss(packing.unpack(packed), *given)
 
-            loss, gradient = program.batch_loss_and_gradient(packing.unpack(params), *given)
+            loss, gradient = step_config.batch_loss_and_gradient(packing.unpack(params), *given)
             gradient = packing.pack(gradient)
-            optimizer = _optimizer(program, rates[i], present)
+            optimizer = _optimizer(step_config, rates[i], present)
             update, memory = optimizer.update(
                 gradient, memory, params, value=loss, grad=gradient, value_fn=loss_of_packed
             )
             params = jax.tree.map(lambda p, u: p + u, params, update)
-            decay = numbers["average_decay"]
+            decay = traced["average_decay"]
             average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
             return params, average, memory, losses.at[i].set(loss)
 
@@ -138,19 +138,19 @@ def train_block(program, packing, state, path, batches, rates, numbers, first_st
         *state, losses = jax.lax.fori_loop(0, n_steps, step, start)
         return tuple(state), losses
 
-    if program.n_init == 1:
-        return keep_replicated(program.mesh, train(state))
+    if step_config.n_init == 1:
+        return keep_replicated(step_config.mesh, train(state))
     # Several nets differ in their beginnings only: rows, cuts and noise are the same.
-    return keep_replicated(program.mesh, jax.vmap(train)(state))
+    return keep_replicated(step_config.mesh, jax.vmap(train)(state))
 
 
-def _optimizer(program, rate, numbers):
+def _optimizer(step_config, rate, traced):
     return make_optimizer(
-        program.optimizer,
+        step_config.optimizer,
         rate,
-        numbers["weight_decay"],
-        numbers["max_gradient_norm"],
-        program.follows_loss,
+        traced["weight_decay"],
+        traced["max_gradient_norm"],
+        step_config.follows_loss,
     )
 
 
@@ -166,33 +166,41 @@ class Pause(NamedTuple):
     step: int
 
 
-class Run:
+class Trainer:
     """One training in progress: call ``advance``, read ``weights`` in between."""
 
-    def __init__(self, program, path, params, source, plan, numbers, seed, pause=None):
-        self.program, self.plan, self.source, self.seed = program, plan, source, seed
-        self.path, self.numbers = replicate(program.mesh, (path, numbers))
+    def __init__(self, step_config, path, params, source, budget, traced, seed, pause=None):
+        self.step_config, self.budget, self.source, self.seed = (
+            step_config,
+            budget,
+            source,
+            seed,
+        )
+        self.path, self.traced = replicate(step_config.mesh, (path, traced))
         self.step, self.steps_before = 0, 0
         self.is_cancelled = False
-        allowed = is_elementwise(program.optimizer)
-        self.packing = Packing.of(params, program.n_init, allowed=allowed)
+        allowed = is_elementwise(step_config.optimizer)
+        self.packing = Packing.of(params, step_config.n_init, allowed=allowed)
         packed = self.packing.pack(params)
-        memory = _optimizer_memory(program, _shapes(packed))
+        memory = _optimizer_memory(step_config, _shapes(packed))
         if pause is None:  # the block itself begins the optimizer
             zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
             state = packed, packed, zeros
         else:
             memory = jax.tree.structure(memory).unflatten(pause.memory)
             state, self.steps_before = (pause.params, pause.average, memory), pause.step
-        self.state = replicate(program.mesh, state)
-        self.table = replicate(program.mesh, source.table)
+        self.state = replicate(step_config.mesh, state)
+        self.table = replicate(step_config.mesh, source.table)
 
     def advance(self, n_steps):
         """Run up to ``n_steps`` more of the plan; return their losses, on the host.
 
         Raises CancelledError once somebody has called ``cancel``.
         """
-        n_steps, capacity = min(n_steps, self.plan.n_steps - self.step), self.plan.block_steps
+        n_steps, capacity = (
+            min(n_steps, self.budget.n_steps - self.step),
+            self.budget.block_steps,
+        )
         counts = [min(capacity, n_steps - done) for done in range(0, n_steps, capacity)]
         losses, batches = [], self._batches(counts[0])
         for count, following in zip_longest(counts, counts[1:]):
@@ -212,7 +220,7 @@ class Run:
     @property
     def losses_shape(self):
         """The shape of the losses of no step."""
-        return (0,) if self.program.n_init == 1 else (0, self.program.n_init)
+        return (0,) if self.step_config.n_init == 1 else (0, self.step_config.n_init)
 
     def weights(self):
         """Return a copy of the averaged weights as NumPy arrays."""
@@ -242,24 +250,24 @@ class Run:
 
         They are padded to a block's capacity.
         """
-        *parts, weight = self.source.block(count, self.plan.block_steps)
+        *parts, weight = self.source.block(count, self.budget.block_steps)
         if self.table is not None:
             parts = _rows_at(self.table, parts[0])
-        words = random_words(self.seed, self.steps_before + self.step, *weight.shape)
-        return shard(self.program.mesh, (*parts, words, weight))
+        bits = random_bits(self.seed, self.steps_before + self.step, *weight.shape)
+        return shard(self.step_config.mesh, (*parts, bits, weight))
 
     def _begin_block(self, batches, count):
         """Set the device to ``count`` steps; return their losses, when they will be there."""
-        rates = np.zeros(self.plan.block_steps, np.float32)
-        rates[:count] = self.plan.rates[self.step : self.step + count]
+        rates = np.zeros(self.budget.block_steps, np.float32)
+        rates[:count] = self.budget.rates[self.step : self.step + count]
         self.state, losses = train_block(
-            self.program,
+            self.step_config,
             self.packing,
             self.state,
             self.path,
             batches,
             rates,
-            self.numbers,
+            self.traced,
             np.int32(self.steps_before + self.step),
             np.int32(count),
         )
@@ -277,16 +285,16 @@ def _rows_at(table, index):
     return jax.tree.map(lambda rows: rows[index], table)
 
 
-def random_words(seed, first_step, n_steps, n_rows):
-    """Return N_WORDS random words for each row of some steps, whichever others are beside.
+def random_bits(seed, first_step, n_steps, n_rows):
+    """Return random bits, N_RANDOM_WORDS words for each row of some steps.
 
     They come from the host: drawn in the block, they would be a third of its compile time.
     """
-    per_step = -(-n_rows * N_WORDS // WORDS_AT_ONCE)
+    per_step = -(-n_rows * N_RANDOM_WORDS // WORDS_AT_ONCE)
     generator = np.random.Philox(key=seed, counter=first_step * per_step)
-    words = generator.random_raw(n_steps * per_step * WORDS_AT_ONCE // 2).view(np.uint32)
-    words = words.reshape(n_steps, -1)[:, : n_rows * N_WORDS]
-    return words.reshape(n_steps, n_rows, N_WORDS)
+    bits = generator.random_raw(n_steps * per_step * WORDS_AT_ONCE // 2).view(np.uint32)
+    bits = bits.reshape(n_steps, -1)[:, : n_rows * N_RANDOM_WORDS]
+    return bits.reshape(n_steps, n_rows, N_RANDOM_WORDS)
 
 
 def any_finite(losses, weights, n_init):
@@ -302,16 +310,16 @@ def _shapes(params):
 
 
 @lru_cache(maxsize=64)
-def _optimizer_memory(program, shapes):
+def _optimizer_memory(step_config, shapes):
     """Return the shapes and dtypes of the optimizer's memory."""
     structure, leaves = shapes
     params = structure.unflatten([jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
-    numbers = {"weight_decay": 0.0, "max_gradient_norm": 1.0}
-    begin = _optimizer(program, 1.0, numbers).init
-    return jax.eval_shape(begin if program.n_init == 1 else jax.vmap(begin), params)
+    traced = {"weight_decay": 0.0, "max_gradient_norm": 1.0}
+    begin = _optimizer(step_config, 1.0, traced).init
+    return jax.eval_shape(begin if step_config.n_init == 1 else jax.vmap(begin), params)
 
 
-def make_plan(
+def make_budget(
     n_rows,
     n_numbers,
     row_numbers,
@@ -324,7 +332,7 @@ def make_plan(
     rate,
     schedule,
 ):
-    """Return the Plan for ``n_rows`` of ``row_numbers`` and a net of ``n_numbers`` weights.
+    """Return the Budget for ``n_rows`` of ``row_numbers`` and a net of ``n_numbers`` weights.
 
     ``max_iter`` "auto" means ``auto_steps`` steps, and more of them above 4,000 rows.
 
@@ -340,19 +348,19 @@ def make_plan(
             f"max_iter={max_iter} epochs of {epoch_steps} steps are more than the {MOST_STEPS} "
             "steps that a fit may have. Lower max_iter, or raise batch_size."
         )
-    check_epochs = max(1, max_iter // N_CHECKS)
-    check_steps = check_epochs * epoch_steps
-    if max_iter < N_CHECKS:
-        check_steps = -(-n_steps // N_CHECKS)
+    checkpoint_epochs = max(1, max_iter // N_CHECKPOINTS)
+    checkpoint_steps = checkpoint_epochs * epoch_steps
+    if max_iter < N_CHECKPOINTS:
+        checkpoint_steps = -(-n_steps // N_CHECKPOINTS)
     if patience == "auto":
         patience = -(-max_iter // 3)
     if patience is not None:
-        patience = min(max(1, -(-patience * epoch_steps // check_steps)), n_steps)
-    return Plan(
+        patience = min(max(1, -(-patience * epoch_steps // checkpoint_steps)), n_steps)
+    return Budget(
         batch_size=batch_size,
         n_steps=n_steps,
         epoch_steps=epoch_steps,
-        check_steps=check_steps,
+        checkpoint_steps=checkpoint_steps,
         block_steps=_block_steps(n_numbers, batch_size, row_numbers),
         patience=patience,
         tol=tol,

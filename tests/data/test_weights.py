@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae._data.rows import Rows, balanced, fit_scaling
 from skae._pca.axes import principal_axes
-from skae._select.gated import hold_outs
+from skae._select.gated import validation_splits
 
 rng = np.random.default_rng(0)
 
@@ -88,13 +88,13 @@ def test_balanced_is_the_weight_that_says_so(quick, X):
 
 
 def test_of_many_rows_2000_are_held_out():
-    (train, val), *_ = hold_outs(50_000, 0.2, np.random.default_rng(0))
+    (train, val), *_ = validation_splits(50_000, 0.2, np.random.default_rng(0))
     assert len(val) == 2_000 and len(np.union1d(train, val)) == 50_000
 
 
 def test_hold_outs_are_stratified():
     strata = np.repeat(["a", "b", "c"], [80, 15, 5])
-    splits = list(hold_outs(100, 0.2, np.random.default_rng(0), strata))
+    splits = list(validation_splits(100, 0.2, np.random.default_rng(0), strata))
     assert len(splits) == 5
     for train, val in splits:
         assert not set(train) & set(val) and len(train) + len(val) == 100

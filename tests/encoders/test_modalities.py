@@ -138,7 +138,7 @@ def test_masked_cells_are_missing(small, quick):
 
 def test_one_part_alone_is_not_hidden(quick):
     ae = MultimodalAutoencoder({"t": "dense"}, quick()).fit({"t": np.eye(20)[:, :4]})
-    assert not ae.autoencoder_._model.sees_marks
+    assert not ae.autoencoder_._model.reads_missing_indicator
 
 
 def test_containers_of_the_configuration_stay_outside(parts, quick):
@@ -399,7 +399,9 @@ class TestBlocks:
         halves = [("dense", (2,)), (Dense(skip=False), (2,))]
         hiding = quick(architecture=Blocks(halves)).fit(X)
         plain = quick(architecture=Blocks(halves, hide=False)).fit(X)
-        assert hiding._model.sees_marks and not plain._model.sees_marks
+        assert (
+            hiding._model.reads_missing_indicator and not plain._model.reads_missing_indicator
+        )
 
     def test_filling_by_pattern_is_filling(self):
         rng = np.random.default_rng(0)

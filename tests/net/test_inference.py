@@ -125,7 +125,7 @@ def test_few_rows_are_checked_like_many(fitted, X, n_rows, bad):
 def test_a_weakened_model_has_less_strength_and_nothing_else(quick, X):
     """It takes from the stronger one what that has on the device."""
     strong = quick(learning_rate=1e-2, max_iter=20, cv=None).fit(X)._model
-    weak = strong.weakened(0.5)
+    weak = strong.scaled(0.5)
     half = np.float32(0.5) * strong.path.strength
     expected = replace(strong, path=strong.path._replace(strength=half))
     rows = np.random.default_rng(0).normal(size=(30, X.shape[1]))

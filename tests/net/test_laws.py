@@ -15,7 +15,7 @@ from skae._net.corruptions import CORRUPTIONS
 from skae._net.objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
 from skae._pca.axes import principal_axes
 from skae._pca.start import pca_path
-from skae._train.loop import random_words
+from skae._train.loop import random_bits
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from skae.architectures import ARCHITECTURES, Blocks, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._layers import ACTIVATIONS
@@ -74,10 +74,10 @@ def gradient(network, link="identity", corruption="gaussian", ordered=True, **ch
     objective = Objective(autoencoder, ordered=ordered, corruption=corruption, **choices)
     params = perturbed(network.init(np.random.default_rng(0)))
     inputs = x - path.mean if network.in_columns else (x - path.mean) @ path.basis
-    words, weight = random_words(0, 0, 1, len(x))[0], np.ones(len(x), np.float32)
-    batch = inputs, None if link.in_axes else x, None, words, weight
-    numbers = {"corruption_level": 0.1, "cut_share": 0.3, **dict.fromkeys(PENALTIES, 0.5)}
-    return jax.jit(jax.grad(objective.batch_loss))(params, path, numbers, batch)
+    bits, weight = random_bits(0, 0, 1, len(x))[0], np.ones(len(x), np.float32)
+    batch = inputs, None if link.in_axes else x, None, bits, weight
+    traced = {"corruption_level": 0.1, "cut_share": 0.3, **dict.fromkeys(PENALTIES, 0.5)}
+    return jax.jit(jax.grad(objective.batch_loss))(params, path, traced, batch)
 
 
 def assert_reaches_every_leaf(tree):

@@ -7,8 +7,8 @@ from sklearn.base import clone
 
 from skae._net import inference as _inference
 from skae._runtime import devices as _device
-from skae._select import background as _lanes
-from skae._select import run as _trials
+from skae._select import background as _background
+from skae._select import run as _run
 from skae._train import loop as _training
 
 
@@ -18,7 +18,7 @@ def accelerator(monkeypatch):
 
     def pretend():
         half = _inference.Model._half
-        for module in (_device, _lanes, _training, _trials):
+        for module in (_device, _background, _training, _run):
             monkeypatch.setattr(module, "is_processor", lambda: False)
         monkeypatch.setattr(
             _inference.Model,
@@ -77,7 +77,7 @@ def test_rows_beyond_what_a_device_holds_are_gathered_on_the_host(
     quick, X, accelerator, gathered, monkeypatch
 ):
     accelerator()
-    monkeypatch.setattr(_trials, "MOST_RESIDENT", 100)
+    monkeypatch.setattr(_run, "MOST_RESIDENT", 100)
     quick().fit(X)
     assert not gathered
 

@@ -29,7 +29,7 @@ from skae import _autoencoder as _transformer
 from skae._runtime import interrupts
 from skae._runtime.interrupts import unchanged_by_failure
 from skae._select import gated as _selection
-from skae._select import run as _trials
+from skae._select import run as _run
 from skae._train import loop as _training
 
 N_FOLDS = 2
@@ -106,11 +106,11 @@ def test_interrupted_just_after_a_checkpoint_was_judged(gated, curve, monkeypatc
     """Its costs are there, and the curve is not yet."""
     function, calls = _selection.validation_curve, []
 
-    def interrupted(trails):
-        calls.append(trails)
+    def interrupted(histories):
+        calls.append(histories)
         if len(calls) == n:
             raise KeyboardInterrupt
-        return function(trails)
+        return function(histories)
 
     monkeypatch.setattr(_selection, "validation_curve", interrupted)
     with pytest.warns(UserWarning, match="Interrupted"):
@@ -149,7 +149,7 @@ def test_interrupted_in_the_first_block_of_the_refit(gated, curve, n_blocks, int
 
 
 def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
-    begin, calls = _trials.Recipe.begin, []
+    begin, calls = _run.FitConfig.begin, []
 
     def counted(*args):
         calls.append(args)
@@ -157,7 +157,7 @@ def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
             raise KeyboardInterrupt
         return begin(*args)
 
-    monkeypatch.setattr(_trials.Recipe, "begin", counted)
+    monkeypatch.setattr(_run.FitConfig, "begin", counted)
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):
         fit_through(gated, curve)
     assert_usable(gated, curve)
@@ -166,7 +166,7 @@ def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
 @pytest.mark.parametrize("n", [1, 2, 6])
 def test_interrupted_without_a_gate(quick, X, interrupt_at, monkeypatch, n):
     """The last checkpoint is kept: PCA itself where there was none."""
-    monkeypatch.setattr(_trials, "UNJUDGED_BLOCKS", 0)  # as many of them as with a gate
+    monkeypatch.setattr(_run, "UNWATCHED_BLOCKS", 0)  # as many of them as with a gate
     interrupt_at(n)
     estimator = quick(cv=None)
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):
@@ -197,7 +197,7 @@ LATE = [  # what is done once nothing is trained any more, with a gate or withou
     ({}, _selection, "choose"),
     ({}, _selection, "pca_unexplained"),
     ({}, _selection, "_is_well_trained"),
-    ({"n_components": 4}, _trials.Recipe, "pca"),
+    ({"n_components": 4}, _run.FitConfig, "pca"),
     ({"cv": None}, _selection, "_prefix_errors"),
     ({}, AutoencoderTransformer, "_set_fitted"),
     ({}, AutoencoderTransformer, "_fit_density"),
@@ -211,7 +211,7 @@ def test_interrupted_when_training_has_ended(gated, curve, monkeypatch, override
     """The model is there, and it is the one of a fit that was not interrupted."""
     whole = clone(gated).set_params(**overrides).fit(curve)
     if name == "choose":  # the last time: before that the folds are being trained
-        monkeypatch.setattr(_selection, "_is_clear", lambda trails: False)
+        monkeypatch.setattr(_selection, "_is_clear", lambda histories: False)
     function, calls = getattr(owner, name), []
 
     def interrupted(*args, **kwargs):
@@ -342,7 +342,7 @@ def test_interrupted_before_anything_is_known(quick, X, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_trials.Recipe, "begin", interrupt)
+    monkeypatch.setattr(_run.FitConfig, "begin", interrupt)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X[:, :3])
     assert estimator.n_features_in_ == 4
@@ -446,7 +446,7 @@ def diverge(monkeypatch, n):
 @pytest.mark.parametrize("cv", [None, 2, "auto"])
 def test_divergence_is_told_with_advice(quick, X, monkeypatch, n, cv):
     """The last finite weights are kept: here PCA, or the checkpoint before the n-th."""
-    monkeypatch.setattr(_trials, "UNJUDGED_BLOCKS", 0)  # as many of them as with a gate
+    monkeypatch.setattr(_run, "UNWATCHED_BLOCKS", 0)  # as many of them as with a gate
     estimator = quick(cv=cv)
     diverge(monkeypatch, n)
     with pytest.warns(ConvergenceWarning, match="learning_rate=.*scaling=.*[Ll]ower") as caught:

@@ -12,9 +12,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skae._runtime.devices import computing
-from skae._select import background as _lanes
+from skae._select import background as _background
 from skae._select import gated as _selection
-from skae._select import run as _trials
+from skae._select import run as _run
 from skae._train import loop as _training
 
 
@@ -29,8 +29,8 @@ def lanes(monkeypatch):
 
     def arrange(is_open):
         threads.clear()
-        monkeypatch.setattr(_lanes, "LEAST_WORK", 0)
-        monkeypatch.setattr(_lanes, "n_threads", lambda: 2 if is_open else 1)
+        monkeypatch.setattr(_background, "LEAST_WORK", 0)
+        monkeypatch.setattr(_background, "n_threads", lambda: 2 if is_open else 1)
         monkeypatch.setattr(_training, "train_block", noted)
         return threads
 
@@ -76,34 +76,34 @@ def test_rows_that_are_read_in_blocks_are_held_once(quick, curve, lanes, monkeyp
 
 
 def test_folds_are_added_in_pairs_until_the_gain_is_clear(quick, curve, monkeypatch):
-    begin, folds = _trials.Recipe.begin, []
+    begin, folds = _run.FitConfig.begin, []
 
-    def counted(recipe, rows, stream):
+    def counted(config, rows, stream):
         folds.append(stream)
-        return begin(recipe, rows, stream)
+        return begin(config, rows, stream)
 
-    monkeypatch.setattr(_trials.Recipe, "begin", counted)
+    monkeypatch.setattr(_run.FitConfig, "begin", counted)
     for enough, expected in ((1, [1]), (40, [1, 2, 3]), (np.inf, [1, 2, 3, 4, 5])):
         folds.clear()
         monkeypatch.setattr(_selection, "ENOUGH_ROWS", enough)
         quick(ordered=False, max_iter=60, learning_rate=1e-2).fit(curve)
-        assert [fold for fold in folds if fold != _trials.REFIT] == expected
+        assert [fold for fold in folds if fold != _run.REFIT] == expected
 
 
 def test_training_on_all_rows_is_ended_where_the_folds_choose(quick, curve, lanes, monkeypatch):
     """It is begun once, in the caller's thread, and most of it is done in the other one."""
-    begin, begun = _trials.Recipe.begin, []
+    begin, begun = _run.FitConfig.begin, []
 
-    def counted(recipe, rows, stream):
+    def counted(config, rows, stream):
         begun.append((stream, threading.current_thread() is threading.main_thread()))
-        return begin(recipe, rows, stream)
+        return begin(config, rows, stream)
 
-    monkeypatch.setattr(_trials.Recipe, "begin", counted)
+    monkeypatch.setattr(_run.FitConfig, "begin", counted)
     parameters = dict(cv=2, learning_rate=1e-2, max_iter=30, ordered=False)
     n_alone = len(_fit_and_note(quick(**parameters), curve, lanes(False)))
     begun.clear()
     threads = _fit_and_note(quick(**parameters), curve, lanes(True))
-    assert Counter(begun)[_trials.REFIT, True] == 1 and all(here for _, here in begun)
+    assert Counter(begun)[_run.REFIT, True] == 1 and all(here for _, here in begun)
     assert threads.count("MainThread") < 0.75 * n_alone < len(threads)
 
 
@@ -116,17 +116,17 @@ def _fit_and_note(estimator, X, threads):
 def test_of_many_rows_two_folds_are_held_at_a_time(quick, curve, lanes, monkeypatch):
     lanes(False)
     monkeypatch.setattr(_selection, "MOST_WAITING", 0)
-    begin, runs, n_held = _trials.Recipe.begin, [], []
+    begin, trainers, n_held = _run.FitConfig.begin, [], []
 
     def counted(*args):
-        trial = begin(*args)
-        runs.append(trial.run)
-        n_held.append(sum(run.source is not None for run in runs))
-        return trial
+        run = begin(*args)
+        trainers.append(run.trainer)
+        n_held.append(sum(trainer.source is not None for trainer in trainers))
+        return run
 
-    monkeypatch.setattr(_trials.Recipe, "begin", counted)
+    monkeypatch.setattr(_run.FitConfig, "begin", counted)
     quick(cv=5, max_iter=6).fit(curve)
-    assert len(runs) >= 5 and max(n_held) == 2
+    assert len(trainers) >= 5 and max(n_held) == 2
 
 
 @pytest.mark.parametrize("n", [1, 2, 11, 20])
@@ -163,7 +163,7 @@ def test_ctrl_c_while_it_waits_keeps_what_was_reached(quick, curve, lanes, monke
             move.result()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_selection.Ahead, "end_at", interrupted)
+    monkeypatch.setattr(_selection.SpeculativeTraining, "end_at", interrupted)
     estimator = quick(cv=2, learning_rate=1e-2, max_iter=30, ordered=False)
     with pytest.warns(UserWarning, match="Interrupted"):
         estimator.fit(curve)
@@ -182,7 +182,7 @@ def test_divergence_after_the_chosen_checkpoint_is_none(quick, curve, lanes, mon
     monkeypatch.setattr(_training, "train_block", diverging)
     estimator = quick(cv=[(np.arange(100), np.arange(100, 150))], max_iter=40)
     choice = _selection.Choice(2, (1.0, 0), np.ones(41), 0.9, 9.0, "so it is")
-    monkeypatch.setattr(_selection, "choose", lambda trails: choice)
+    monkeypatch.setattr(_selection, "choose", lambda histories: choice)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator.fit(curve)
@@ -190,7 +190,7 @@ def test_divergence_after_the_chosen_checkpoint_is_none(quick, curve, lanes, mon
 
 
 def test_the_second_lane_computes_where_the_first_does():
-    lane, (device, *_) = _lanes.Lane(), jax.local_devices()
+    lane, (device, *_) = _background.BackgroundWorker(), jax.local_devices()
     with jax.default_device(device), computing():
         there = lane.submit(lambda: (jax.default_device.value, jax.enable_x64.value)).result()
     lane.close()
@@ -215,15 +215,15 @@ def test_what_fails_in_the_second_lane_fails_the_fit(quick, curve, lanes, monkey
 
 
 def test_a_cancelled_run_does_not_go_on(quick, curve, lanes, monkeypatch):
-    runs = []
-    begin = _trials.Recipe.begin
+    trainers = []
+    begin = _run.FitConfig.begin
     monkeypatch.setattr(
-        _trials.Recipe, "begin", lambda *a: runs.append(begin(*a).run) or begin(*a)
+        _run.FitConfig, "begin", lambda *a: trainers.append(begin(*a).trainer) or begin(*a)
     )
     quick(cv=None).fit(curve)
-    runs[0].cancel()
+    trainers[0].cancel()
     with pytest.raises(CancelledError):
-        runs[0].advance(1)
+        trainers[0].advance(1)
 
 
 def test_nothing_is_compiled_twice(quick, curve, lanes, compiled):

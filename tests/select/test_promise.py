@@ -134,12 +134,12 @@ def test_a_fold_that_ends_early_does_not_end_the_others():
     model = AutoencoderTransformer(
         2, hidden_layer_sizes=(16,), n_iter_no_change=3, random_state=0
     ).fit(WINE)
-    n_checks = len(model.validation_curve_)
+    n_checkpoints = len(model.validation_curve_)
     best = int(np.argmin(model.validation_curve_))
-    assert n_checks > 3 and n_checks - 1 - best >= 1
+    assert n_checkpoints > 3 and n_checkpoints - 1 - best >= 1
     assert model.n_iter_ == len(model.loss_curve_) and model.best_iter_ <= model.n_iter_
     epochs = model.validation_epochs_
-    assert len(epochs) == n_checks and epochs[0] == 0 and (np.diff(epochs) > 0).all()
+    assert len(epochs) == n_checkpoints and epochs[0] == 0 and (np.diff(epochs) > 0).all()
     assert model.error_ratio_ < 0.95
 
 
@@ -156,9 +156,9 @@ def test_a_final_training_that_went_elsewhere_is_not_kept(quick, curve, monkeypa
     assert usual.selected_model_ == "autoencoder" and usual.n_samples_seen_ == len(curve)
     codes, mean_costs, calls = usual.transform(curve), _selection._mean_costs, []
 
-    def changed(judge, model):
-        calls.append(judge)
-        return mean_costs(judge, model) * (1 if len(calls) < 3 else 1.9)
+    def changed(evaluator, model):
+        calls.append(evaluator)
+        return mean_costs(evaluator, model) * (1 if len(calls) < 3 else 1.9)
 
     monkeypatch.setattr(_selection, "_mean_costs", changed)
     other = quick(ordered=False, max_iter=30, learning_rate=1e-2, cv=2).fit(curve)
@@ -181,12 +181,12 @@ def test_pca_of_all_rows_is_what_a_judged_net_must_beat(quick, curve, monkeypatc
     """On rows that PCA has seen and the net has not: here it loses by a hair."""
     found, is_better = [], _selection._is_better_than_pca
 
-    def noted(judged, trial):
+    def noted(judged, run):
         costs = judged.held_out_costs
-        pca = _selection.Judge(judged.held_out, trial).reference[:, -1].mean()
-        found.append((is_better(judged, trial), bool(costs[-1] <= pca)))
+        pca = _selection.Evaluator(judged.held_out, run).reference[:, -1].mean()
+        found.append((is_better(judged, run), bool(costs[-1] <= pca)))
         worse = judged._replace(held_out_costs=costs * 0 + 1.001 * pca)
-        found.append((is_better(worse, trial), False))
+        found.append((is_better(worse, run), False))
         return True
 
     monkeypatch.setattr(_selection, "_is_well_trained", lambda *given: False)

@@ -10,22 +10,22 @@ from sklearn.decomposition import PCA
 
 from skae._runtime.devices import computing
 from skae._select import gated as _selection
-from skae._select import run as _trials
+from skae._select import run as _run
 
 N_ROWS = 40
 
 
-def trail(*checkpoints, start="pca", tol=1e-4, spread=0.0):
-    """A Trail of given costs: for each checkpoint, numbers per strength and cut of a code.
+def history(*checkpoints, start="pca", tol=1e-4, spread=0.0):
+    """A FoldHistory of given costs: for each checkpoint, numbers per scale and prefix.
 
     Rows differ in their gains over the first checkpoint by about ``spread``.
     """
-    trial = SimpleNamespace(
+    run = SimpleNamespace(
         start=start,
-        variants=[(strength, 0) for strength in _trials.STRENGTHS],
-        recipe=SimpleNamespace(plan=SimpleNamespace(tol=tol)),
+        candidates=[(strength, 0) for strength in _run.CORRECTION_SCALES],
+        config=SimpleNamespace(budget=SimpleNamespace(tol=tol)),
     )
-    judge = SimpleNamespace(
+    evaluator = SimpleNamespace(
         total=np.full(N_ROWS, 4.0),
         weight=np.ones(N_ROWS),
         objective=SimpleNamespace(is_error_alone=True),
@@ -35,7 +35,7 @@ def trail(*checkpoints, start="pca", tol=1e-4, spread=0.0):
     for i, numbers in enumerate(checkpoints):
         costs[i] *= np.reshape(numbers, (len(numbers), 1, -1))
         costs[i] += wave[:, None] if i else 0.0
-    return SimpleNamespace(trial=trial, judge=judge, costs=costs, unit=costs[0][0])
+    return SimpleNamespace(run=run, evaluator=evaluator, costs=costs, unit=costs[0][0])
 
 
 @pytest.mark.parametrize(
@@ -47,45 +47,45 @@ def trail(*checkpoints, start="pca", tol=1e-4, spread=0.0):
     ],
 )
 def test_the_lowest_held_out_error_is_chosen(checkpoints, expected):
-    choice = _selection.choose([trail(*checkpoints)])
-    assert (choice.check, choice.variant[0]) == expected
+    choice = _selection.choose([history(*checkpoints)])
+    assert (choice.checkpoint, choice.candidate[0]) == expected
     assert choice.curve == pytest.approx([min(numbers) for numbers in checkpoints])
-    assert choice.is_pca == (choice.check == 0)
+    assert choice.is_pca == (choice.checkpoint == 0)
     assert choice.ratio == pytest.approx(min(min(numbers) for numbers in checkpoints))
 
 
 def test_a_gain_within_tol_is_none():
-    assert _selection.choose([trail((1, 1), (0.95, 1), tol=0.1)]).check == 0
-    assert _selection.choose([trail((1, 1), (0.95, 1), tol=0.01)]).check == 1
-    assert _selection.choose([trail((1, 1), (1.2, 1.3), start="random")]).check == 1
+    assert _selection.choose([history((1, 1), (0.95, 1), tol=0.1)]).checkpoint == 0
+    assert _selection.choose([history((1, 1), (0.95, 1), tol=0.01)]).checkpoint == 1
+    assert _selection.choose([history((1, 1), (1.2, 1.3), start="random")]).checkpoint == 1
 
 
 def test_folds_are_weighed_together():
-    trails = [trail((1, 1), (0.9, 0.5)), trail((1, 1), (0.8, 1.3))]
-    choice = _selection.choose(trails)
-    assert (choice.check, choice.variant) == (1, (0.5, 0))
+    histories = [history((1, 1), (0.9, 0.5)), history((1, 1), (0.8, 1.3))]
+    choice = _selection.choose(histories)
+    assert (choice.checkpoint, choice.candidate) == (1, (0.5, 0))
 
 
 @pytest.mark.parametrize("worse", [(0.2, 1.01), (1.01, 0.2)])
 def test_neither_the_code_nor_a_prefix_may_be_worse_than_pca(worse):
     """However much better the others are; among what is allowed the criterion chooses."""
     better = (0.97, 0.96)
-    choice = _selection.choose([trail([(1, 1)] * 2, [worse] * 2)])
+    choice = _selection.choose([history([(1, 1)] * 2, [worse] * 2)])
     assert choice.is_pca and "worse with all or with some" in choice.reason
-    choice = _selection.choose([trail([(1, 1)] * 2, [worse, better], [worse] * 2)])
-    assert (choice.check, choice.variant[0]) == (1, 1.0)
+    choice = _selection.choose([history([(1, 1)] * 2, [worse, better], [worse] * 2)])
+    assert (choice.checkpoint, choice.candidate[0]) == (1, 1.0)
     assert choice.ratio == pytest.approx(0.96)
 
 
 def test_a_gain_that_is_not_clear_is_not_kept():
     checkpoints = (1, 1), (0.95, 0.95)
-    assert not _selection.choose([trail(*checkpoints, spread=0.02)]).is_pca
-    choice = _selection.choose([trail(*checkpoints, spread=0.5)])
+    assert not _selection.choose([history(*checkpoints, spread=0.02)]).is_pca
+    choice = _selection.choose([history(*checkpoints, spread=0.5)])
     assert choice.is_pca and "not clear" in choice.reason
 
 
 def test_a_gain_that_rests_on_one_row_is_not_kept():
-    one = trail((1, 1), (1.0001, 1.0001))
+    one = history((1, 1), (1.0001, 1.0001))
     one.costs[0][:, 3] = one.unit[3] = 1e6
     one.costs[1][:, 3] = 0.9e6
     choice = _selection.choose([one])
@@ -97,9 +97,9 @@ def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
     kept = []
     choose = _selection.choose
 
-    def spied(trails):
-        kept[:] = [sorted(trail.trial.weights) for trail in trails]
-        return choose(trails)
+    def spied(histories):
+        kept[:] = [sorted(history.run.weights) for history in histories]
+        return choose(histories)
 
     monkeypatch.setattr(_selection, "choose", spied)
     estimator = quick(max_iter=12, learning_rate=1e-2, cv=None)
@@ -108,7 +108,7 @@ def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
     code = estimator.fit(X, X_val=X_val).transform(X)
     assert kept == [list(range(len(estimator.validation_curve_)))]
     of_folds = folds.fit(curve).transform(curve)
-    monkeypatch.setattr(_trials, "MOST_KEPT", 1)
+    monkeypatch.setattr(_run, "MOST_KEPT", 1)
     assert_array_equal(estimator.fit(X, X_val=X_val).transform(X), code)
     assert len(kept[0]) == 2
     assert_array_equal(folds.fit(curve).transform(curve), of_folds)
@@ -118,22 +118,22 @@ def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
 
 
 def test_the_start_stands_for_itself_only():
-    trial = SimpleNamespace(weights=dict.fromkeys([0, 4, 9]))
-    nearest = [_trials.Trial.nearest(trial, check) for check in (0, 1, 5, 8)]
+    run = SimpleNamespace(weights=dict.fromkeys([0, 4, 9]))
+    nearest = [_run.TrainingRun.nearest(run, checkpoint) for checkpoint in (0, 1, 5, 8)]
     assert nearest == [0, 4, 4, 9]
 
 
 def test_an_interrupted_fold_of_a_large_net_leaves_a_trained_one(curve, quick, monkeypatch):
-    monkeypatch.setattr(_trials, "MOST_KEPT", 1)
-    advance, calls = _trials.Trial.advance, []
+    monkeypatch.setattr(_run, "MOST_KEPT", 1)
+    advance, calls = _run.TrainingRun.advance, []
 
-    def interrupted(trial):
-        calls.append(trial)
-        if trial is not calls[0] and calls.count(trial) > 3:
+    def interrupted(run):
+        calls.append(run)
+        if run is not calls[0] and calls.count(run) > 3:
             raise KeyboardInterrupt
-        return advance(trial)
+        return advance(run)
 
-    monkeypatch.setattr(_trials.Trial, "advance", interrupted)
+    monkeypatch.setattr(_run.TrainingRun, "advance", interrupted)
     estimator = quick(max_iter=12, learning_rate=1e-2, cv=3, linear_path=None)
     with pytest.warns(UserWarning, match="Interrupted"):
         estimator.fit(curve)
