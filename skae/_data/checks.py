@@ -406,7 +406,7 @@ def warn_of_empty_columns(X, names=None):
 def check_range(loss, X, sample_shape):
     """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
     loss = find_loss(loss, sample_shape)
-    if hasattr(loss, "check") and not getattr(loss, "takes_any_cell", False):
+    if hasattr(loss, "check") and not getattr(loss, "takes_any_value", False):
         for block in blocks_of(X):
             loss.check(block)
 

@@ -1,115 +1,51 @@
 """Corruptions: what is done to the input while training (denoising autoencoders).
 
-Each is a function (key, x, level, path) -> x of the inputs of one sample: its principal axes
-(its columns for ``linear_path=None``), and after them marks of missing cells where there are
-any. ``path`` is the LinearPath that says what the inputs mean. At level 0 each is the identity.
-Source: Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
+Each is a function ``(key, x, level, path) -> x`` of one sample's inputs: principal axes
+(columns for ``linear_path=None``), followed by missing indicators if there are any. ``path``
+is the LinearPath that says what the inputs mean. Level 0 leaves ``x`` as it is.
+Source: Vincent et al. (2010), "Stacked denoising autoencoders", JMLR 11, 3371-3408.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 
-def gaussian(key, x, level, path):
-    """Add normal noise, ``level`` times what PCA leaves unexplained in each input.
-
-    Parameters
-    ----------
-    key : jax.Array
-        Random key.
-    x : jax.Array of shape (n_inputs,)
-        One sample.
-    level : jax.Array
-        Strength, a number; 0 leaves ``x`` as it is.
-    path : LinearPath
-        Its ``noise_scale`` is the unit of the noise.
-
-    Returns
-    -------
-    x : jax.Array of shape (n_inputs,)
-        The sample with noise.
-    """
+def gaussian(key: jax.Array, x: jax.Array, level: jax.Array, path: Any) -> jax.Array:
+    """Add normal noise of standard deviation ``level * path.noise_scale``."""
     return x + level * path.noise_scale * jax.random.normal(key, x.shape, x.dtype)
 
 
-def masking(key, x, level, path):
-    """Set a share ``level`` of the sample's columns to their means.
-
-    Parameters
-    ----------
-    key : jax.Array
-        Random key.
-    x : jax.Array of shape (n_inputs,)
-        One sample.
-    level : jax.Array
-        Expected share of the columns, from 0 to 1.
-    path : LinearPath
-        What the inputs mean.
-
-    Returns
-    -------
-    x : jax.Array of shape (n_inputs,)
-        The sample with masked cells.
-    """
+def masking(key: jax.Array, x: jax.Array, level: jax.Array, path: Any) -> jax.Array:
+    """Set each column to its mean with probability ``level``."""
 
     def mask(key, row, level):
-        hit = jax.random.bernoulli(key, level, row.shape)
-        return jnp.where(hit, path.mean, row)
+        return jnp.where(jax.random.bernoulli(key, level, row.shape), path.mean, row)
 
     return in_columns(mask, key, x, level, path)
 
 
-def salt_and_pepper(key, x, level, path):
-    """Set a share ``level`` of the columns to the end of their range in training, either one.
-
-    Parameters
-    ----------
-    key : jax.Array
-        Random key.
-    x : jax.Array of shape (n_inputs,)
-        One sample.
-    level : jax.Array
-        Expected share of the columns, from 0 to 1.
-    path : LinearPath
-        What the inputs mean, and the range of the columns.
-
-    Returns
-    -------
-    x : jax.Array of shape (n_inputs,)
-        The sample with cells of salt and of pepper.
-    """
+def salt_and_pepper(key: jax.Array, x: jax.Array, level: jax.Array, path: Any) -> jax.Array:
+    """Set each column to its minimum or maximum in training with probability ``level``."""
 
     def season(key, row, level):
         where_key, which_key = jax.random.split(key)
         hit = jax.random.bernoulli(where_key, level, row.shape)
-        grain = jnp.where(
-            jax.random.bernoulli(which_key, 0.5, row.shape), path.upper, path.lower
-        )
-        return jnp.where(hit, grain, row)
+        is_upper = jax.random.bernoulli(which_key, 0.5, row.shape)
+        return jnp.where(hit, jnp.where(is_upper, path.upper, path.lower), row)
 
     return in_columns(season, key, x, level, path)
 
 
-def in_columns(corrupt, key, x, level, path):
+def in_columns(
+    corrupt: Callable, key: jax.Array, x: jax.Array, level: jax.Array, path: Any
+) -> jax.Array:
     """Apply ``corrupt(key, row, level)`` to the columns that the inputs ``x`` stand for.
 
-    Parameters
-    ----------
-    corrupt : callable
-        From a row in scaled units, of shape (n_features,), to such a row.
-    key : jax.Array
-        Random key.
-    x : jax.Array of shape (n_inputs,)
-        One sample.
-    level : jax.Array
-        Strength, handed to ``corrupt``.
-    path : LinearPath
-        What the inputs mean.
-
-    Returns
-    -------
-    x : jax.Array of shape (n_inputs,)
-        The corrupted sample; where ``corrupt`` changes nothing, exactly ``x``.
+    ``corrupt`` gets and returns a row of shape (n_features,) in scaled units. If it changes
+    nothing, neither does this, to the bit.
     """
     n_axes = len(path.mean) if path.basis is None else path.basis.shape[1]
     axes = x[:n_axes]

@@ -240,7 +240,7 @@ def _encoder(model):
     path, layers = model.path, model.params["encoder"]
     if path.basis is not None:
         k = model.network.n_components
-        read = model.network.read_columns(layers, path.basis)
+        read = model.network._read_columns(layers, path.basis)
         if read is not None:
             path = path._replace(basis=None, projection=path.basis[:, :k])
             layers = read
@@ -252,7 +252,7 @@ def _decoder(model):
     path, layers = model.path, model.params["decoder"]
     if path.basis is not None and model.autoencoder.link.in_axes:
         basis = path.basis.T
-        written = model.network.write_columns(layers, path.output_scale[:, None] * basis)
+        written = model.network._write_columns(layers, path.output_scale[:, None] * basis)
         if written is not None:
             layers = written
             path = path._replace(

@@ -1,39 +1,43 @@
-"""BLAS's threads: a limit for the host's part of a fit, and products that need no limit.
+"""BLAS's threads: a limit for parts of a fit, and products that do not depend on them.
 
-How many threads there are decides how BLAS rounds. NumPy and threadpoolctl only.
+BLAS rounds differently with another number of threads. NumPy and threadpoolctl only.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock, get_ident
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-FEW_PRODUCTS = 2**18  # of numbers in a product of matrices that BLAS leaves to one thread
-FEW_NUMBERS = 2**13  # in such a matrix times a vector, or one to be solved
+FEW_PRODUCTS = 2**18  # multiplications of a matrix product that BLAS leaves to one thread
+FEW_NUMBERS = 2**13  # in a matrix that is multiplied by a vector, or solved, in one thread
 TERM_BYTES, MOST_ROWS = 512, 64  # of blocks of larger ones, which are 64 x 64 x 64 in float64
 
 
 class _Limit:
-    """What limits BLAS to one thread while any thread of the process asks for it.
+    """Limits BLAS to one thread while any thread of the process asks for it.
 
-    What is wanted is noted first, and then done: whatever Ctrl-C cuts short is done by the next
-    call. The limit is put on and taken off by whoever is first and last, and controlled by
-    nobody in between, so that users' own limits count meanwhile.
+    The first to ask sets the limit and the last lifts it. In between nobody controls it: users'
+    own limits count. What is wanted is noted before it is done, so that the next call does what
+    Ctrl-C has cut short.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = RLock()  # not Lock: a signal handler may come back here
-        self._depths = {}  # of the threads that ask
-        self._blas, self._lowered = None, []
+        self._depths: dict[int, int] = {}  # of the threads that ask
+        self._blas: Any = None
+        self._lowered: list[tuple[Any, int]] = []  # libraries and their numbers of threads
 
     @property
-    def depth(self):
-        """How often the present thread asks for it."""
+    def depth(self) -> int:
+        """How often the present thread has asked for it."""
         return self._depths.get(get_ident(), 0)
 
-    def go_to(self, depth):
-        """Make this the ``depth`` of the present thread, and the limit what it is to be."""
+    def go_to(self, depth: int) -> None:
+        """Set the ``depth`` of the present thread, and set or lift the limit."""
         try:
             self._go_to(depth)
         except BaseException:  # Ctrl-C at this very moment
@@ -55,17 +59,16 @@ class _Limit:
         if self._blas is None:
             self._blas = ThreadpoolController().select(user_api="blas")
         counts = [(lib, lib.num_threads) for lib in self._blas.lib_controllers]
-        more = [(lib, n) for lib, n in counts if n > 1]
-        if more:
+        if more := [(lib, n) for lib, n in counts if n > 1]:
             self._lowered = self._lowered or more
             self._set([(lib, 1) for lib, _ in more])
 
     def _lift(self):
-        """Put back what is still at one thread: the rest has been changed by somebody else."""
+        """Restore what is still at one thread: somebody else has changed the rest."""
         still = [(lib, n) for lib, n in self._lowered if lib.num_threads == 1]
         self._set(still)
         if all(lib.num_threads > 1 for lib, _ in still):
-            self._lowered = []  # else another thread has its own limit, and it is tried again
+            self._lowered = []  # else another thread has its own limit, and the next call tries
 
     def _set(self, counts):
         for lib, n in counts:
@@ -78,12 +81,12 @@ _LIMIT = _Limit()
 
 
 @contextmanager
-def one_thread():
-    """Have BLAS use one thread, in parts of a fit: for small matrices more are slower.
+def one_thread() -> Iterator[None]:
+    """Limit BLAS to one thread, in the whole process, until the last caller leaves.
 
-    They wait for those of the program that trains, and it for them: OpenBLAS's are busy for a
-    while after each product. Beyond a hundred rows sums would depend on their number, too. It
-    is the whole process's, until the last caller leaves.
+    Small matrices are slower with more: OpenBLAS's threads stay busy after each product, and
+    compete with the program that trains. Sums over more than a hundred rows would also depend
+    on their number.
     """
     depth = _LIMIT.depth
     try:
@@ -94,8 +97,8 @@ def one_thread():
 
 
 @contextmanager
-def threads_restored():
-    """Leave BLAS as it was, even if Ctrl-C came just when a part ended."""
+def threads_restored() -> Iterator[None]:
+    """Leave BLAS as it was, even if Ctrl-C comes while ``one_thread`` ends."""
     depth = _LIMIT.depth
     try:
         yield
@@ -103,11 +106,10 @@ def threads_restored():
         _LIMIT.go_to(depth)
 
 
-def product(A, B):
+def product(A: NDArray, B: NDArray) -> NDArray:
     """Return ``A @ B`` of arrays of one or two dimensions, the same with any threads.
 
-    BLAS shares a large product among its threads, and rounds by how many there are. Here it
-    is cut into blocks, always the same ones, each of which BLAS leaves to one thread.
+    Large products are split into blocks, always the same ones, that BLAS leaves to one thread.
     """
     n_rows, n_columns = _n_lines(A, 0), _n_lines(B, 1)
     dtype = np.result_type(A, B)
@@ -131,8 +133,12 @@ def product(A, B):
     return out
 
 
+def _n_lines(A, axis):
+    return 1 if A.ndim == 1 else A.shape[axis]
+
+
 def _thin_product(A, B):
-    """Return ``A @ B``, one of them a row or a column: some lines of the other at a time."""
+    """Return ``A @ B`` if one is a row or a column: some lines of the other at a time."""
     n_lines = max(_n_lines(A, 0), _n_lines(B, 1))
     width = max(2 * MOST_ROWS, FEW_NUMBERS // max(1, len(B)))
     if n_lines > width:
@@ -147,15 +153,8 @@ def _thin_product(A, B):
     return out
 
 
-def _n_lines(A, axis):
-    return 1 if A.ndim == 1 else A.shape[axis]
-
-
-def solved(grams, right):
-    """Return ``np.linalg.solve`` of (r, r) matrices and (r, n), the same with any threads.
-
-    BLAS leaves few numbers to one thread.
-    """
+def solved(grams: NDArray, right: NDArray) -> NDArray:
+    """Return ``np.linalg.solve`` of (r, r) matrices and (r, n), the same with any threads."""
     size = max(1, FEW_NUMBERS // len(grams))
     parts = [right[:, i : i + size] for i in range(0, right.shape[1], size)]
     return np.concatenate([np.linalg.solve(grams, part) for part in parts], axis=1)

@@ -1,7 +1,7 @@
-"""Where programs run, and under which settings, whatever the user's own are.
+"""The devices and settings that programs run on and under, whatever the user's own are.
 
-Several devices train one net by JAX's own runtime: the rows of each batch are spread over a
-mesh of them, everything else is on each.
+Several devices train one net by JAX's own runtime: the samples of each batch are sharded over
+a mesh of them, everything else is replicated.
 """
 
 import ctypes
@@ -9,8 +9,11 @@ import os
 import pickle
 import sys
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial, wraps
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,23 +22,22 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 ALL = "all"  # the devices of all processes together
-MOST_PROGRAMS = 32  # of a function that stay compiled: 100 to 300 mappings of memory each
-MOST_SMALL_PROGRAMS = 128  # of one that maps rows to codes or back: 30 to 150 each
-SETTINGS = {
-    jax.enable_x64: False,
-    jax.numpy_dtype_promotion: "standard",
-    jax.numpy_rank_promotion: "allow",
-    jax.default_prng_impl: "threefry2x32",  # vectorised, unlike "rbg"
-    jax.threefry_partitionable: True,
-    jax.default_matmul_precision: "float32",
-    jax.debug_nans: False,  # a training that diverges ends with a warning
-    jax.debug_infs: False,  # some numbers are infinite by intention
+MOST_PROGRAMS = 32  # compiled ones of a function: 100 to 300 mappings of memory each
+MOST_SMALL_PROGRAMS = 128  # of one that encodes or decodes: 30 to 150 mappings each
+ALLOWED = "allow", None
+SETTINGS = {  # of JAX: what is set, and what else may stay
+    jax.enable_x64: (False,),
+    jax.numpy_dtype_promotion: ("standard",),
+    jax.numpy_rank_promotion: ("allow",),
+    jax.default_prng_impl: ("threefry2x32",),  # vectorised, unlike "rbg"
+    jax.threefry_partitionable: (True,),
+    jax.default_matmul_precision: ("float32",),
+    jax.debug_nans: (False,),  # a training that diverges ends with a warning
+    jax.debug_infs: (False,),  # some numbers are infinite on purpose
+    jax.transfer_guard_host_to_device: ALLOWED,
+    jax.transfer_guard_device_to_device: ALLOWED,
+    jax.transfer_guard_device_to_host: ALLOWED,
 }
-GUARDS = (  # of copies between host and device, which None allows
-    jax.transfer_guard_host_to_device,
-    jax.transfer_guard_device_to_device,
-    jax.transfer_guard_device_to_host,
-)
 ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # NumPy's own
 TRACED = (
     "Estimators compute with NumPy arrays and compile their own programs: they cannot be "
@@ -49,15 +51,12 @@ FORKED = (
 )
 
 
-class _Process:
-    """What a process that forks leaves its children: whether JAX had started in it."""
+_PROCESS = SimpleNamespace(has_computed=False, is_forked=False)
 
-    has_computed = False  # here
-    is_forked = False  # from one that had
 
-    def note_fork(self):
-        """Note, in a child, what was in its parent."""
-        self.is_forked |= self.has_computed or _has_backend()
+def _note_fork():
+    """Note, in a forked child, whether JAX had started in its parent."""
+    _PROCESS.is_forked |= _PROCESS.has_computed or _has_backend()
 
 
 def _has_backend():
@@ -66,54 +65,52 @@ def _has_backend():
     return getattr(bridge, "backends_are_initialized", lambda: False)()
 
 
-_PROCESS = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_PROCESS.note_fork)
-default_errors = np.errstate(**ERRORS)  # of floats, whatever a user has set: a decorator
+    os.register_at_fork(after_in_child=_note_fork)
+default_errors: Any = np.errstate(**ERRORS)  # NumPy's, whatever a user has set: a decorator
 
 
-def refuse_traced(X):
-    """Raise TypeError for what JAX puts in an array's place while it traces a function."""
+def refuse_traced(X: object) -> None:
+    """Raise TypeError if ``X`` stands for an array in a function that JAX traces."""
     if isinstance(X, jax.core.Tracer):
         raise TypeError(TRACED)
 
 
 @contextmanager
-def computing(device=None):
+def computing(device: str | None = None) -> Iterator[None]:
     """Compute in float32 on ``device``: None or "all" (JAX's default), "cpu", "gpu:1".
 
-    Raises RuntimeError in a process that was forked from one that had computed, and TypeError
-    within a function that JAX traces.
+    Raises RuntimeError in a process that was forked from one in which JAX had started, and
+    TypeError within a function that JAX traces.
     """
     if _PROCESS.is_forked:
         raise RuntimeError(FORKED)
     _PROCESS.has_computed = True
-    contexts = [s(value) for s, value in SETTINGS.items() if s.value != value]
-    contexts += [guard("allow") for guard in GUARDS if guard.value not in (None, "allow")]
-    if np.geterr() != ERRORS:
-        contexts.append(np.errstate(**ERRORS))
-    if device not in (None, ALL):
-        contexts.append(jax.default_device(find_device(device)))
-    try:
-        if len(contexts) == 1:  # as mostly; a stack costs a row as much as some arithmetic
-            with contexts[0]:
-                yield
-            return
-        with ExitStack() as stack:
-            for context in contexts:
-                stack.enter_context(context)
+    with ExitStack() as stack:
+        for setting, values in SETTINGS.items():
+            if setting.value not in values:
+                stack.enter_context(setting(values[0]))
+        if np.geterr() != ERRORS:
+            stack.enter_context(np.errstate(**ERRORS))
+        if device not in (None, ALL):
+            stack.enter_context(jax.default_device(find_device(device)))
+        try:
             yield
-    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
-        raise TypeError(TRACED) from error
+        except (
+            jax.errors.TracerArrayConversionError,
+            jax.errors.ConcretizationTypeError,
+        ) as error:
+            raise TypeError(TRACED) from error
 
 
-def compiled(n_static=0, *, shape_of, most=None, **options):
-    """Return a decorator: ``jax.jit`` for other values of the first ``n_static`` arguments.
+def compiled(
+    n_static: int = 0, *, shape_of: Callable, most: int | None = None, **options: Any
+) -> Callable[[Callable], Callable]:
+    """Return a decorator: ``jax.jit`` with the first ``n_static`` arguments static.
 
-    The programs least recently used are dropped, with the memory that they are mapped in:
-    JAX itself would keep each one for ever, and a process has 65,530 mappings. ``shape_of``
-    (*arguments) is what else there is a program of its own for; ``most`` stay, by default
-    MOST_PROGRAMS.
+    It keeps the ``most`` programs used last (MOST_PROGRAMS by default) and drops the others,
+    with their memory: JAX itself would keep each for ever, and a process has 65,530 mappings.
+    ``shape_of(*arguments)`` is what else there is a program of its own for.
     """
 
     def decorate(function):
@@ -127,7 +124,7 @@ def compiled(n_static=0, *, shape_of, most=None, **options):
         @wraps(function)
         def call(*arguments):
             jitted, arguments = found(*arguments), arguments[n_static:]
-            if jax.config.jax_disable_jit:  # who debugs so gets JAX's arrays all the same
+            if jax.config.jax_disable_jit:  # functions expect JAX's arrays all the same
                 arguments = jax.tree.map(jnp.asarray, arguments)
             return jitted(*arguments)
 
@@ -138,15 +135,15 @@ def compiled(n_static=0, *, shape_of, most=None, **options):
     return decorate
 
 
-def is_processor():
-    """Say whether JAX's present device is a processor, as programs run there by default."""
+def is_processor() -> bool:
+    """Say whether programs run on a CPU by default."""
     device = jax.default_device.value
     if device is None:
         return jax.default_backend() == "cpu"
     return getattr(device, "platform", device) == "cpu"
 
 
-def on_same_device(function):
+def on_same_device(function: Callable) -> Callable:
     """Return ``function`` for another thread: it computes there as it would here."""
     device = jax.default_device.value
 
@@ -157,18 +154,14 @@ def on_same_device(function):
     return compute
 
 
-def return_memory():
-    """Give the system back what compiling took: GNU's C library would keep it.
-
-    Elsewhere nothing is done.
-    """
+def return_memory() -> None:
+    """Give the system back what compiling took: GNU's C library would keep it."""
     if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)
-        trim(0)
+        getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)(0)
 
 
-def find_device(name):
-    """Return this process's JAX device ``name``; raise ValueError naming those there are."""
+def find_device(name: str) -> jax.Device:
+    """Return this process's device ``name``; raise ValueError with their names if none is."""
     platform, _, index = name.partition(":")
     try:
         if not platform or index.startswith("-"):
@@ -181,23 +174,23 @@ def find_device(name):
         ) from None
 
 
-def find_mesh(device):
-    """Return the Mesh that a batch's rows are spread over, None where one device takes all."""
+def find_mesh(device: str | None) -> Mesh | None:
+    """Return the Mesh that batches are sharded over, None if one device takes all."""
     if device != ALL or jax.device_count() == 1:
         return None
     return Mesh(np.array(jax.devices()), ("rows",))
 
 
-def to_device(tree):
-    """Return the arrays of ``tree`` on their way to an accelerator; a processor reads them."""
+def to_device(tree: Any) -> Any:
+    """Send the arrays of ``tree`` to an accelerator; a CPU reads them in place."""
     return tree if is_processor() else jax.device_put(tree)
 
 
-def shard(mesh, batches):
-    """Return stacked ``batches`` (steps, size, ...) with their rows spread over ``mesh``.
+def shard(mesh: Mesh | None, batches: tuple) -> tuple:
+    """Return stacked ``batches`` (steps, size, ...) with their rows sharded over ``mesh``.
 
-    Each process hands over its own devices' rows. Where devices do not divide the size, first
-    rows are there twice, the second time with a weight of 0: these are the last of ``batches``.
+    Each process hands over its own devices' rows. If devices do not divide the size, the first
+    rows are repeated with a weight of 0; weights are the last of ``batches``.
     """
     if mesh is None:
         return to_device(batches)
@@ -217,7 +210,7 @@ def shard(mesh, batches):
     return tuple(part if part is None else place(part) for part in (*parts, weight))
 
 
-def replicate(mesh, tree):
+def replicate(mesh: Mesh | None, tree: Any) -> Any:
     """Return the NumPy arrays of ``tree`` on every device of ``mesh``."""
     if mesh is None:
         return to_device(tree)
@@ -229,11 +222,11 @@ def replicate(mesh, tree):
     return jax.tree.map(place, tree)
 
 
-def psum_gradient(mesh, total, *given):
+def psum_gradient(mesh: Mesh, total: Callable, *given: Any) -> tuple[jax.Array, Any]:
     """Return a mean cost and its gradient by the first of ``given``, from all devices' rows.
 
-    ``total(*given)`` returns a sum over rows, the last of ``given``, and their number. All is
-    summed over devices as one vector: one message a step, where each has its price.
+    ``total(*given)`` returns a sum over rows, the last of ``given``, and their number. It is
+    all summed over devices as one vector, and costs one message a step.
     """
 
     def of_share(*given):
@@ -250,20 +243,20 @@ def psum_gradient(mesh, total, *given):
     return cost / count, jax.tree.map(lambda part: part / count, gradient)
 
 
-def keep_replicated(mesh, tree):
-    """Return the ``tree`` of a traced program as it is to leave it: whole on each device."""
+def keep_replicated(mesh: Mesh | None, tree: Any) -> Any:
+    """Have a traced program leave the ``tree`` whole on each device."""
     if mesh is None:
         return tree
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def is_alone(mesh):
+def is_alone(mesh: Mesh | None) -> bool:
     """Say whether this process trains its net without others."""
     return mesh is None or jax.process_count() == 1
 
 
-def broadcast(mesh, value):
-    """Return the first process's ``value``, with which all of them go on.
+def broadcast(mesh: Mesh | None, value: Any) -> Any:
+    """Return the first process's ``value`` in all of them.
 
     Machines of different kinds round differently, and must not choose differently.
     """
@@ -272,12 +265,12 @@ def broadcast(mesh, value):
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
     data = np.frombuffer(pickle.dumps(value), np.uint8)
-    sent = np.resize(data, int(broadcast_one_to_all(np.uint32(len(data)))))
-    return pickle.loads(np.asarray(broadcast_one_to_all(sent)).tobytes())
+    data = np.resize(data, int(broadcast_one_to_all(np.uint32(len(data)))))
+    return pickle.loads(np.asarray(broadcast_one_to_all(data)).tobytes())
 
 
-def check_alike(**parts):
-    """Raise ValueError, in every process, where ``parts`` are not the same in all of them."""
+def check_alike(**parts: object) -> None:
+    """Raise ValueError, in every process, if ``parts`` are not the same in all of them."""
     from jax.experimental.multihost_utils import process_allgather
 
     digests = [zlib.crc32(pickle.dumps(part)) for part in parts.values()]

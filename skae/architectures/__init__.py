@@ -1,22 +1,66 @@
 """Architectures: how one sample becomes a code, and a code a sample.
 
-An architecture is two small classes in one file of this folder, and one line in ``_names.py``.
+An architecture is two small classes:
 
-- A *holder*: an ``Architecture`` (a ``sklearn.base.BaseEstimator``) whose constructor only
-  assigns, with ``_parameter_constraints`` in scikit-learn's form, ``layer_sizes`` (the trunk's
-  widths by default) and a method ``network(**sizes)``, called by ``fit``.
-- A *network*, which that method returns: a ``Network`` (a frozen dataclass, hashable: it is a
-  static argument of compiled programs) with ``init(rng)`` (a pytree of NumPy arrays under the
-  keys "encoder" and "decoder"), ``encode(params, x)``, which returns ``n_encoded`` numbers
-  (the code, and of a variational one as many log variances), and ``decode(params, z, mask,
-  linear)``, both for one sample; ``linear`` is PCA's part of the reconstruction, centred. With
-  ``zero_start`` both functions return zeros for fresh weights, which is what makes the fit
-  begin at PCA.
+- an ``Architecture`` holds parameters, as every scikit-learn estimator does. ``fit`` validates
+  them and calls ``_network(**sizes)``;
+- the ``Network`` that this returns has three functions: ``init(rng)`` draws weights,
+  ``encode(params, x)`` and ``decode(params, z, mask, linear)`` map one sample. It is a frozen
+  dataclass, because it is part of the key of a compiled program.
 
-A sample reaches the network in the principal axes of the training rows (in its own columns for
-``linear_path=None``), and leaves it in the same, or in columns for the logistic link. Dense
-layers do not mind; an architecture that needs neighbouring columns beside each other says
-``in_columns`` and gets and gives centred columns, in the order of the raveled sample.
+Write for one sample: JAX vectorises. Nothing may couple the samples of a batch. Draw weights
+as float32 NumPy arrays. If ``zero_start``, both functions must return zeros at first: the nets
+are added to PCA, so that the fit begins there. A complete example:
+
+>>> from dataclasses import dataclass
+>>> from numbers import Integral
+>>> import jax.numpy as jnp
+>>> import numpy as np
+>>> from sklearn.utils._param_validation import Interval
+>>> from skae.architectures import Architecture, Network
+>>> class Sines(Architecture):
+...     _parameter_constraints = {"n_waves": [Interval(Integral, 1, None, closed="left")]}
+...
+...     def __init__(self, n_waves=32):
+...         self.n_waves = n_waves
+...
+...     def _network(self, **sizes):
+...         return SinesNetwork(**sizes, n_waves=self.n_waves)
+>>> @dataclass(frozen=True)
+... class SinesNetwork(Network):
+...     n_waves: int
+...
+...     def init(self, rng):
+...         def net(n_in, n_out):
+...             shapes = {"waves": (n_in, self.n_waves), "output": (self.n_waves, n_out)}
+...             net = {name: rng.normal(size=s) / np.sqrt(s[0]) for name, s in shapes.items()}
+...             net["output"] *= not self.zero_start
+...             return {name: leaf.astype(np.float32) for name, leaf in net.items()}
+...         decoder = net(self.n_read, self.n_outputs)
+...         return {"encoder": net(self.n_inputs, self.n_encoded), "decoder": decoder}
+...
+...     def encode(self, params, x):
+...         return jnp.sin(x @ params["encoder"]["waves"]) @ params["encoder"]["output"]
+...
+...     def decode(self, params, z, mask, linear):
+...         waves = jnp.sin(self.read(z, mask) @ params["decoder"]["waves"])
+...         return waves @ params["decoder"]["output"]
+
+An instance goes to the estimator:
+
+>>> from sklearn.datasets import load_iris
+>>> from skae import AutoencoderTransformer
+>>> X = load_iris().data
+>>> AutoencoderTransformer(2, architecture=Sines(), max_iter=2).fit_transform(X).shape
+(150, 2)
+
+To give it a name, put it in a file of this folder and add a line to ``_names.py``. Hidden
+layers are a matter of ``hidden_layer_sizes`` and ``activation``, which ``Network`` has as
+fields; ``_layers.py`` makes and applies such layers, and ``dense.py`` uses them.
+
+Inputs are a sample's principal axes (its columns for ``linear_path=None``). An architecture
+whose columns have an order, such as pixels, sets ``in_columns = True`` in both classes: it then
+gets and returns centred columns, in the order of the raveled sample.
 """
 
 from skae.architectures._names import ARCHITECTURES

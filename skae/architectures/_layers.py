@@ -1,15 +1,14 @@
-"""Dense layers as pytrees of arrays: what every architecture's trunk is made of.
+"""Dense layers as pytrees of arrays, for one sample at a time."""
 
-One sample at a time; nothing here may couple the rows of a batch.
-"""
-
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable] = {
     "identity": lambda x: x,
     "relu": jax.nn.relu,
     "tanh": jnp.tanh,
@@ -19,31 +18,36 @@ ACTIVATIONS = {
 }
 
 
-def init_layers(rng, sizes, *, skip, zero_output):
+def init_layers(
+    rng: np.random.Generator, sizes: Sequence[int], *, skip: bool = True, zero: bool = False
+) -> list[dict[str, Any]]:
     """Return float32 layers between consecutive ``sizes``: normal weights, zero biases.
 
     Hidden layers have He's variance 2 / n_in, the linear output layer Glorot's, 2 over the sum
-    of its sizes. With ``skip`` it reads every hidden layer. ``zero_output`` makes it zero, so
-    that the net begins as the zero function.
+    of its sizes, or 0 if the net is to begin as the ``zero`` function. With ``skip`` the output
+    layer reads every hidden layer.
     """
     n_in, *hidden, n_out = sizes
-    layers = [_layer(rng, *pair, variance=2 / pair[0]) for pair in pairwise([n_in, *hidden])]
-    seen = sum(hidden) if skip and hidden else [n_in, *hidden][-1]
-    variance = 0.0 if zero_output else 2 / (seen + n_out)
-    return [*layers, _layer(rng, seen, n_out, variance=variance)]
+    layers = [normal_layer(rng, pair, 2 / pair[0]) for pair in pairwise([n_in, *hidden])]
+    n_read = sum(hidden) if skip and hidden else [n_in, *hidden][-1]
+    variance = 0.0 if zero else 2 / (n_read + n_out)
+    return [*layers, normal_layer(rng, (n_read, n_out), variance)]
 
 
-def apply_layers(layers, x, *, activation, skip):
+def apply_layers(layers: list, x: jax.Array, activation: str, *, skip: bool = True) -> Any:
     """Map one vector through ``layers``; the last one is linear."""
     *hidden, output = layers
-    seen = []
+    found = []
     for layer in hidden:
         x = ACTIVATIONS[activation](x @ layer["kernel"] + layer["bias"])
-        seen.append(x)
-    x = jnp.concatenate(seen) if skip and seen else x
+        found.append(x)
+    x = jnp.concatenate(found) if skip and found else x
     return x @ output["kernel"] + output["bias"]
 
 
-def _layer(rng, n_in, n_out, *, variance):
-    kernel = rng.normal(0.0, np.sqrt(variance), (n_in, n_out))
-    return {"kernel": kernel.astype(np.float32), "bias": np.zeros(n_out, np.float32)}
+def normal_layer(
+    rng: np.random.Generator, shape: tuple[int, ...], variance: float
+) -> dict[str, Any]:
+    """Return a layer with a normal kernel of this shape and variance, and zero biases."""
+    kernel = rng.normal(0.0, np.sqrt(variance), shape)
+    return {"kernel": kernel.astype(np.float32), "bias": np.zeros(shape[-1], np.float32)}

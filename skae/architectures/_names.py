@@ -1,5 +1,7 @@
 """The architectures that have a name, and what a name or an instance stands for."""
 
+from typing import Any
+
 from skae.architectures.conv import Conv1d, Conv2d
 from skae.architectures.dense import Dense
 from skae.architectures.recurrent import Recurrent
@@ -7,11 +9,8 @@ from skae.architectures.recurrent import Recurrent
 ARCHITECTURES = {"dense": Dense, "conv1d": Conv1d, "conv2d": Conv2d, "recurrent": Recurrent}
 
 
-def find_architecture(architecture):
-    """Return the architecture that a name stands for; an instance stays itself.
-
-    Raises TypeError for anything else.
-    """
+def find_architecture(architecture: Any) -> Any:
+    """Return the architecture that a name stands for; raise TypeError if it is none."""
     if isinstance(architecture, str) and architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]()
     if not hasattr(architecture, "network"):

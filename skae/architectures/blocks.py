@@ -1,6 +1,8 @@
-"""Several architectures beside each other: one for each block of a sample's columns."""
+"""Several architectures side by side: one for each block of a sample's columns."""
 
+from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,13 +14,13 @@ from skae.architectures._names import find_architecture
 from skae.architectures._network import Architecture, Network
 from skae.architectures.dense import Dense
 
-N_FEATURES = 64  # that a block hands to the trunk
+N_FEATURES = 64  # that each block passes to the joint layers
 
 
 class Blocks(Architecture):
     """An architecture for each block of columns, fused into one code [1]_.
 
-    For samples that are several things at once, such as an image, a text and some numbers: the
+    It is for samples of several modalities, such as an image, a text and some numbers. The
     columns of the first block come first, raveled, then those of the second.
 
     Parameters
@@ -26,12 +28,12 @@ class Blocks(Architecture):
     blocks : sequence of (str or architecture, tuple of int) pairs
         Architecture of each block, and the shape of its part of a sample.
     fusion : {"features", "codes"}, default="features"
-        What the blocks hand to the joint trunk: 64 features each, or a code of
-        ``n_components`` each, made by a trunk of its own. ``hidden_layer_sizes`` are those of
-        the joint trunk, or of the blocks' trunks, of which the joint one has the last layer.
+        What the blocks pass to the joint layers: 64 features each, or a code of
+        ``n_components`` each. ``hidden_layer_sizes`` are those of the joint layers for
+        "features". For "codes" they are those of each block, and the joint net has the last.
     hide : bool, default=True
-        Whether the fit learns to do without a block: in half of the rows, at each step and
-        where held-out rows judge, one block of several is missing, and told to be so.
+        Whether the fit learns to do without a block: in half of the samples, at each step and
+        on held-out samples, one of several blocks is missing, and marked as missing.
 
     See Also
     --------
@@ -61,14 +63,20 @@ class Blocks(Architecture):
         "hide": ["boolean"],
     }
 
-    def __init__(self, blocks, *, fusion="features", hide=True):
+    def __init__(
+        self,
+        blocks: AnySequence[tuple[Any, Any]],
+        *,
+        fusion: str = "features",
+        hide: bool = True,
+    ):
         self.blocks = blocks
         self.fusion = fusion
         self.hide = hide
 
     @property
-    def hides(self):
-        """Whether inputs are followed by marks even where no cell is missing."""
+    def hides(self) -> bool:
+        """Whether inputs end with missing indicators even if no value is missing."""
         return bool(self.hide) and len(self._pairs()) > 1
 
     def _layer_sizes(self, n_components):
@@ -83,27 +91,20 @@ class Blocks(Architecture):
         if sum(n_columns) != d:
             raise ValueError(
                 f"blocks stand for {' + '.join(map(str, n_columns))} = {sum(n_columns)} "
-                f"columns, but the rows of X have {d}."
+                f"columns, but the samples of X have {d}."
             )
-        has_marks = sizes["n_inputs"] > d
+        n_marks = 2 if sizes["n_inputs"] > d else 1
         hidden, is_late = sizes["hidden_layer_sizes"], self.fusion == "codes"
         n = sizes["n_components"] if is_late else N_FEATURES
+        common = {name: sizes[name] for name in ("activation", "zero_start")}
+        common |= {"n_components": n, "n_encoded": n, "reads_mask": False}
+        common["hidden_layer_sizes"] = hidden if is_late else ()
         parts = tuple(
-            part.network(
-                n_inputs=(2 if has_marks else 1) * size,
-                n_outputs=size,
-                n_components=n,
-                n_encoded=n,
-                sample_shape=shape,
-                hidden_layer_sizes=hidden if is_late else (),
-                activation=sizes["activation"],
-                reads_mask=False,
-                zero_start=sizes["zero_start"],
-            )
+            part.network(n_inputs=n_marks * size, n_outputs=size, sample_shape=shape, **common)
             for (part, shape), size in zip(pairs, n_columns, strict=True)
         )
         sizes["hidden_layer_sizes"] = hidden[-1:] if is_late else hidden
-        return BlocksNetwork(**sizes, parts=parts, hides=self.hides)
+        return _BlocksNetwork(**sizes, parts=parts, hides=self.hides)
 
     def _pairs(self):
         pairs = list(self.blocks)
@@ -116,61 +117,54 @@ class Blocks(Architecture):
 
 
 @dataclass(frozen=True)
-class BlocksNetwork(Network):
-    """A network for each block, and a dense trunk between them and the code."""
+class _BlocksNetwork(Network):
+    """A network for each block, and dense layers between them and the code."""
 
-    parts: tuple
+    parts: tuple[Network, ...]
     hides: bool
 
     in_columns = True
 
     @property
     def n_hidden_together(self):
-        """Numbers of columns that are missing together at times."""
         return tuple(part.n_outputs for part in self.parts) if self.hides else ()
 
     def init(self, rng):
-        """Return fresh weights, drawn from the NumPy generator ``rng``."""
-        hidden, zero = self.hidden_layer_sizes, self.zero_start
+        hidden = self.hidden_layer_sizes
         n_joint = sum(part.n_encoded for part in self.parts)
-        encoder, decoder = (n_joint, *hidden, self.n_encoded), (self.n_read, *hidden[::-1])
-        stems = [replace(part, zero_start=False).init(rng)["encoder"] for part in self.parts]
+        encoder = (n_joint, *hidden, self.n_encoded)
+        decoder = (self.n_read, *hidden[::-1], n_joint)
+        parts = [replace(part, zero_start=False).init(rng)["encoder"] for part in self.parts]
         return {
             "encoder": {
-                "parts": stems,
-                "trunk": init_layers(rng, encoder, skip=True, zero_output=zero),
+                "parts": parts,
+                "trunk": init_layers(rng, encoder, zero=self.zero_start),
             },
             "decoder": {
-                "trunk": init_layers(rng, (*decoder, n_joint), skip=True, zero_output=False),
+                "trunk": init_layers(rng, decoder),
                 "parts": [part.init(rng)["decoder"] for part in self.parts],
             },
         }
 
     def encode(self, params, x):
-        """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
         layers, d = params["encoder"], self.n_outputs
-        cells, marks = self._split(x[:d]), self._split(x[d:]) if len(x) > d else None
-        inputs = (
-            cells if marks is None else map(jnp.concatenate, zip(cells, marks, strict=True))
-        )
+        values_and_indicators = [self._split(x[i : i + d]) for i in range(0, len(x), d)]
+        inputs = map(jnp.concatenate, zip(*values_and_indicators, strict=True))
         found = [
             part.encode({"encoder": own}, block)
             for part, own, block in zip(self.parts, layers["parts"], inputs, strict=True)
         ]
         features = ACTIVATIONS[self.activation](jnp.concatenate(found))
-        return apply_layers(layers["trunk"], features, activation=self.activation, skip=True)
+        return apply_layers(layers["trunk"], features, self.activation)
 
     def decode(self, params, z, mask, linear):
-        """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
         layers = params["decoder"]
-        x = apply_layers(
-            layers["trunk"], self.read(z, mask), activation=self.activation, skip=True
-        )
+        x = apply_layers(layers["trunk"], self.read(z, mask), self.activation)
         ends = np.cumsum([part.n_components for part in self.parts])[:-1].tolist()
         features = jnp.split(ACTIVATIONS[self.activation](x), ends)
         outputs = [
-            part.decode({"decoder": own}, own_features, jnp.ones_like(own_features), own_linear)
-            for part, own, own_features, own_linear in zip(
+            part.decode({"decoder": own}, code, jnp.ones_like(code), own_linear)
+            for part, own, code, own_linear in zip(
                 self.parts, layers["parts"], features, self._split(linear), strict=True
             )
         ]

@@ -9,7 +9,7 @@ from skae._runtime.blas import product
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Network
 
-FEW = 4  # components, below which depth, a high rate and much noise serve best; then width
+FEW = 4  # components below which depth, a high rate and much noise serve best; then width
 TILE_WORK = 2**22  # multiplications by both nets: some 0.05 ms of a core for either
 LEAST_ROWS, MOST_ROWS = 8, 64  # in a tile; fewer are slower each
 
@@ -22,8 +22,8 @@ class Dense(Architecture):
     Parameters
     ----------
     skip : bool, default=True
-        Let the output layers of encoder and decoder read every hidden layer, not the last
-        one alone: deep where depth helps, shallow where it does not.
+        Whether the output layers of encoder and decoder read every hidden layer, not the last
+        one alone: the net is deep if depth helps, and shallow if it does not.
 
     See Also
     --------
@@ -39,53 +39,46 @@ class Dense(Architecture):
 
     _parameter_constraints = {"skip": ["boolean"]}
 
-    def __init__(self, skip=True):
+    def __init__(self, skip: bool = True):
         self.skip = skip
 
     def _layer_sizes(self, n_components):
         return (128, 128, 128, 128) if n_components < FEW else (512, 256)
 
     def _network(self, **sizes):
-        return DenseNetwork(**sizes, skip=bool(self.skip))
+        return _DenseNetwork(**sizes, skip=bool(self.skip))
 
 
 @dataclass(frozen=True)
-class DenseNetwork(Network):
-    """One dense encoder-decoder."""
-
+class _DenseNetwork(Network):
     skip: bool
 
     def init(self, rng):
-        """Return fresh weights, drawn from the NumPy generator ``rng``."""
-        hidden = self.hidden_layer_sizes
+        hidden, choices = self.hidden_layer_sizes, {"skip": self.skip, "zero": self.zero_start}
         encoder = (self.n_inputs, *hidden, self.n_encoded)
         decoder = (self.n_read, *hidden[::-1], self.n_outputs)
         return {
-            "encoder": init_layers(rng, encoder, skip=self.skip, zero_output=self.zero_start),
-            "decoder": init_layers(rng, decoder, skip=self.skip, zero_output=self.zero_start),
+            "encoder": init_layers(rng, encoder, **choices),
+            "decoder": init_layers(rng, decoder, **choices),
         }
 
     def encode(self, params, x):
-        """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
-        return self._apply(params["encoder"], x)
+        return apply_layers(params["encoder"], x, self.activation, skip=self.skip)
 
     def decode(self, params, z, mask, linear):
-        """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
-        return self._apply(params["decoder"], self.read(z, mask))
+        read = self.read(z, mask)
+        return apply_layers(params["decoder"], read, self.activation, skip=self.skip)
 
     @property
     def tile_rows(self):
-        """Rows that run together: few where a row is much work, so that one is answered soon.
-
-        It is a power of two.
-        """
-        n_inputs, hidden = self.n_inputs, self.hidden_layer_sizes
-        sizes = (n_inputs, *hidden, *hidden[::-1], self.n_outputs)
+        """A power of two, small if a sample is much work, so that one is answered soon."""
+        hidden = self.hidden_layer_sizes
+        sizes = (self.n_inputs, *hidden, *hidden[::-1], self.n_outputs)
         work = sum(a * b for a, b in pairwise(sizes))
-        return int(2 ** np.clip(np.log2(TILE_WORK / work), 3, 6).astype(int))
+        least, most = np.log2((LEAST_ROWS, MOST_ROWS))
+        return int(2 ** np.clip(np.log2(TILE_WORK / work), least, most).astype(int))
 
-    def read_columns(self, layers, basis):
-        """Return ``layers`` with the first multiplied by ``basis``, if that is less work."""
+    def _read_columns(self, layers, basis):
         first, *others = layers
         kernel, (d, n_axes) = first["kernel"], basis.shape
         width = kernel.shape[1]
@@ -94,13 +87,9 @@ class DenseNetwork(Network):
         kernel = np.concatenate([product(basis, kernel[:n_axes]), kernel[n_axes:]])
         return [{**first, "kernel": kernel}, *others]
 
-    def write_columns(self, layers, basis):
-        """Return ``layers`` with the last multiplied by ``basis``, if that is less work."""
+    def _write_columns(self, layers, basis):
         *others, last = layers
         kernel, (n_axes, d) = last["kernel"], basis.shape
         if len(kernel) * d > n_axes * (len(kernel) + d):
             return None
         return [*others, {name: product(leaf, basis) for name, leaf in last.items()}]
-
-    def _apply(self, layers, x):
-        return apply_layers(layers, x, activation=self.activation, skip=self.skip)

@@ -1,4 +1,4 @@
-"""Recurrent nets: for series whose steps are alike, and for sequences of tokens."""
+"""Recurrent nets: for series whose dynamics do not change, and for sequences of tokens."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -10,18 +10,17 @@ from sklearn.utils._param_validation import StrOptions
 
 from skae._parameters import Number
 from skae.architectures._layers import apply_layers, init_layers
-from skae.architectures._network import Architecture, Network, as_grid, from_grid, to_grid
+from skae.architectures._network import Architecture, Grid, Network
 
-MOST_STEPS = 32  # of the recurrence, up to which each is one timepoint
+MOST_STEPS = 32  # of the recurrence; longer series have several timepoints in each
 
 
 class Recurrent(Architecture):
     """Gated recurrent nets, for series of shape (n_timepoints, n_channels).
 
-    The encoder reads a series from both ends; what the trunk sees are the states at the ends
-    and their means. The decoder unrolls from the code: it is where its state begins, and part
-    of every step's input, beside PCA's reconstruction of the step and a learned vector for its
-    place.
+    The encoder reads a series from both ends; its dense layers read the last states and the
+    means of all. The code sets the decoder's first state and is part of every step's input,
+    with PCA's reconstruction of the step and a learned vector for its position.
 
     Parameters
     ----------
@@ -32,7 +31,7 @@ class Recurrent(Architecture):
     bidirectional : bool, default=True
         Whether the encoder also reads from the last timepoint to the first.
     step_size : int or None, default=None
-        Consecutive timepoints that one step reads and writes; None takes as few as leave at
+        Consecutive timepoints that one step reads and writes; None means as few as make at
         most 32 steps.
     channels_first : bool, default=False
         Whether samples are (n_channels, n_timepoints), as in aeon.
@@ -70,7 +69,12 @@ class Recurrent(Architecture):
     }
 
     def __init__(
-        self, cell="gru", units=64, bidirectional=True, step_size=None, channels_first=False
+        self,
+        cell: str = "gru",
+        units: int = 64,
+        bidirectional: bool = True,
+        step_size: int | None = None,
+        channels_first: bool = False,
     ):
         self.cell = cell
         self.units = units
@@ -80,120 +84,95 @@ class Recurrent(Architecture):
 
     def _network(self, **sizes):
         first = bool(self.channels_first)
-        shape = sizes["sample_shape"]
-        (n_times,), n_channels = as_grid(shape, 1, channels_first=first, name="recurrent")
-        step_size = int(self.step_size or -(-n_times // MOST_STEPS))
-        return RecurrentNetwork(
+        grid = Grid.of(sizes["sample_shape"], 1, channels_first=first, name="recurrent")
+        (n_times,) = grid.sizes
+        return _RecurrentNetwork(
             **sizes,
-            n_times=n_times,
-            n_channels=n_channels,
-            step_size=min(step_size, n_times),
+            grid=grid,
+            step_size=min(int(self.step_size or -(-n_times // MOST_STEPS)), n_times),
             cell=self.cell,
             units=int(self.units),
             n_directions=2 if self.bidirectional else 1,
-            channels_first=first,
         )
 
 
 @dataclass(frozen=True)
-class RecurrentNetwork(Network):
-    """Recurrent nets on both sides of a dense trunk."""
+class _RecurrentNetwork(Network):
+    """Recurrent nets around dense layers."""
 
-    n_times: int
-    n_channels: int
+    grid: Grid
     step_size: int
     cell: str
     units: int
     n_directions: int
-    channels_first: bool
 
     in_columns = True
 
     @property
     def n_steps(self):
         """Steps of the recurrence; the last one may be padded with zeros."""
-        return -(-self.n_times // self.step_size)
+        return -(-self.grid.sizes[0] // self.step_size)
 
     @property
     def n_states(self):
-        """Numbers that a cell hands on."""
+        """Size of what a cell passes on: an LSTM's output and memory."""
         return self.units if self.cell == "gru" else 2 * self.units
 
     def init(self, rng):
-        """Return fresh weights, drawn from the NumPy generator ``rng``."""
         hidden, zero = self.hidden_layer_sizes, self.zero_start
-        n_seen = self.step_size * (self.n_inputs // self.n_times)
+        n_seen = self.step_size * (self.n_inputs // self.grid.sizes[0])
         n_features = 2 * self.n_directions * self.units
         encoder = (n_features, *hidden, self.n_encoded)
         decoder = (self.n_read, *hidden[::-1], self.n_states + self.units)
-        width = self.step_size * self.n_channels
+        width = self.step_size * self.grid.n_channels
         return {
             "encoder": {
                 "cells": [self._cell(rng, n_seen) for _ in range(self.n_directions)],
-                "trunk": init_layers(rng, encoder, skip=True, zero_output=zero),
+                "trunk": init_layers(rng, encoder, zero=zero),
             },
             "decoder": {
-                "trunk": init_layers(rng, decoder, skip=True, zero_output=False),
+                "trunk": init_layers(rng, decoder),
                 "places": rng.normal(size=(self.n_steps, self.units)).astype(np.float32),
                 "cell": self._cell(rng, self.units + width),
-                "output": init_layers(rng, (self.units, width), skip=False, zero_output=zero),
+                "output": init_layers(rng, (self.units, width), zero=zero),
             },
         }
 
     def _cell(self, rng, n_in):
-        n_gates = 3 if self.cell == "gru" else 4
-        shape = (self.units, n_gates * self.units)
-        bias = np.zeros(shape[1], np.float32)
+        width = (3 if self.cell == "gru" else 4) * self.units
+        bias = np.zeros(width, np.float32)
         if self.cell == "lstm":
-            bias[self.units : 2 * self.units] = 1.0  # at first the past is kept
-        kernel = rng.normal(0.0, np.sqrt(1 / n_in), (n_in, shape[1]))
-        memory = rng.normal(0.0, np.sqrt(1 / self.units), shape)
-        return {
-            "kernel": kernel.astype(np.float32),
-            "memory": memory.astype(np.float32),
-            "bias": bias,
-        }
+            bias[self.units : 2 * self.units] = 1.0  # at first memory is kept
+        kernel = rng.normal(0.0, np.sqrt(1 / n_in), (n_in, width))
+        memory = rng.normal(0.0, np.sqrt(1 / self.units), (self.units, width))
+        matrices = {"kernel": kernel.astype(np.float32), "memory": memory.astype(np.float32)}
+        return {**matrices, "bias": bias}
 
     def encode(self, params, x):
-        """Map one sample (n_inputs,) to its code, or code and log variances (n_encoded,)."""
-        steps = self._steps(x)
-        ways, start = (steps, steps[::-1]), jnp.zeros(self.n_states)
-        cells = params["encoder"]["cells"]
+        steps, start = self._steps(x), jnp.zeros(self.n_states)
         states = [
-            self._unroll(cell, way, start) for cell, way in zip(cells, ways, strict=False)
+            self._unroll(cell, inputs, start)
+            for cell, inputs in zip(
+                params["encoder"]["cells"], (steps, steps[::-1]), strict=False
+            )
         ]
-        seen = jnp.concatenate([s[-1] for s in states] + [s.mean(axis=0) for s in states])
-        return apply_layers(
-            params["encoder"]["trunk"], seen, activation=self.activation, skip=True
-        )
+        read = jnp.concatenate([s[-1] for s in states] + [s.mean(axis=0) for s in states])
+        return apply_layers(params["encoder"]["trunk"], read, self.activation)
 
     def decode(self, params, z, mask, linear):
-        """Map one code (n_components,), of which ``mask`` is present, to (n_outputs,)."""
         layers = params["decoder"]
-        out = apply_layers(
-            layers["trunk"], self.read(z, mask), activation=self.activation, skip=True
-        )
+        out = apply_layers(layers["trunk"], self.read(z, mask), self.activation)
         start, given = jnp.tanh(out[: self.n_states]), out[self.n_states :]
         inputs = jnp.concatenate([layers["places"] + given, self._steps(linear)], axis=-1)
         states = self._unroll(layers["cell"], inputs, start)
-        (output,) = layers["output"]
-        series = (states @ output["kernel"] + output["bias"]).reshape(-1, self.n_channels)
-        return from_grid(series[: self.n_times], channels_first=self.channels_first)
+        series = apply_layers(layers["output"], states, self.activation)
+        series = series.reshape(-1, self.grid.n_channels)[: self.grid.sizes[0]]
+        return self.grid.join(series)
 
     def _steps(self, x):
-        """Return one sample, marks of missing cells included, as inputs (n_steps, n)."""
-        d = self.n_times * self.n_channels
-        parts = [
-            to_grid(
-                x[i : i + d],
-                (self.n_times,),
-                self.n_channels,
-                channels_first=self.channels_first,
-            )
-            for i in range(0, len(x), d)
-        ]
-        series = jnp.concatenate(parts, axis=-1)
-        rest = self.n_steps * self.step_size - self.n_times
+        """Return one sample's values and missing indicators as inputs (n_steps, n)."""
+        series = jnp.concatenate(self.grid.split(x), axis=-1)
+        rest = self.n_steps * self.step_size - len(series)
         return jnp.pad(series, ((0, rest), (0, 0))).reshape(self.n_steps, -1)
 
     def _unroll(self, cell, inputs, start):
@@ -205,7 +184,7 @@ class RecurrentNetwork(Network):
 
 
 def _gru(memory, state, x):
-    """Return the next state (n,) and the output, from a step's projected input ``x`` (3 n,)."""
+    """Return the next state (n,) and the output; ``x`` (3 n,) is a step's projected input."""
     n = len(state)
     past = state @ memory
     keep, reset = jnp.split(jax.nn.sigmoid(x[: 2 * n] + past[: 2 * n]), 2)

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderImputer, AutoencoderOutlierDetector
 from skae.architectures import Conv1d, Conv2d, Recurrent
-from skae.architectures.conv import _doubled, _halved
+from skae.architectures.conv import _convolved, _doubled
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_convolutions_by_their_definition(kernel_size, sizes):
     x = rng.normal(size=(*sizes, 2)).astype(np.float32)
     kernel = rng.normal(size=(*(kernel_size,) * len(sizes), 2, 3)).astype(np.float32)
     every_other = (slice(None, None, 2),) * len(sizes)
-    assert_allclose(_halved(x, kernel), convolved(x, kernel)[every_other], atol=1e-4)
+    assert_allclose(_convolved(x, kernel, 2), convolved(x, kernel)[every_other], atol=1e-4)
     small = rng.normal(size=(*sizes, 2)).astype(np.float32)
     large = small
     for axis in range(len(sizes)):

@@ -380,7 +380,7 @@ class TestBlocks:
     def test_refused_blocks(self, quick, X):
         for blocks, words in (
             ([], "blocks must hold pairs"),
-            ([("dense", (3,))], "blocks stand for 3 = 3 columns, but the rows of X have 4"),
+            ([("dense", (3,))], "blocks stand for 3 = 3 columns, but the samples of X have 4"),
             ([("wide", (4,))], "architecture must be one of"),
             ([("dense", (4, 0))], "shape of a block must hold whole numbers above 0"),
         ):

@@ -511,7 +511,7 @@ def test_a_joint_loss_of_named_parts():
     assert_allclose(loss.weights(np.array([1.0, 3.0, 0.0, 0.2, 0.3])), [0.5, 0.5, 1, 2, 2])
     with pytest.raises(ValueError, match="describes 5 columns, but X has 4"):
         loss.check(np.zeros((3, 4)))
-    with pytest.raises(ValueError, match="needs cells that are not negative, got -1"):
+    with pytest.raises(ValueError, match="needs values that are not negative, got -1"):
         loss.check(np.array([[0.0, 0, -1, 0, 1]]))
     with pytest.raises(ValueError, match="columns 3 to 4 of the joint loss"):
         loss.check(np.array([[0.0, 0, 1, 1, 1]]))

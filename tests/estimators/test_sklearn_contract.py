@@ -10,8 +10,6 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 import skae
 from skae import AutoencoderTransformer, architectures, losses
-from skae._net import corruptions as corruptions
-from skae._train import optimizers as optimizers
 
 validate = pytest.importorskip(
     "numpydoc.validate", reason="numpydoc comes with the test extra"
@@ -121,15 +119,8 @@ def test_ten_checks_of_architectures(architecture, name):
 
 def public_objects():
     """Yield the dotted names of everything that a user may import, and of its methods."""
-    packages = [(module, module.__all__) for module in (skae, architectures)]
-    for module in (optimizers, corruptions, losses):
-        found = inspect.getmembers(
-            module, lambda f: inspect.isfunction(f) or inspect.isclass(f)
-        )
-        own = [name for name, f in found if f.__module__ == module.__name__]
-        packages.append((module, [name for name in own if not name.startswith("_")]))
-    for module, names in packages:
-        for name in names:
+    for module in (skae, architectures, losses):
+        for name in module.__all__:
             found = getattr(module, name)
             if not callable(found):
                 continue

@@ -50,7 +50,7 @@ def test_what_is_multiplied_beforehand_changes_rounding_only(trained, monkeypatc
     Z = estimator.transform(rows)
     rebuilt = estimator.inverse_transform(Z)
     network = type(estimator._model.network)
-    for name in ("read_columns", "write_columns"):
+    for name in ("_read_columns", "_write_columns"):
         monkeypatch.setattr(network, name, lambda *_: None)
     apart = copy.deepcopy(estimator)
     assert_allclose(apart.transform(rows), Z, atol=2e-5 * np.abs(Z).max())

@@ -1,5 +1,6 @@
 """Laws that every entry of every dict passes from the day it is added."""
 
+import doctest
 import pickle
 
 import jax
@@ -10,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 
+from skae import architectures
 from skae._data.rows import Rows
 from skae._net.corruptions import CORRUPTIONS
 from skae._net.objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
@@ -21,12 +23,17 @@ from skae.architectures import ARCHITECTURES, Blocks, Conv1d, Conv2d, Dense, Rec
 from skae.architectures._layers import ACTIVATIONS
 from skae.losses._ranges import LINKS
 
+for example in doctest.DocTestParser().get_examples(architectures.__doc__):
+    if "fit" not in example.source:  # the architecture that the docstring shows
+        exec(example.source)
+
 D, K = 12, 3
 SMALL = {  # an instance that compiles quickly, and the shape of its samples
     "dense": (Dense(), (D,)),
     "conv1d": (Conv1d(channels=(3, 2)), (6, 2)),
     "conv2d": (Conv2d(channels=(3,)), (3, 4)),
     "recurrent": (Recurrent(units=3), (6, 2)),
+    "example": (Sines(n_waves=5), (D,)),  # noqa: F821
     "blocks": (Blocks([("dense", (6,)), (Conv1d(channels=(2,)), (6,))]), (D,)),
 }
 

@@ -14,7 +14,7 @@ from sklearn.metrics import d2_absolute_error_score, log_loss, mean_poisson_devi
 
 from skae import AutoencoderOutlierDetector
 from skae._net.objective import CODE_ACTIVATIONS, divergences
-from skae.architectures.dense import DenseNetwork
+from skae.architectures.dense import _DenseNetwork
 from skae.losses import LOSSES, Categorical, Huber, Poisson
 from skae.outliers import _growth
 
@@ -246,8 +246,8 @@ def test_huber_lets_strange_cells_be(quick, curve):
 @pytest.mark.parametrize(
     "loss, X, words",
     [
-        ("poisson", [[-1.0, 2.0], [1.0, 2.0]], "needs cells that are not negative, got -1"),
-        ("binary_cross_entropy", [[0.0, 1.5], [1.0, 0.0]], "needs cells from 0 to 1, got 1.5"),
+        ("poisson", [[-1.0, 2.0], [1.0, 2.0]], "needs values that are not negative, got -1"),
+        ("binary_cross_entropy", [[0.0, 1.5], [1.0, 0.0]], "needs values from 0 to 1, got 1.5"),
         ("categorical", [[0.5, 0.6], [1.0, 0.0]], "add up to 1.1"),
         (Categorical((2, 2)), [[1.0, 0.0], [1.0, 0.0]], "describes 4 columns, but X has 2"),
     ],
@@ -475,7 +475,7 @@ class TestRestarts:
 
     def test_one_that_diverges_is_left_behind(self, quick, X, monkeypatch):
         """Its weights are no numbers from the start; the others go on."""
-        init = DenseNetwork.init
+        init = _DenseNetwork.init
         drawn = iter([False, True, False, False])
 
         def broken(self, rng):
@@ -484,7 +484,7 @@ class TestRestarts:
             return jax.tree.map(lambda leaf: leaf * np.nan, params) if is_broken else params
 
         recipe = quick(n_init=2, cv=None, linear_path=None)
-        monkeypatch.setattr(DenseNetwork, "init", broken)
+        monkeypatch.setattr(_DenseNetwork, "init", broken)
         estimator = recipe.fit(X)
         assert np.isfinite(estimator.score(X)) and estimator.n_iter_ == 3
 
