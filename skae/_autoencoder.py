@@ -2,9 +2,8 @@
 
 import reprlib
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from numbers import Integral, Real
 from types import FunctionType
 
@@ -42,7 +41,7 @@ from skae._data.checks import (
     warn_of_range,
     within,
 )
-from skae._data.chunked import LongRows, cut, most_rows
+from skae._data.chunked import cut, most_rows
 from skae._data.columns import ends, has_missing
 from skae._data.rows import BOUND, Rows, balanced, fit_scaling, parts_of
 from skae._net.corruptions import CORRUPTIONS
@@ -51,21 +50,13 @@ from skae._parameters import LARGEST, Number, Sequence, is_weight, plain_number
 from skae._pca.axes import Axes, merged_axes
 from skae._runtime.blas import one_thread, product, threads_restored
 from skae._runtime.devices import check_alike, computing, default_errors, is_alone
-from skae._runtime.interrupts import survive, unchanged_by_failure, undisturbed
+from skae._runtime.interrupts import Interrupts, unchanged_by_failure
 from skae._runtime.version import __version__
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
-from skae._select.background import background_worker
 from skae._select.config import make_config
-from skae._select.gated import (
-    kept_splits,
-    pca_unexplained,
-    select,
-    splits_of,
-    train_without_validation,
-    validation_splits,
-)
+from skae._select.gated import train, train_without_validation
 from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._select.run import REFIT
+from skae._select.splits import make_splits, trains_on_all
 from skae._streaming import Stream, add_errors, errors_on, nets_are_better, rows_of, sampled
 from skae._train.loop import MATMUL_PRECISIONS
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
@@ -74,8 +65,6 @@ from skae.architectures._layers import ACTIVATIONS
 from skae.losses import LOSSES, Joint, SquaredError, find_loss
 from skae.losses._ranges import LINKS
 
-MOST_ROWS_REFITTED = 20_000
-COMPARED_ROWS = 1_000  # of a fold, on which the training on all rows is compared with it
 HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
@@ -630,32 +619,29 @@ class AutoencoderTransformer(
             X_val = check_rows(self, X_val, reset=False)
             check_range(self.loss, X_val, self.sample_shape_)
             held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
-        splits, result = None, None
+        splits, refit = None, trains_on_all(self.cv, rows)
         if held_out is None and continued is None and self.cv is not None:
-            splits = self._splits(rows, y, groups, kept, seed)
-        n_trainings = 1 if splits is None else len(splits) + self._trains_on_all(rows)
+            fraction = float(self.validation_fraction)
+            splits = make_splits(self.cv, fraction, rows, y, groups, kept, seed)
+        n_trainings = 1 if splits is None else len(splits) + refit
         reconstruction = partial(self._reconstruction, scaling=scaling)
-        progress = Progress(self, X, y, n_trainings, reconstruction)
-        try:
-            with (
-                nullcontext()
-                if progress.calls_back
-                else background_worker(config, rows) as worker
-            ):
-                result = self._train(
-                    config, rows, held_out, splits, continued, progress, worker
-                )
-        except KeyboardInterrupt as ctrl_c:
-            if result is None:
-                raise
-            survive(ctrl_c)
-            result.interrupted = True
-        before = (self._variances, self._stream) if continued else None
-        _, is_disturbed = undisturbed(
-            self._finish, X, weight, seed, result, scaling, config, before
+        progress, interrupts = Progress(self, X, y, n_trainings, reconstruction), Interrupts()
+        result = train(
+            config,
+            rows,
+            splits=splits,
+            held_out=held_out,
+            refit=refit,
+            continued=continued,
+            callback=progress,
+            interrupts=interrupts,
         )
-        result.interrupted |= is_disturbed | progress.end()
-        undisturbed(self._tell, result)
+        before = (self._variances, self._stream) if continued else None
+        interrupts.repeat(self._finish, X, weight, seed, result, scaling, config, before)
+        with interrupts.survived():
+            progress.end()
+        result.interrupted = interrupts.came
+        interrupts.repeat(self._tell, result)
 
     def _finish(self, X, weight, seed, result, scaling, config, before):
         """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
@@ -799,7 +785,11 @@ class AutoencoderTransformer(
         if config.falls_back and stream.nets is not None:
             latest = errors_on(rows, run)
             errors = add_errors(stream.errors, latest)
-        result = train_without_validation(rows, run, callback=lambda run, value: False)
+        interrupts = Interrupts()
+        result = train_without_validation(
+            rows, run, callback=lambda run, value: False, interrupts=interrupts
+        )
+        result.interrupted = interrupts.came
         sample = sampled(stream.sample, rows.values, stream.n_seen, stream.seed)
         uses_nets = errors is not None and nets_are_better(
             stream.uses_nets, latest, errors, errors_on(rows_of(sample), run)
@@ -874,81 +864,6 @@ class AutoencoderTransformer(
             left = np.square(X[part] - self._decode(self._encode(X[part])))
             sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
         return np.sqrt(sums[0] / np.maximum(1, sums[1]))
-
-    def _train(self, config, rows, held_out, splits, continued, callback, worker):
-        """Train, gated by the rows that are there to judge; return a FitResult."""
-        beside = {"callback": callback, "worker": worker}
-
-        def begun(config):
-            if continued is not None:
-                return config.resume(rows, continued)
-            return config.begin(rows, REFIT)
-
-        if held_out is not None:
-            fold = begun(config), held_out, None
-            return select(config, rows, [fold], refit=False, **beside)
-        if splits is None:
-            config = config.without_validation if callback.is_silent else config
-            return train_without_validation(rows, begun(config), **beside)
-        refit = self._trains_on_all(rows)
-        folds = (
-            (
-                config.begin(rows.take(train), REFIT + 1 + i),
-                rows.take(val),
-                rows.take(train[:: -(-len(train) // COMPARED_ROWS)]) if refit else None,
-            )
-            for i, (train, val) in enumerate(splits)
-        )
-        result = select(config, rows, folds, refit=refit, **beside)
-        try:
-            if refit and len(splits) > 1 and not result.interrupted:
-                result.pca_unexplained = pca_unexplained(config, rows, splits)
-        except KeyboardInterrupt as ctrl_c:
-            survive(ctrl_c)
-            result.interrupted = True
-        return result
-
-    def _trains_on_all(self, rows):
-        """Say whether the net is trained on all ``rows`` after it was judged on folds."""
-        return self.cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
-
-    def _splits(self, rows, y, groups, kept, seed):
-        """Return the list of (train, val) indices that judge: one if a training is costly."""
-        n_rows, n_columns = rows.values.shape
-        is_costly = n_rows > most_rows(n_columns) or not self._trains_on_all(rows)
-        splits = self._all_splits(rows, y, groups, kept, seed)
-        return list(islice(splits, 1 if self.cv == "auto" and is_costly else None))
-
-    def _all_splits(self, rows, y, groups, kept, seed):
-        """Yield (train, val) indices of the ``kept`` (n_samples,) rows."""
-        from sklearn.model_selection import GroupKFold, KFold  # slow to import
-
-        if self.cv == "auto" and groups is None:
-            rng = np.random.default_rng([seed, REFIT])
-            n_rows, fraction = len(rows.weight), float(self.validation_fraction)
-            yield from validation_splits(n_rows, fraction, rng, rows.strata)
-            return
-        if isinstance(self.cv, str | Integral) and groups is not None:
-            n_groups = len(np.unique(groups))
-            if n_groups < 2:
-                raise ValueError(
-                    "groups holds one group, and at least two are needed to hold one out. "
-                    "Pass X_val, cv=None or no groups."
-                )
-            splitter = GroupKFold(min(5 if self.cv == "auto" else int(self.cv), n_groups))
-        elif isinstance(self.cv, Integral):
-            splitter = KFold(int(self.cv), shuffle=True, random_state=seed)
-        elif hasattr(self.cv, "split") and not hasattr(self.cv, "test_fold"):
-            splitter = self.cv
-        else:
-            is_splitter = hasattr(self.cv, "split")  # of fixed rows
-            yield from kept_splits(self.cv.split() if is_splitter else self.cv, kept)
-            return
-        X = rows.values  # of which splitters want the length
-        if isinstance(X, LongRows):
-            X = np.asarray(X) if X.may_be_held else np.empty((len(X), 0))
-        splits = splits_of(splitter, self.cv, X, y, groups)
-        yield from kept_splits(splits, np.ones(len(X), bool))
 
     def _weight(self, X, y, sample_weight):
         """Return the weight of each row: ``sample_weight`` times its class's in a dict."""

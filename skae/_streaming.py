@@ -11,7 +11,7 @@ import numpy as np
 
 from skae._data.rows import Rows
 from skae._pca import axes as pca_axes
-from skae._select.gated import Evaluator
+from skae._select.evaluate import Evaluator
 
 KEPT_ROWS = 200  # of earlier batches, on which the nets are compared with PCA once more
 MEMORY = 0.8  # of what earlier batches said, that is left after each further one

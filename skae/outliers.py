@@ -17,7 +17,7 @@ from skae._data.columns import has_cells
 from skae._data.rows import parts_of
 from skae._parameters import Number
 from skae._runtime.devices import default_errors
-from skae._select.gated import evaluated_prefixes
+from skae._select.evaluate import evaluated_prefixes
 from skae._wrappers import AroundAutoencoder
 from skae.losses import SquaredError
 

@@ -15,11 +15,29 @@ class _Latest:
     at = -inf  # when Ctrl-C was survived
 
 
-def survive(ctrl_c):
-    """Note that a fit goes on after ``ctrl_c``; raise it if another one came just before."""
-    before, _Latest.at = _Latest.at, monotonic()
-    if _Latest.at - before < SOON:
-        raise ctrl_c
+class Interrupts:
+    """Ctrl-C during a fit: the first one is survived, a second one soon after is raised."""
+
+    came = False
+
+    @contextmanager
+    def survived(self, *, if_any=True):
+        """End the block at Ctrl-C; raise it if there is nothing yet that could be kept."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not if_any:
+                raise
+            before, _Latest.at = _Latest.at, monotonic()
+            if _Latest.at - before < SOON:
+                raise
+            self.came = True
+
+    def repeat(self, function, *arguments):
+        """Return what ``function`` returns, called again if Ctrl-C came meanwhile."""
+        while True:
+            with self.survived():
+                return function(*arguments)
 
 
 @contextmanager
@@ -46,15 +64,3 @@ def _put_back(estimator, before, spared):
         if not name.startswith(spared):
             vars(estimator).pop(name, None)
     vars(estimator).update(before)
-
-
-def undisturbed(function, *arguments):
-    """Return what ``function`` returns, and whether Ctrl-C came meanwhile.
-
-    If it came, ``function`` is called again: what has been trained is not thrown away.
-    """
-    try:
-        return function(*arguments), False
-    except KeyboardInterrupt as ctrl_c:
-        survive(ctrl_c)
-        return function(*arguments), True

@@ -88,9 +88,5 @@ class SpeculativeTraining:
         for move in self._moves[:checkpoint]:
             move.result()
         if len(self._moves) > checkpoint:
-            self.abandon()
+            self.worker.close()
         self.run.rewind(checkpoint)
-
-    def abandon(self):
-        """Train no further."""
-        self.worker.close()

@@ -132,15 +132,15 @@ def validation_curve(histories):
 
 
 class Choice(NamedTuple):
-    """What is kept of some folds: a checkpoint, 0 the start, one of its variants, and why."""
+    """What is kept of some folds: a checkpoint, 0 the start, one of its candidates, and why."""
 
     checkpoint: int
     candidate: tuple
-    curve: np.ndarray
-    ratio: float  # of its full code's mean cost to PCA's
-    gain: float  # over PCA, in standard errors
     reason: str
     is_pca: bool = False
+    curve: np.ndarray = np.empty(0)
+    ratio: float | None = None  # of its full code's mean cost to PCA's
+    gain: float = np.nan  # over PCA, in standard errors
 
 
 def choose(histories):
@@ -156,23 +156,25 @@ def choose(histories):
         rivals[0] = np.inf
     if run.start == "pca":
         is_better = criterion < criterion[0] - run.config.budget.tol
-        is_clear = found.gains >= CLEAR_GAIN
-        rivals[~(is_better & found.is_allowed & is_clear)] = np.inf
+        rivals[~(is_better & found.is_allowed & (found.gains >= CLEAR_GAIN))] = np.inf
         if np.isinf(rivals).all():
-            reason = _why_pca(found, is_better)
-            gain = float(found.gains.max())
-            return Choice(0, run.candidates[0], curve, 1.0, gain, reason, is_pca=True)
+            reason, gain = _why_pca(found, is_better), float(found.gains.max())
+            return Choice(0, run.candidates[0], reason, True, curve, 1.0, gain)
         reason = "better than PCA on held-out rows"
-    checkpoint, candidate = np.unravel_index(np.argmin(rivals), rivals.shape)
-    ratio, gain = found.ratios[checkpoint, candidate, -1], found.gains[checkpoint, candidate]
-    if run.start == "pca" and found.objective.is_error_alone:
-        ratio = found.cautious_ratios[checkpoint, candidate, -1]
-    chosen = int(checkpoint), run.candidates[candidate], curve
-    return Choice(*chosen, float(ratio), float(gain), reason)
+    best = np.unravel_index(np.argmin(rivals), rivals.shape)
+    is_cautious = run.start == "pca" and found.objective.is_error_alone
+    ratio = (found.cautious_ratios if is_cautious else found.ratios)[best][-1]
+    return Choice(
+        int(best[0]),
+        run.candidates[best[1]],
+        reason,
+        curve=curve,
+        ratio=float(ratio),
+        gain=float(found.gains[best]),
+    )
 
 
 def _why_pca(found, is_better):
-    """Return the reason why no candidate is kept, in words."""
     if not is_better.any():
         return "no checkpoint is better on held-out rows"
     if not (is_better & found.is_allowed).any():

@@ -5,8 +5,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from skae._runtime.interrupts import survive
-
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn below 1.9
@@ -66,16 +64,10 @@ class Progress:
         )
 
     def end(self):
-        """Tell the callbacks that the fit has ended; return whether Ctrl-C came meanwhile."""
-        if self.context is None:
-            return False
-        try:
+        """Tell the callbacks that the fit has ended."""
+        if self.context is not None:
             self._end_trainings()
             self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
-        except KeyboardInterrupt as ctrl_c:  # the model is there
-            survive(ctrl_c)
-            return True
-        return False
 
     def _begin(self, run, criterion):
         """Return a new Training; folds have ended when the training on all rows begins."""

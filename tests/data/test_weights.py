@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae._data.rows import Rows, balanced, fit_scaling
 from skae._pca.axes import principal_axes
-from skae._select.gated import validation_splits
+from skae._select.splits import validation_splits
 
 rng = np.random.default_rng(0)
 

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import cross_val_score
+from sklearn.model_gated import cross_val_score
 
 import skae
 from skae import (
@@ -25,10 +25,10 @@ from skae import (
     TableAutoencoder,
     TableEncoder,
 )
-from skae import _autoencoder as _transformer
 from skae._runtime import interrupts
 from skae._runtime.interrupts import unchanged_by_failure
-from skae._select import gated as _selection
+from skae._select import evaluate as _evaluate
+from skae._select import gated as _gated
 from skae._select import run as _run
 from skae._train import loop as _training
 
@@ -73,7 +73,7 @@ def assert_usable(estimator, X):
 @pytest.fixture
 def gated(quick, monkeypatch):
     """An estimator that trains all its folds, and whose criterion is error_ratio_."""
-    monkeypatch.setattr(_selection, "ENOUGH_ROWS", np.inf)
+    monkeypatch.setattr(_gated, "ENOUGH_ROWS", np.inf)
     return quick(cv=N_FOLDS, ordered=False, max_iter=6, learning_rate=1e-2)
 
 
@@ -104,7 +104,7 @@ def test_interrupted_while_the_checkpoint_is_chosen(
 @pytest.mark.parametrize("n", [2, 3, 9, 12])
 def test_interrupted_just_after_a_checkpoint_was_judged(gated, curve, monkeypatch, n):
     """Its costs are there, and the curve is not yet."""
-    function, calls = _selection.validation_curve, []
+    function, calls = _evaluate.validation_curve, []
 
     def interrupted(histories):
         calls.append(histories)
@@ -112,7 +112,7 @@ def test_interrupted_just_after_a_checkpoint_was_judged(gated, curve, monkeypatc
             raise KeyboardInterrupt
         return function(histories)
 
-    monkeypatch.setattr(_selection, "validation_curve", interrupted)
+    monkeypatch.setattr(_evaluate, "validation_curve", interrupted)
     with pytest.warns(UserWarning, match="Interrupted"):
         fit_through(gated, curve)
     assert_usable(gated, curve)
@@ -193,12 +193,12 @@ def test_an_interrupted_model_goes_on(quick, X, interrupt_at, monkeypatch):
 
 
 LATE = [  # what is done once nothing is trained any more, with a gate or without
-    ({}, _selection, "_prefix_errors"),
-    ({}, _selection, "choose"),
-    ({}, _selection, "pca_unexplained"),
-    ({}, _selection, "_is_well_trained"),
+    ({}, _evaluate.Evaluator, "error_curve"),
+    ({}, _gated, "choose"),
+    ({}, _gated, "pca_unexplained"),
+    ({}, _gated, "_is_well_trained"),
     ({"n_components": 4}, _run.FitConfig, "pca"),
-    ({"cv": None}, _selection, "_prefix_errors"),
+    ({"cv": None}, _evaluate.Evaluator, "error_curve"),
     ({}, AutoencoderTransformer, "_set_fitted"),
     ({}, AutoencoderTransformer, "_fit_density"),
     ({"cv": None}, AutoencoderTransformer, "_fit_residual"),
@@ -211,7 +211,7 @@ def test_interrupted_when_training_has_ended(gated, curve, monkeypatch, override
     """The model is there, and it is the one of a fit that was not interrupted."""
     whole = clone(gated).set_params(**overrides).fit(curve)
     if name == "choose":  # the last time: before that the folds are being trained
-        monkeypatch.setattr(_selection, "_is_clear", lambda histories: False)
+        monkeypatch.setattr(_gated, "_gain_is_clear", lambda histories: False)
     function, calls = getattr(owner, name), []
 
     def interrupted(*args, **kwargs):
@@ -221,8 +221,6 @@ def test_interrupted_when_training_has_ended(gated, curve, monkeypatch, override
         return function(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, interrupted)
-    if name == "pca_unexplained":
-        monkeypatch.setattr(_transformer, name, interrupted)
     estimator = clone(gated).set_params(**overrides)
     with pytest.warns(UserWarning, match="Interrupted"):
         fit_through(estimator, curve)
@@ -234,7 +232,7 @@ def test_a_second_ctrl_c_ends_it(gated, curve, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_selection, "_prefix_errors", interrupt)
+    monkeypatch.setattr(_evaluate.Evaluator, "error_curve", interrupt)
     with pytest.raises(KeyboardInterrupt):
         gated.fit(curve)
     assert not hasattr(gated, "n_components_")
@@ -291,7 +289,7 @@ def test_two_ctrl_c_end_a_fit_and_a_search(gated, curve, n_blocks, monkeypatch, 
 
 def test_ctrl_c_in_two_late_parts(gated, curve, monkeypatch, clock):
     """Each of them survives one; both together are two."""
-    for owner, name in ((_selection, "_is_well_trained"), (AutoencoderTransformer, "_finish")):
+    for owner, name in ((_gated, "_is_well_trained"), (AutoencoderTransformer, "_finish")):
         monkeypatch.setattr(owner, name, _raising_once(getattr(owner, name)))
     with pytest.raises(KeyboardInterrupt):
         gated.fit(curve)

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from skae._runtime.devices import computing
 from skae._select import background as _background
-from skae._select import gated as _selection
+from skae._select import gated as _gated
 from skae._select import run as _run
 from skae._train import loop as _training
 
@@ -85,7 +85,7 @@ def test_folds_are_added_in_pairs_until_the_gain_is_clear(quick, curve, monkeypa
     monkeypatch.setattr(_run.FitConfig, "begin", counted)
     for enough, expected in ((1, [1]), (40, [1, 2, 3]), (np.inf, [1, 2, 3, 4, 5])):
         folds.clear()
-        monkeypatch.setattr(_selection, "ENOUGH_ROWS", enough)
+        monkeypatch.setattr(_gated, "ENOUGH_ROWS", enough)
         quick(ordered=False, max_iter=60, learning_rate=1e-2).fit(curve)
         assert [fold for fold in folds if fold != _run.REFIT] == expected
 
@@ -115,7 +115,7 @@ def _fit_and_note(estimator, X, threads):
 
 def test_of_many_rows_two_folds_are_held_at_a_time(quick, curve, lanes, monkeypatch):
     lanes(False)
-    monkeypatch.setattr(_selection, "MOST_WAITING", 0)
+    monkeypatch.setattr(_gated, "MOST_WAITING", 0)
     begin, trainers, n_held = _run.FitConfig.begin, [], []
 
     def counted(*args):
@@ -158,12 +158,12 @@ def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
 def test_ctrl_c_while_it_waits_keeps_what_was_reached(quick, curve, lanes, monkeypatch):
     lanes(True)
 
-    def interrupted(ahead, check):
+    def interrupted(ahead, checkpoint):
         for move in ahead._moves[:3]:
             move.result()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_selection.SpeculativeTraining, "end_at", interrupted)
+    monkeypatch.setattr(_gated.SpeculativeTraining, "end_at", interrupted)
     estimator = quick(cv=2, learning_rate=1e-2, max_iter=30, ordered=False)
     with pytest.warns(UserWarning, match="Interrupted"):
         estimator.fit(curve)
@@ -181,8 +181,8 @@ def test_divergence_after_the_chosen_checkpoint_is_none(quick, curve, lanes, mon
 
     monkeypatch.setattr(_training, "train_block", diverging)
     estimator = quick(cv=[(np.arange(100), np.arange(100, 150))], max_iter=40)
-    choice = _selection.Choice(2, (1.0, 0), np.ones(41), 0.9, 9.0, "so it is")
-    monkeypatch.setattr(_selection, "choose", lambda histories: choice)
+    choice = _gated.Choice(2, (1.0, 0), "so it is", curve=np.ones(41), ratio=0.9, gain=9.0)
+    monkeypatch.setattr(_gated, "choose", lambda histories: choice)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator.fit(curve)

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.decomposition import PCA
 
 from skae._runtime.devices import computing
-from skae._select import gated as _selection
+from skae._select import gated as _gated
 from skae._select import run as _run
 
 N_ROWS = 40
@@ -47,7 +47,7 @@ def history(*checkpoints, start="pca", tol=1e-4, spread=0.0):
     ],
 )
 def test_the_lowest_held_out_error_is_chosen(checkpoints, expected):
-    choice = _selection.choose([history(*checkpoints)])
+    choice = _gated.choose([history(*checkpoints)])
     assert (choice.checkpoint, choice.candidate[0]) == expected
     assert choice.curve == pytest.approx([min(numbers) for numbers in checkpoints])
     assert choice.is_pca == (choice.checkpoint == 0)
@@ -55,14 +55,14 @@ def test_the_lowest_held_out_error_is_chosen(checkpoints, expected):
 
 
 def test_a_gain_within_tol_is_none():
-    assert _selection.choose([history((1, 1), (0.95, 1), tol=0.1)]).checkpoint == 0
-    assert _selection.choose([history((1, 1), (0.95, 1), tol=0.01)]).checkpoint == 1
-    assert _selection.choose([history((1, 1), (1.2, 1.3), start="random")]).checkpoint == 1
+    assert _gated.choose([history((1, 1), (0.95, 1), tol=0.1)]).checkpoint == 0
+    assert _gated.choose([history((1, 1), (0.95, 1), tol=0.01)]).checkpoint == 1
+    assert _gated.choose([history((1, 1), (1.2, 1.3), start="random")]).checkpoint == 1
 
 
 def test_folds_are_weighed_together():
     histories = [history((1, 1), (0.9, 0.5)), history((1, 1), (0.8, 1.3))]
-    choice = _selection.choose(histories)
+    choice = _gated.choose(histories)
     assert (choice.checkpoint, choice.candidate) == (1, (0.5, 0))
 
 
@@ -70,17 +70,17 @@ def test_folds_are_weighed_together():
 def test_neither_the_code_nor_a_prefix_may_be_worse_than_pca(worse):
     """However much better the others are; among what is allowed the criterion chooses."""
     better = (0.97, 0.96)
-    choice = _selection.choose([history([(1, 1)] * 2, [worse] * 2)])
+    choice = _gated.choose([history([(1, 1)] * 2, [worse] * 2)])
     assert choice.is_pca and "worse with all or with some" in choice.reason
-    choice = _selection.choose([history([(1, 1)] * 2, [worse, better], [worse] * 2)])
+    choice = _gated.choose([history([(1, 1)] * 2, [worse, better], [worse] * 2)])
     assert (choice.checkpoint, choice.candidate[0]) == (1, 1.0)
     assert choice.ratio == pytest.approx(0.96)
 
 
 def test_a_gain_that_is_not_clear_is_not_kept():
     checkpoints = (1, 1), (0.95, 0.95)
-    assert not _selection.choose([history(*checkpoints, spread=0.02)]).is_pca
-    choice = _selection.choose([history(*checkpoints, spread=0.5)])
+    assert not _gated.choose([history(*checkpoints, spread=0.02)]).is_pca
+    choice = _gated.choose([history(*checkpoints, spread=0.5)])
     assert choice.is_pca and "not clear" in choice.reason
 
 
@@ -88,20 +88,20 @@ def test_a_gain_that_rests_on_one_row_is_not_kept():
     one = history((1, 1), (1.0001, 1.0001))
     one.costs[0][:, 3] = one.unit[3] = 1e6
     one.costs[1][:, 3] = 0.9e6
-    choice = _selection.choose([one])
+    choice = _gated.choose([one])
     assert choice.is_pca and choice.gain <= 0
 
 
 def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
     """Of one hold-out nothing is lost by it; of several the figures may be a neighbour's."""
     kept = []
-    choose = _selection.choose
+    choose = _gated.choose
 
     def spied(histories):
         kept[:] = [sorted(history.run.weights) for history in histories]
         return choose(histories)
 
-    monkeypatch.setattr(_selection, "choose", spied)
+    monkeypatch.setattr(_gated, "choose", spied)
     estimator = quick(max_iter=12, learning_rate=1e-2, cv=None)
     folds = quick(max_iter=12, learning_rate=1e-2, cv=3)
     X, X_val = curve[::2], curve[1::2]
