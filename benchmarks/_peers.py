@@ -39,7 +39,8 @@ def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, **para
     from skae import AutoencoderTransformer
     from skae._data.rows import Rows, fit_scaling
     from skae._runtime.devices import computing
-    from skae._select.config import make_config
+    from skae._train.config import make_config
+    from skae._train.start import begin
     from skae.architectures import Recurrent
 
     n_features, *hidden, k = sizes
@@ -70,11 +71,11 @@ def skae_trainer(sizes, batch, threads, architecture="dense", shape=None, **para
     scaling = fit_scaling(rows.values, rows.weight, None, centered=False)
     with computing(model.device):
         config = make_config(model, rows, scaling, 0, sample_shape=shape)
-        trainer = config.begin(rows, 0).trainer
+        run = begin(config, rows, 0)
 
     def train(n_steps):
         with computing(model.device):
-            trainer.advance(n_steps)
+            run.train(n_steps)
 
     return train
 

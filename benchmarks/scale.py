@@ -278,8 +278,8 @@ def seconds_per_row(path):
     from skae import AutoencoderTransformer
     from skae._data.chunked import LongRows, is_long
     from skae._data.rows import Rows, fit_scaling
-    from skae._select.config import make_config
-    from skae._select.run import REFIT
+    from skae._train.config import make_config
+    from skae._train.start import begin
 
     X = np.load(path, mmap_mode="r")
     X = LongRows(X) if is_long(X) else np.array(X, np.float64)
@@ -290,11 +290,11 @@ def seconds_per_row(path):
     params = AutoencoderTransformer(
         8, batch_size=128, max_iter=n_epochs, output_activation="identity", clip=False
     )
-    trainer = make_config(params, rows, scaling, 0).begin(rows, REFIT).trainer
-    n_steps = 64 * (min(trainer.budget.n_steps, COST_ROWS // 128) // 64)
-    trainer.advance(64)  # compiled, and the first part loaded
+    run = begin(make_config(params, rows, scaling, 0), rows, 0)
+    n_steps = 64 * (min(run.config.budget.n_steps, COST_ROWS // 128) // 64)
+    run.train(64)  # compiled, and the first part loaded
     start = time.perf_counter()
-    trainer.advance(n_steps - 64)
+    run.train(n_steps - 64)
     return {"seconds": (time.perf_counter() - start) / ((n_steps - 64) * 128)}
 
 

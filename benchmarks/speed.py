@@ -21,7 +21,7 @@ from benchmarks._peers import step_operations
 from benchmarks._report import print_head
 from skae import AutoencoderTransformer
 from skae._data.rows import Rows, fit_scaling
-from skae._select.config import make_config
+from skae._train.config import make_config
 
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.3  # seconds in which the threads of the peer before go to sleep

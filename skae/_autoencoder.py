@@ -53,13 +53,14 @@ from skae._runtime.devices import check_alike, computing, default_errors, is_alo
 from skae._runtime.interrupts import Interrupts, unchanged_by_failure
 from skae._runtime.version import __version__
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
-from skae._select.config import make_config
 from skae._select.gated import train, train_without_validation
 from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._select.splits import make_splits, trains_on_all
 from skae._streaming import Stream, add_errors, errors_on, nets_are_better, rows_of, sampled
+from skae._train.config import make_config
 from skae._train.loop import MATMUL_PRECISIONS
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
+from skae._train.start import go_on, pca_model_of
 from skae.architectures import ARCHITECTURES
 from skae.architectures._layers import ACTIVATIONS
 from skae.losses import LOSSES, Joint, SquaredError, find_loss
@@ -610,7 +611,7 @@ class AutoencoderTransformer(
         shape = self.sample_shape_
         config = make_config(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(config.autoencoder.link, self.output_activation, X)
-        if not is_alone(config.step_config.mesh):
+        if not is_alone(config.mesh):
             some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
             sizes = str((config.network, config.budget))
             check_alike(random_state=seed, X=some, parameters=sizes)
@@ -759,7 +760,9 @@ class AutoencoderTransformer(
         )
         with one_thread():
             axes = merged_axes(before.axes, before.n_seen, rows.values, config.n_axes)
-            run = config.without_validation.go_on(rows, axes, n_seen, before.nets, before.pause)
+            run = go_on(
+                config.without_validation, rows, axes, n_seen, before.nets, before.pause
+            )
         stream = before._replace(axes=axes, n_seen=n_seen, optimizer=_plain(self.optimizer))
         result, stream = self._trained(config, rows, run, stream)
         bounds = _bounds(X, result.model)
@@ -768,7 +771,7 @@ class AutoencoderTransformer(
             bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
         stream = stream._replace(bounds=bounds)
         if config.falls_back and not stream.uses_nets:
-            result.use_pca(*config.pca_of(rows, run))
+            result.use_pca(*pca_model_of(config, rows, run))
             own = np.stack(np.broadcast_arrays(*_bounds(X, result.model)))
             bounds = np.where(np.isfinite(own), bounds, own)
         kept = None if is_first else self.n_components_
@@ -796,7 +799,7 @@ class AutoencoderTransformer(
         )
         is_cut_short = result.diverged or result.interrupted
         stream = stream._replace(
-            pause=None if is_cut_short else run.trainer.pause(),
+            pause=None if is_cut_short else run.pause(),
             nets=result.model,
             errors=errors,
             sample=sample,
@@ -932,7 +935,7 @@ class AutoencoderTransformer(
         model, explained = result.model, result.explained
         n_components = n_components or self._n_kept(explained, result.relative)
         self._scaling, self._bounds, self._model = scaling, bounds, model
-        self._loss = config.step_config.objective.loss
+        self._loss = config.objective.loss
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
         axes = result.axes._replace(basis=result.axes.basis[:, :n_components])
@@ -989,7 +992,7 @@ class AutoencoderTransformer(
             "_scaling": scaling,
             "_bounds": (-np.inf, np.inf),
             "_model": run.model(),
-            "_loss": run.config.step_config.objective.loss,
+            "_loss": run.config.objective.loss,
             "n_components_": k,
             "n_features_in_": self.n_features_in_,
             "sample_shape_": self.sample_shape_,

@@ -24,11 +24,11 @@ def background_worker(config, rows):
 
     A speculative training holds its own rows, and keeps all its checkpoints.
     """
-    budget, step_config = config.budget, config.step_config
-    is_small = step_config.n_init * budget.n_numbers * budget.n_checkpoints <= MOST_NUMBERS
+    budget = config.budget
+    is_small = config.n_init * budget.n_numbers * budget.n_checkpoints <= MOST_NUMBERS
     is_small &= config.is_reduced or not isinstance(rows.values, LongRows)
-    is_worth_it = is_small and step_config.n_init * budget.work >= LEAST_WORK
-    if not (is_worth_it and step_config.mesh is None and is_processor() and n_threads() > 1):
+    is_worth_it = is_small and config.n_init * budget.work >= LEAST_WORK
+    if not (is_worth_it and config.mesh is None and is_processor() and n_threads() > 1):
         yield None
         return
     worker = BackgroundWorker()
@@ -58,9 +58,9 @@ class BackgroundWorker:
         """Have ``function`` called after all that was submitted before; return its Future."""
         return self._thread.submit(on_same_device(function), *arguments)
 
-    def cancel_at_end(self, trainer):
-        """Have ``trainer`` cancelled where this lane is left before it ended."""
-        self._runs.append(trainer)
+    def cancel_at_end(self, run):
+        """Have ``run`` cancelled if this worker is closed before it ended."""
+        self._runs.append(run)
 
     def close(self):
         """Leave: what has not begun never will, what has begun ends soon."""
@@ -76,7 +76,7 @@ class SpeculativeTraining:
     def __init__(self, worker, run):
         self.worker, self.run = worker, run
         self._moves = []
-        worker.cancel_at_end(run.trainer)
+        worker.cancel_at_end(run)
 
     def train_to(self, checkpoint):
         """Train up to a checkpoint, in the lane's own time."""

@@ -9,7 +9,8 @@ from skae._data.rows import parts
 from skae._runtime.blas import one_thread
 from skae._runtime.devices import broadcast
 from skae._select.choose import Candidates, validation_curve
-from skae._select.run import REFIT
+from skae._train.config import FINAL
+from skae._train.start import pca_errors
 
 N_PREFIXES = 4  # prefixes evaluated at every checkpoint
 NUMBERS_AT_ONCE = 2**17  # of held-out rows whose errors are measured at once, 1 MB
@@ -41,12 +42,12 @@ class Evaluator:
         rows = rows.some(len(rows.weight))
         self.residual = np.zeros(len(rows.weight)) if rows.left is None else rows.left
         self.config = config = run.config
-        self.objective = config.step_config.objective
+        self.objective = config.objective
         self.target, self.weight = rows.values, rows.weight
         self.n_components = config.network.n_components
         self.prefixes = evaluated_prefixes(self.n_components, self.objective.ordered)
-        self.encoder_input, reference = config.pca_errors(rows, run.pca)
-        self.reference = broadcast(config.step_config.mesh, reference)
+        self.encoder_input, reference = pca_errors(config, rows, run.pca)
+        self.reference = broadcast(config.mesh, reference)
         self.total = self.reference[:, 0]  # no component: each row's own variance
         self.corrupted = self.encoder_input
         if self.objective.denoises:
@@ -63,7 +64,7 @@ class Evaluator:
 
     def costs(self, model):
         """Return the errors and penalties (n_rows, n_prefixes) of a model."""
-        return broadcast(self.config.step_config.mesh, self._costs(model))
+        return broadcast(self.config.mesh, self._costs(model))
 
     def mean_costs(self, model):
         """Return the weighted mean (n_prefixes,) of ``costs``."""
@@ -77,7 +78,7 @@ class Evaluator:
     def _costs(self, model):
         if self.objective.is_error_alone:
             return self.errors(model, self.prefixes, self.corrupted)
-        noise = np.random.default_rng([self.config.seed, REFIT, 3])
+        noise = np.random.default_rng([self.config.seed, FINAL, 3])
         noise = noise.standard_normal((len(self.target), self.n_components))
         given = self.objective, self.config.traced, self.corrupted, self.target, noise
         costs = [model.path.cut_error[m] * model.costs(*given, m) for m in self.prefixes]
@@ -134,7 +135,7 @@ class FoldHistory:
         self.run, self.evaluator, self.compiled = run, Evaluator(held_out, run), None
         self.held_out, self.trained_on = held_out, trained_on
         if worker is not None:
-            worker.cancel_at_end(run.trainer)
+            worker.cancel_at_end(run)
             self.compiled = worker.submit(run.model(0).warm_up)
         if run.start == "pca":
             start = self.evaluator.start_costs(run.model(0))

@@ -17,7 +17,8 @@ from skae._pca.axes import Axes
 from skae._select.background import SpeculativeTraining, background_worker
 from skae._select.choose import CLEAR_GAIN, Candidates, Choice, choose, validation_curve
 from skae._select.evaluate import CURVE_ROWS, Evaluator, FoldHistory, relative_to
-from skae._select.run import REFIT
+from skae._train.config import FINAL
+from skae._train.start import begin, fit_pca, pca_errors, pca_model, reduced, resume
 
 ENOUGH_ROWS = 250  # held out, below which further folds are added all the same
 FOLDS_AT_ONCE = 2  # that are added if the first one does not suffice
@@ -70,12 +71,12 @@ def train(config, rows, *, splits, held_out, refit, continued=None, callback, in
     A ``continued`` Model is what a warm start goes on from.
     """
 
-    def begin(config):
-        return config.resume(rows, continued) if continued else config.begin(rows, REFIT)
+    def start(config):
+        return resume(config, rows, continued) if continued else begin(config, rows, FINAL)
 
     def fold(i, train, val):
         compared = train[:: -(-len(train) // COMPARED_ROWS)]
-        run = config.begin(rows.take(train), REFIT + 1 + i)
+        run = begin(config, rows.take(train), FINAL + 1 + i)
         return run, rows.take(val), rows.take(compared) if refit else None
 
     found, given = [], {"callback": callback, "interrupts": interrupts}
@@ -83,9 +84,9 @@ def train(config, rows, *, splits, held_out, refit, continued=None, callback, in
     with interrupts.survived(if_any=found), beside as worker:
         if held_out is None and splits is None:
             config = config.without_validation if callback.is_silent else config
-            result = train_without_validation(rows, begin(config), **given, worker=worker)
+            result = train_without_validation(rows, start(config), **given, worker=worker)
         elif splits is None:
-            folds = [(begin(config), held_out, None)]
+            folds = [(start(config), held_out, None)]
             result = train_gated(config, rows, folds, **given, refit=False, worker=worker)
         else:
             folds = (fold(i, *split) for i, split in enumerate(splits))
@@ -109,7 +110,7 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
         while added := list(islice(folds, FOLDS_AT_ONCE if histories else 1)):
             histories += [FoldHistory(*fold, worker) for fold in added]
             if worker is not None and refit and final is None:
-                final = SpeculativeTraining(worker, config.begin(rows, REFIT))
+                final = SpeculativeTraining(worker, begin(config, rows, FINAL))
             ahead = final if len(histories) == 1 else None
             reason = _follow(histories, callback, worker, ahead)
             if reason == "callback" or _gain_is_clear(histories):
@@ -126,12 +127,12 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
     pairs = [(history.run, history.evaluator) for history in histories]
     result = interrupts.repeat(_result, pairs, choice)
     for history in histories:
-        history.run.trainer.release()
+        history.run.release()
     del histories, pairs  # large, and not needed any more
     if choice.is_pca:
         if worker is not None:
             worker.close()
-        result.model, result.axes = interrupts.repeat(config.pca, rows)
+        result.model, result.axes = interrupts.repeat(pca_model, config, rows)
         result.n_rows = len(rows.weight)
     elif refit:
         result.keep(best.run, choice.candidate, best.run.nearest(choice.checkpoint))
@@ -149,7 +150,7 @@ def train_without_validation(rows, run, *, callback, interrupts, worker=None):
         if compiled is not None:
             compiled.result()
     is_pca = run.start == "pca" and run.checkpoint == 0
-    losses = run.losses[-1] if run.losses else np.zeros((1, run.config.step_config.n_init))
+    losses = run.losses[-1] if run.losses else np.zeros((1, run.config.n_init))
     means = losses.reshape(len(losses), -1).mean(axis=0)
     restart = int(np.argmin(np.where(np.isfinite(means), means, np.inf)))
     choice = Choice(run.checkpoint, (1.0, restart), "nothing was held out", is_pca)
@@ -169,7 +170,7 @@ def reason_to_stop(runs, checkpoint, last, *, asked=False, curve=()):
         return "divergence"
     if checkpoint >= last:
         return "budget"
-    if any(run.trainer.is_released for run in runs):
+    if any(run.is_released for run in runs):
         return "memory"
     patience = budget.patience
     if patience is None or len(curve) <= patience + WARM_UP * budget.n_checkpoints:
@@ -201,7 +202,7 @@ def _follow(histories, callback, worker, ahead):
             history.keep_best()
     for history in histories:
         if history.run.n_numbers > MOST_WAITING:
-            history.run.trainer.release()
+            history.run.release()
     return reason
 
 
@@ -251,7 +252,7 @@ def _train_on_all(config, rows, choice, best, result, callback, interrupts, fina
     run, is_cut_short = None if final is None else final.run, True
     with interrupts.survived():
         if final is None:
-            run = config.begin(rows, REFIT)
+            run = begin(config, rows, FINAL)
         else:
             final.end_at(choice.checkpoint)
             callback(run, None)
@@ -270,7 +271,7 @@ def _train_on_all(config, rows, choice, best, result, callback, interrupts, fina
         return
     costs = interrupts.repeat(best.evaluator.mean_costs, result.model)
     if not interrupts.repeat(_is_better_than_pca, costs, best.held_out, run):
-        result.use_pca(*interrupts.repeat(config.pca, rows))
+        result.use_pca(*interrupts.repeat(pca_model, config, rows))
         result.n_rows, result.best_step = len(rows.weight), 0
         result.reason = "the training on all rows was worse than the one that was judged"
 
@@ -299,7 +300,7 @@ def _is_better_than_pca(costs, held_out, run):
     That is PCA of all rows, which a ``run`` began at. With penalties or another start they may
     be worse.
     """
-    if run.start != "pca" or not run.config.step_config.objective.is_error_alone:
+    if run.start != "pca" or not run.config.objective.is_error_alone:
         return True
     return _is_no_worse(costs, Evaluator(held_out, run).mean_start_costs(run))
 
@@ -345,9 +346,9 @@ def pca_unexplained(config, rows, splits):
     k, errors = config.network.n_components, []
     for train, val in splits:
         held_out = rows.take(val)
-        reduction, seen = config.reduced(rows.take(train))
+        reduction, seen = reduced(config, rows.take(train))
         held_out = held_out if reduction is None else reduction.rows(held_out)
-        found = config.pca_errors(held_out, config.fit_pca(seen)[0])[1]
+        found = pca_errors(config, held_out, fit_pca(config, seen)[0])[1]
         errors.append((held_out.weight[:, None] * found).sum(axis=0))
     total, *rest = np.sum(errors, axis=0)
     return np.array(rest) / total if total > 0 else np.zeros(k)

@@ -8,7 +8,7 @@ import numpy as np
 
 from skae._data.chunked import LongRows, most_rows
 from skae._data.rows import interleaved
-from skae._select.run import REFIT
+from skae._train.config import FINAL
 
 LARGEST_VALIDATION, MOST_VALIDATIONS = 2_000, 5  # rows in one; how many there may be
 MOST_ROWS_REFITTED = 20_000
@@ -35,7 +35,7 @@ def _all_splits(cv, fraction, rows, y, groups, kept, seed):
     from sklearn.model_selection import GroupKFold, KFold  # slow to import
 
     if cv == "auto" and groups is None:
-        rng = np.random.default_rng([seed, REFIT])
+        rng = np.random.default_rng([seed, FINAL])
         return validation_splits(len(rows.weight), fraction, rng, rows.strata)
     if isinstance(cv, str | Integral) and groups is not None:
         n_groups = len(np.unique(groups))

@@ -6,65 +6,39 @@ knows the estimator or the architecture.
 """
 
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import zip_longest
+from itertools import product, zip_longest
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._net.objective import N_RANDOM_WORDS
-from skae._parameters import LARGEST
+from skae._data.chunked import LongRows
+from skae._data.columns import has_missing
+from skae._net.inference import Model
 from skae._runtime.devices import (
+    broadcast,
     compiled,
-    is_processor,
     keep_replicated,
     psum_gradient,
     replicate,
+    return_memory,
     shard,
 )
-from skae._train.optimizers import SCHEDULES, is_elementwise, make_optimizer
+from skae._train.batches import random_bits, row_source
+from skae._train.optimizers import is_elementwise, make_optimizer
 from skae._train.packing import Packing
 
-AVERAGED_STEPS = 100  # that the running average of the weights reaches back
-AVERAGED_SHARE = 1 / 30  # of the steps of a short training
-WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
-PROCESSOR_RATE, ACCELERATOR_RATE = 4e10, 4e13  # operations a second, roughly
-MOST_IN_BLOCK = 2**26  # numbers in the rows that an accelerator has for a block
-MOST_STEPS = 10**8  # of a fit: their rates are made beforehand
-N_CHECKPOINTS = 25  # checkpoints in a run, where it has as many epochs
+CORRECTION_SCALES = (0.5, 1.0)  # of the corrections to PCA, evaluated at every checkpoint
+MOST_KEPT = 2**22  # numbers in the weights of the checkpoints that a run keeps
+COMPILED_BY = 2  # checkpoints: what evaluates them
 MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it computes in float32
     "float32": "float32",
     "tensorfloat32": "tensorfloat32",
     "bfloat16": "BF16_BF16_F32",  # factors rounded, summed in float32
 }
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long and in what portions to train: everything that is counted in steps."""
-
-    batch_size: int
-    n_steps: int
-    epoch_steps: int
-    checkpoint_steps: int  # between two checkpoints
-    block_steps: int  # capacity of one compiled block
-    patience: int | None  # checkpoints without improvement after which a run ends
-    tol: float
-    n_numbers: int  # in the weights
-    rates: np.ndarray = field(compare=False)  # (n_steps,)
-
-    @property
-    def n_checkpoints(self):
-        """How many checkpoints there are."""
-        return -(-self.n_steps // self.checkpoint_steps)
-
-    @property
-    def work(self):
-        """Multiplications of the whole training, roughly."""
-        return 3 * self.n_numbers * self.batch_size * self.n_steps
 
 
 @dataclass(frozen=True)
@@ -166,19 +140,49 @@ class Pause(NamedTuple):
     step: int
 
 
-class Trainer:
-    """One training in progress: call ``advance``, read ``weights`` in between."""
+class TrainingRun:
+    """One training in progress, and its checkpoints.
 
-    def __init__(self, step_config, path, params, source, budget, traced, seed, pause=None):
-        self.step_config, self.budget, self.source, self.seed = (
-            step_config,
-            budget,
-            source,
-            seed,
-        )
-        self.path, self.traced = replicate(step_config.mesh, (path, traced))
-        self.step, self.steps_before = 0, 0
-        self.is_cancelled = False
+    ``start`` says what checkpoint 0 is: "pca", "random" or a "model" that was trained before.
+    What is evaluated at a checkpoint are its ``candidates``: pairs of a correction scale and of
+    a restart. ``config`` is a FitConfig; ``stream`` numbers the run among those of a fit.
+    """
+
+    def __init__(
+        self,
+        config,
+        rows,
+        stream,
+        *,
+        start,
+        pca,
+        path,
+        filler,
+        params,
+        reduction=None,
+        pause=None,
+    ):
+        self.config, self.start, self.pca, self.filler = config, start, pca, filler
+        self.path, self.reduction, self.n_rows = path, reduction, len(rows.weight)
+        self.is_large = reduction is not None or isinstance(rows.values, LongRows)
+        self._has_missing = config.missing_indicator or has_missing(rows.values)
+        self.seed, self._stream = (config.seed + stream) % 2**31, stream
+        self.step, self.steps_before = 0, 0 if pause is None else pause.step
+        self.is_cancelled = self.diverged = False
+        self.path = broadcast(config.mesh, path)
+        self._on_device = replicate(config.mesh, (self.path, config.traced))
+        self._begin(params, pause)
+        if self.is_large:  # compiling takes memory, as these rows do: one after the other
+            self._load(rows.take(slice(config.budget.batch_size)))
+            jax.block_until_ready(self._begin_block(self._batches(1), 0))
+            return_memory()
+        self._load(rows)
+        self.checkpoint = 0  # the latest one
+        self.weights, self.losses = {0: self._averaged_weights()}, []
+
+    def _begin(self, params, pause):
+        """Set the state on the devices: as it was at a ``pause``, or fresh ``params``."""
+        step_config = self.config.step_config
         allowed = is_elementwise(step_config.optimizer)
         self.packing = Packing.of(params, step_config.n_init, allowed=allowed)
         packed = self.packing.pack(params)
@@ -188,19 +192,40 @@ class Trainer:
             state = packed, packed, zeros
         else:
             memory = jax.tree.structure(memory).unflatten(pause.memory)
-            state, self.steps_before = (pause.params, pause.average, memory), pause.step
+            state = pause.params, pause.average, memory
         self.state = replicate(step_config.mesh, state)
-        self.table = replicate(step_config.mesh, source.table)
 
-    def advance(self, n_steps):
-        """Run up to ``n_steps`` more of the plan; return their losses, on the host.
+    def _load(self, rows):
+        rng = np.random.default_rng([self.config.seed, self._stream, 1])
+        self.source = row_source(
+            self.config, rows, self.path, self.filler, rng, has_missing=self._has_missing
+        )
+        self.table = replicate(self.config.mesh, self.source.table)
+
+    def advance(self):
+        """Train up to the next checkpoint; return False if the numbers end before."""
+        if self.diverged:
+            return False
+        losses, n_init = self.train(self.config.budget.checkpoint_steps), self.config.n_init
+        weights = self._averaged_weights()
+        leaves = [losses.T, *jax.tree.leaves(weights)]
+        per_net = [np.isfinite(leaf).reshape(n_init, -1).all(axis=1) for leaf in leaves]
+        self.diverged = not np.all(per_net, axis=0).any()
+        if not self.diverged:
+            self.losses.append(losses)
+            self.checkpoint += 1
+            self.weights[self.checkpoint] = weights
+        if self.is_large and self.checkpoint == COMPILED_BY:
+            return_memory()
+        return not self.diverged
+
+    def train(self, n_steps):
+        """Run up to ``n_steps`` more of the budget; return their losses, on the host.
 
         Raises CancelledError once somebody has called ``cancel``.
         """
-        n_steps, capacity = (
-            min(n_steps, self.budget.n_steps - self.step),
-            self.budget.block_steps,
-        )
+        budget = self.config.budget
+        n_steps, capacity = min(n_steps, budget.n_steps - self.step), budget.block_steps
         counts = [min(capacity, n_steps - done) for done in range(0, n_steps, capacity)]
         losses, batches = [], self._batches(counts[0])
         for count, following in zip_longest(counts, counts[1:]):
@@ -213,17 +238,28 @@ class Trainer:
             losses.append(np.asarray(running).T[:count])
         return np.concatenate(losses)
 
-    def warm_up(self):
-        """Compile the block, where that is not done yet; nothing is trained."""
-        jax.block_until_ready(self._begin_block(self._batches(1), 0))
+    def _batches(self, count):
+        """Return the batches of the next ``count`` steps, padded to a block's capacity."""
+        *parts, weight = self.source.block(count, self.config.budget.block_steps)
+        if self.table is not None:
+            parts = _rows_at(self.table, parts[0])
+        bits = random_bits(self.seed, self.steps_before + self.step, *weight.shape)
+        return shard(self.config.mesh, (*parts, bits, weight))
 
-    @property
-    def losses_shape(self):
-        """The shape of the losses of no step."""
-        return (0,) if self.step_config.n_init == 1 else (0, self.step_config.n_init)
+    def _begin_block(self, batches, count):
+        """Set the device to ``count`` steps; return their losses, when they will be there."""
+        rates = np.zeros(self.config.budget.block_steps, np.float32)
+        rates[:count] = self.config.budget.rates[self.step : self.step + count]
+        path, traced = self._on_device
+        first_step = np.int32(self.steps_before + self.step)
+        given = batches, rates, traced, first_step, np.int32(count)
+        self.state, losses = train_block(
+            self.config.step_config, self.packing, self.state, path, *given
+        )
+        self.step += count
+        return losses
 
-    def weights(self):
-        """Return a copy of the averaged weights as NumPy arrays."""
+    def _averaged_weights(self):
         average = jax.tree.map(np.asarray, self.state[1])
         return jax.tree.map(partial(np.array, order="C"), self.packing.unpack(average))
 
@@ -233,46 +269,74 @@ class Trainer:
         return Pause(params, average, jax.tree.leaves(memory), self.steps_before + self.step)
 
     def cancel(self):
-        """Have ``advance`` end in an error before its next block, in another thread too."""
+        """Have ``train`` end in an error before its next block, in another thread too."""
         self.is_cancelled = True
+
+    def release(self):
+        """Let go of the rows and of the device's memory: this run has ended."""
+        self.source = self.state = self.table = self._on_device = None
 
     @property
     def is_released(self):
         """Whether it cannot go on."""
         return self.state is None
 
-    def release(self):
-        """Let go of the rows and of the device's memory: this run has ended."""
-        self.source = self.state = self.table = None
+    def rewind(self, checkpoint):
+        """Go back to a checkpoint, as if training had ended there; it does not go on."""
+        if self.checkpoint >= checkpoint:  # what came later, a divergence too, has not been
+            self.checkpoint, self.diverged = checkpoint, False
+            self.losses = self.losses[:checkpoint]
 
-    def _batches(self, count):
-        """Return the batches of the next ``count`` steps, on their way to the devices.
+    def keep(self, checkpoints):
+        """Forget the weights of all other checkpoints."""
+        self.weights = {i: self.weights[i] for i in self.weights if i in checkpoints}
 
-        They are padded to a block's capacity.
-        """
-        *parts, weight = self.source.block(count, self.budget.block_steps)
-        if self.table is not None:
-            parts = _rows_at(self.table, parts[0])
-        bits = random_bits(self.seed, self.steps_before + self.step, *weight.shape)
-        return shard(self.step_config.mesh, (*parts, bits, weight))
-
-    def _begin_block(self, batches, count):
-        """Set the device to ``count`` steps; return their losses, when they will be there."""
-        rates = np.zeros(self.budget.block_steps, np.float32)
-        rates[:count] = self.budget.rates[self.step : self.step + count]
-        self.state, losses = train_block(
-            self.step_config,
-            self.packing,
-            self.state,
-            self.path,
-            batches,
-            rates,
-            self.traced,
-            np.int32(self.steps_before + self.step),
-            np.int32(count),
+    def nearest(self, checkpoint):
+        """Return the nearest checkpoint that is kept; the start stands for itself only."""
+        return min(
+            self.weights, key=lambda kept: (kept == 0 < checkpoint, abs(kept - checkpoint))
         )
-        self.step += count
-        return losses
+
+    @property
+    def most_kept(self):
+        """How many checkpoints' weights may stay in memory, beside the start's."""
+        size = sum(leaf.size for leaf in jax.tree.leaves(self.weights[self.checkpoint]))
+        return max(1, MOST_KEPT // size)
+
+    @property
+    def n_numbers(self):
+        """How many numbers the nets' inputs hold."""
+        return self.n_rows * self.config.network.n_inputs
+
+    @property
+    def candidates(self):
+        """What is evaluated: half of a plain net is no net, and has one scale only."""
+        scales = CORRECTION_SCALES if self.start == "pca" else (1.0,)
+        return list(product(scales, range(self.config.n_init)))
+
+    def all_losses(self, restart=0):
+        """Return the training loss of each step so far."""
+        n_init = self.config.n_init
+        none = np.empty((0,) if n_init == 1 else (0, n_init), np.float32)
+        losses = np.concatenate([none, *self.losses[: self.checkpoint]])
+        return losses if n_init == 1 else losses[:, restart]
+
+    def model(self, checkpoint=None, candidate=(1.0, 0)):
+        """Return the Model of a candidate at a checkpoint, by default the latest one."""
+        scale, restart = candidate
+        params = self.weights[self.checkpoint if checkpoint is None else checkpoint]
+        if self.config.n_init > 1:
+            params = jax.tree.map(lambda leaf: leaf[restart], params)
+        path = self.path._replace(strength=self.path.strength * np.float32(scale))
+        return Model(self.config.autoencoder, path, params, self.filler, self.reduction)
+
+    @property
+    def mean(self):
+        """The mean (d,) of the scaled rows."""
+        mean = self.pca.axes.mean
+        if self.reduction is None:
+            return mean
+        return self.reduction.mean + self.reduction.basis @ mean
 
 
 def _table_shape(table, index):
@@ -283,25 +347,6 @@ def _table_shape(table, index):
 def _rows_at(table, index):
     """Return the rows at ``index`` of each array of ``table``."""
     return jax.tree.map(lambda rows: rows[index], table)
-
-
-def random_bits(seed, first_step, n_steps, n_rows):
-    """Return random bits, N_RANDOM_WORDS words for each row of some steps.
-
-    They come from the host: drawn in the block, they would be a third of its compile time.
-    """
-    per_step = -(-n_rows * N_RANDOM_WORDS // WORDS_AT_ONCE)
-    generator = np.random.Philox(key=seed, counter=first_step * per_step)
-    bits = generator.random_raw(n_steps * per_step * WORDS_AT_ONCE // 2).view(np.uint32)
-    bits = bits.reshape(n_steps, -1)[:, : n_rows * N_RANDOM_WORDS]
-    return bits.reshape(n_steps, n_rows, N_RANDOM_WORDS)
-
-
-def any_finite(losses, weights, n_init):
-    """Say whether there is a net whose losses and weights are all finite numbers."""
-    leaves = [losses.T, *jax.tree.leaves(weights)]
-    per_net = [leaf.reshape(n_init, -1) for leaf in leaves]
-    return bool(np.all([np.isfinite(leaf).all(axis=1) for leaf in per_net], axis=0).any())
 
 
 def _shapes(params):
@@ -317,98 +362,3 @@ def _optimizer_memory(step_config, shapes):
     traced = {"weight_decay": 0.0, "max_gradient_norm": 1.0}
     begin = _optimizer(step_config, 1.0, traced).init
     return jax.eval_shape(begin if step_config.n_init == 1 else jax.vmap(begin), params)
-
-
-def make_budget(
-    n_rows,
-    n_numbers,
-    row_numbers,
-    *,
-    batch_size,
-    max_iter,
-    auto_steps,
-    patience,
-    tol,
-    rate,
-    schedule,
-):
-    """Return the Budget for ``n_rows`` of ``row_numbers`` and a net of ``n_numbers`` weights.
-
-    ``max_iter`` "auto" means ``auto_steps`` steps, and more of them above 4,000 rows.
-
-    The block's capacity does not depend on the rows, so that folds share a program.
-    """
-    epoch_steps = -(-n_rows // batch_size)
-    if max_iter == "auto":
-        n_steps = auto_steps * np.sqrt(max(1.0, n_rows / 4000))
-        max_iter = max(1, round(n_steps / epoch_steps))
-    n_steps = max_iter * epoch_steps
-    if n_steps > MOST_STEPS:
-        raise ValueError(
-            f"max_iter={max_iter} epochs of {epoch_steps} steps are more than the {MOST_STEPS} "
-            "steps that a fit may have. Lower max_iter, or raise batch_size."
-        )
-    checkpoint_epochs = max(1, max_iter // N_CHECKPOINTS)
-    checkpoint_steps = checkpoint_epochs * epoch_steps
-    if max_iter < N_CHECKPOINTS:
-        checkpoint_steps = -(-n_steps // N_CHECKPOINTS)
-    if patience == "auto":
-        patience = -(-max_iter // 3)
-    if patience is not None:
-        patience = min(max(1, -(-patience * epoch_steps // checkpoint_steps)), n_steps)
-    return Budget(
-        batch_size=batch_size,
-        n_steps=n_steps,
-        epoch_steps=epoch_steps,
-        checkpoint_steps=checkpoint_steps,
-        block_steps=_block_steps(n_numbers, batch_size, row_numbers),
-        patience=patience,
-        tol=tol,
-        n_numbers=n_numbers,
-        rates=_rates(rate, schedule, n_steps),
-    )
-
-
-def average_decay(n_steps):
-    """Return the decay of the running average of the weights: 0 keeps the last ones."""
-    return 1.0 - 1.0 / max(1.0, min(AVERAGED_STEPS, AVERAGED_SHARE * n_steps))
-
-
-def _rates(rate, schedule, n_steps):
-    """Return the learning rate of each step (n_steps,)."""
-    rates = rate * _factors(schedule, n_steps)
-    if np.abs(rates).max() > LARGEST:
-        raise ValueError(
-            f"learning_rate={rate} times the largest factor of learning_rate_schedule is above "
-            f"{LARGEST:.1e}. Lower one of them."
-        )
-    return rates
-
-
-def _factors(schedule, n_steps):
-    if isinstance(schedule, str):
-        return SCHEDULES[schedule](n_steps)
-    try:
-        factors = np.asarray(schedule(n_steps))
-    except Exception as error:
-        raise ValueError(
-            f"learning_rate_schedule({n_steps}) must return {n_steps} numbers, a factor on "
-            f"learning_rate for each step; it raised {type(error).__name__}: {error}"
-        ) from error
-    if factors.shape != (n_steps,) or factors.dtype.kind not in "fiu":
-        raise ValueError(
-            f"learning_rate_schedule({n_steps}) must return {n_steps} numbers, a factor on "
-            f"learning_rate for each step; got shape {factors.shape}, dtype {factors.dtype}."
-        )
-    if not np.isfinite(factors).all():
-        raise ValueError("learning_rate_schedule returned factors that are not finite.")
-    return factors
-
-
-def _block_steps(n_numbers, batch_size, row_numbers):
-    """Return the steps of a block of about a quarter of a second at most."""
-    rate, most = PROCESSOR_RATE, np.inf
-    if not is_processor():
-        rate, most = ACCELERATOR_RATE, MOST_IN_BLOCK / (row_numbers * batch_size)
-    steps = min(0.25 * rate / (6.0 * n_numbers * batch_size), most)
-    return int(2 ** np.clip(np.floor(np.log2(steps)), 0, 6))

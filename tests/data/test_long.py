@@ -23,8 +23,9 @@ from skae._data.chunked import LongRows, is_long
 from skae._data.columns import column_means, column_variances, ends, has_missing, piles, survey
 from skae._data.rows import Rows, RowSource, gather_complete
 from skae._pca.axes import principal_axes
-from skae._select import config
-from skae._select import run as _run
+from skae._train import batches as _batches
+from skae._train import config
+from skae._train import loop as _training
 
 DIGITS = load_digits().data[:600]
 
@@ -305,7 +306,7 @@ class TestFits:
     def test_what_compiling_took_is_given_back_where_rows_are_long(self, quick, some_memory):
         """Once what trains is compiled, and once what judges; for few rows it pays nothing."""
         calls = []
-        some_memory.setattr(_run, "return_memory", lambda: calls.append(1))
+        some_memory.setattr(_training, "return_memory", lambda: calls.append(1))
         quick(max_iter=40).fit(DIGITS[:30])
         assert not calls
         quick(cv=None, max_iter=40).fit(DIGITS)
@@ -316,7 +317,7 @@ class TestFits:
         self, quick, compiled, monkeypatch, first_gap, little_memory
     ):
         """Compiling takes memory, and so do they; gaps that come late compile nothing else."""
-        X, source, seen = DIGITS.copy(), _run.RowSource, []
+        X, source, seen = DIGITS.copy(), _batches.RowSource, []
         if first_gap is not None:
             X[first_gap:, 3] = np.nan
 
@@ -324,7 +325,7 @@ class TestFits:
             seen.append((len(weight), compiled.count("jit(train_block)")))
             return source(load, weight, *given, **named)
 
-        monkeypatch.setattr(_run, "RowSource", noted)
+        monkeypatch.setattr(_batches, "RowSource", noted)
         jax.clear_caches()
         quick(cv=None, batch_size=40, max_iter=4).fit(X)
         assert seen == [(40, 0), (600, 1)]

@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import _autoencoder as _transformer
-from skae._select import config as _choices
+from skae._train import config as _choices
 from skae.architectures import Dense
 
 TABLES = {

@@ -8,7 +8,8 @@ from sklearn.base import clone
 from skae._net import inference as _inference
 from skae._runtime import devices as _device
 from skae._select import background as _background
-from skae._select import run as _run
+from skae._train import batches as _batches
+from skae._train import budget as _budget
 from skae._train import loop as _training
 
 
@@ -18,7 +19,7 @@ def accelerator(monkeypatch):
 
     def pretend():
         half = _inference.Model._half
-        for module in (_device, _background, _training, _run):
+        for module in (_device, _background, _budget, _batches):
             monkeypatch.setattr(module, "is_processor", lambda: False)
         monkeypatch.setattr(
             _inference.Model,
@@ -77,7 +78,7 @@ def test_rows_beyond_what_a_device_holds_are_gathered_on_the_host(
     quick, X, accelerator, gathered, monkeypatch
 ):
     accelerator()
-    monkeypatch.setattr(_run, "MOST_RESIDENT", 100)
+    monkeypatch.setattr(_batches, "MOST_RESIDENT", 100)
     quick().fit(X)
     assert not gathered
 
@@ -87,9 +88,9 @@ def test_rows_beyond_what_a_device_holds_are_gathered_on_the_host(
 )
 def test_blocks_of_rows_fit_into_a_device(accelerator, row_numbers, steps):
     """A block takes little time, and no more memory than 256 MB."""
-    assert _training._block_steps(2**20, 128, row_numbers) == 8
+    assert _budget._block_steps(2**20, 128, row_numbers) == 8
     accelerator()
-    assert _training._block_steps(2**20, 128, row_numbers) == steps
+    assert _budget._block_steps(2**20, 128, row_numbers) == steps
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 149])

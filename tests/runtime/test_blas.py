@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skae._runtime import blas as _blas
 from skae._runtime.blas import one_thread, product, solved, threads_restored
-from skae._select import run as _run
+from skae._select import gated as _gated
 from skae.architectures import Dense
 
 CONTROLLER = ThreadpoolController().select(user_api="blas")
@@ -97,7 +97,7 @@ def test_what_the_user_changes_meanwhile_stays(elsewhere):
 
 def test_a_fit_under_a_users_limit(quick, X, elsewhere, monkeypatch):
     """It ends while the fit is in one of its parts."""
-    begin, leaves = _run.FitConfig.begin, [elsewhere(entered, threadpool_limits, 1)]
+    begin, leaves = _gated.begin, [elsewhere(entered, threadpool_limits, 1)]
 
     def left(*arguments):
         with one_thread():
@@ -105,7 +105,7 @@ def test_a_fit_under_a_users_limit(quick, X, elsewhere, monkeypatch):
                 elsewhere(leaves.pop())
             return begin(*arguments)
 
-    monkeypatch.setattr(_run.FitConfig, "begin", left)
+    monkeypatch.setattr(_gated, "begin", left)
     quick().fit(X)
     assert not leaves and n_threads() == {2}
 

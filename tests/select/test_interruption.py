@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_gated import cross_val_score
+from sklearn.model_selection import cross_val_score
 
 import skae
 from skae import (
@@ -29,7 +29,7 @@ from skae._runtime import interrupts
 from skae._runtime.interrupts import unchanged_by_failure
 from skae._select import evaluate as _evaluate
 from skae._select import gated as _gated
-from skae._select import run as _run
+from skae._train import config as _config
 from skae._train import loop as _training
 
 N_FOLDS = 2
@@ -149,7 +149,7 @@ def test_interrupted_in_the_first_block_of_the_refit(gated, curve, n_blocks, int
 
 
 def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
-    begin, calls = _run.FitConfig.begin, []
+    begin, calls = _gated.begin, []
 
     def counted(*args):
         calls.append(args)
@@ -157,7 +157,7 @@ def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
             raise KeyboardInterrupt
         return begin(*args)
 
-    monkeypatch.setattr(_run.FitConfig, "begin", counted)
+    monkeypatch.setattr(_gated, "begin", counted)
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):
         fit_through(gated, curve)
     assert_usable(gated, curve)
@@ -166,7 +166,7 @@ def test_interrupted_between_choice_and_refit(gated, curve, monkeypatch):
 @pytest.mark.parametrize("n", [1, 2, 6])
 def test_interrupted_without_a_gate(quick, X, interrupt_at, monkeypatch, n):
     """The last checkpoint is kept: PCA itself where there was none."""
-    monkeypatch.setattr(_run, "UNWATCHED_BLOCKS", 0)  # as many of them as with a gate
+    monkeypatch.setattr(_config, "UNWATCHED_BLOCKS", 0)  # as many of them as with a gate
     interrupt_at(n)
     estimator = quick(cv=None)
     with pytest.warns(UserWarning, match="[Ii]nterrupted"):
@@ -197,7 +197,7 @@ LATE = [  # what is done once nothing is trained any more, with a gate or withou
     ({}, _gated, "choose"),
     ({}, _gated, "pca_unexplained"),
     ({}, _gated, "_is_well_trained"),
-    ({"n_components": 4}, _run.FitConfig, "pca"),
+    ({"n_components": 4}, _gated, "pca_model"),
     ({"cv": None}, _evaluate.Evaluator, "error_curve"),
     ({}, AutoencoderTransformer, "_set_fitted"),
     ({}, AutoencoderTransformer, "_fit_density"),
@@ -340,7 +340,7 @@ def test_interrupted_before_anything_is_known(quick, X, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_run.FitConfig, "begin", interrupt)
+    monkeypatch.setattr(_gated, "begin", interrupt)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X[:, :3])
     assert estimator.n_features_in_ == 4
@@ -444,7 +444,7 @@ def diverge(monkeypatch, n):
 @pytest.mark.parametrize("cv", [None, 2, "auto"])
 def test_divergence_is_told_with_advice(quick, X, monkeypatch, n, cv):
     """The last finite weights are kept: here PCA, or the checkpoint before the n-th."""
-    monkeypatch.setattr(_run, "UNWATCHED_BLOCKS", 0)  # as many of them as with a gate
+    monkeypatch.setattr(_config, "UNWATCHED_BLOCKS", 0)  # as many of them as with a gate
     estimator = quick(cv=cv)
     diverge(monkeypatch, n)
     with pytest.warns(ConvergenceWarning, match="learning_rate=.*scaling=.*[Ll]ower") as caught:

@@ -14,8 +14,9 @@ from numpy.testing import assert_array_equal
 from skae._runtime.devices import computing
 from skae._select import background as _background
 from skae._select import gated as _gated
-from skae._select import run as _run
+from skae._train import budget as _budget
 from skae._train import loop as _training
+from skae._train.config import FINAL
 
 
 @pytest.fixture
@@ -76,34 +77,34 @@ def test_rows_that_are_read_in_blocks_are_held_once(quick, curve, lanes, monkeyp
 
 
 def test_folds_are_added_in_pairs_until_the_gain_is_clear(quick, curve, monkeypatch):
-    begin, folds = _run.FitConfig.begin, []
+    begin, folds = _gated.begin, []
 
     def counted(config, rows, stream):
         folds.append(stream)
         return begin(config, rows, stream)
 
-    monkeypatch.setattr(_run.FitConfig, "begin", counted)
+    monkeypatch.setattr(_gated, "begin", counted)
     for enough, expected in ((1, [1]), (40, [1, 2, 3]), (np.inf, [1, 2, 3, 4, 5])):
         folds.clear()
         monkeypatch.setattr(_gated, "ENOUGH_ROWS", enough)
         quick(ordered=False, max_iter=60, learning_rate=1e-2).fit(curve)
-        assert [fold for fold in folds if fold != _run.REFIT] == expected
+        assert [fold for fold in folds if fold != FINAL] == expected
 
 
 def test_training_on_all_rows_is_ended_where_the_folds_choose(quick, curve, lanes, monkeypatch):
     """It is begun once, in the caller's thread, and most of it is done in the other one."""
-    begin, begun = _run.FitConfig.begin, []
+    begin, begun = _gated.begin, []
 
     def counted(config, rows, stream):
         begun.append((stream, threading.current_thread() is threading.main_thread()))
         return begin(config, rows, stream)
 
-    monkeypatch.setattr(_run.FitConfig, "begin", counted)
+    monkeypatch.setattr(_gated, "begin", counted)
     parameters = dict(cv=2, learning_rate=1e-2, max_iter=30, ordered=False)
     n_alone = len(_fit_and_note(quick(**parameters), curve, lanes(False)))
     begun.clear()
     threads = _fit_and_note(quick(**parameters), curve, lanes(True))
-    assert Counter(begun)[_run.REFIT, True] == 1 and all(here for _, here in begun)
+    assert Counter(begun)[FINAL, True] == 1 and all(here for _, here in begun)
     assert threads.count("MainThread") < 0.75 * n_alone < len(threads)
 
 
@@ -116,24 +117,24 @@ def _fit_and_note(estimator, X, threads):
 def test_of_many_rows_two_folds_are_held_at_a_time(quick, curve, lanes, monkeypatch):
     lanes(False)
     monkeypatch.setattr(_gated, "MOST_WAITING", 0)
-    begin, trainers, n_held = _run.FitConfig.begin, [], []
+    begin, runs, n_held = _gated.begin, [], []
 
     def counted(*args):
         run = begin(*args)
-        trainers.append(run.trainer)
-        n_held.append(sum(trainer.source is not None for trainer in trainers))
+        runs.append(run)
+        n_held.append(sum(run.source is not None for run in runs))
         return run
 
-    monkeypatch.setattr(_run.FitConfig, "begin", counted)
+    monkeypatch.setattr(_gated, "begin", counted)
     quick(cv=5, max_iter=6).fit(curve)
-    assert len(trainers) >= 5 and max(n_held) == 2
+    assert len(runs) >= 5 and max(n_held) == 2
 
 
 @pytest.mark.parametrize("n", [1, 2, 11, 20])
 def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
     """The caller's thread gets the signal; the other one ends before its next block."""
     lanes(True)
-    monkeypatch.setattr(_training, "_block_steps", lambda *sizes: 1)  # many to a checkpoint
+    monkeypatch.setattr(_budget, "_block_steps", lambda *sizes: 1)  # many to a checkpoint
     noted, own, later = _training.train_block, [], []
 
     def interrupted(*args):
@@ -215,15 +216,13 @@ def test_what_fails_in_the_second_lane_fails_the_fit(quick, curve, lanes, monkey
 
 
 def test_a_cancelled_run_does_not_go_on(quick, curve, lanes, monkeypatch):
-    trainers = []
-    begin = _run.FitConfig.begin
-    monkeypatch.setattr(
-        _run.FitConfig, "begin", lambda *a: trainers.append(begin(*a).trainer) or begin(*a)
-    )
+    runs = []
+    begin = _gated.begin
+    monkeypatch.setattr(_gated, "begin", lambda *a: runs.append(begin(*a)) or begin(*a))
     quick(cv=None).fit(curve)
-    trainers[0].cancel()
+    runs[0].cancel()
     with pytest.raises(CancelledError):
-        trainers[0].advance(1)
+        runs[0].train(1)
 
 
 def test_nothing_is_compiled_twice(quick, curve, lanes, compiled):

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from skae._runtime.devices import computing
 from skae._select import gated as _gated
-from skae._select import run as _run
+from skae._train import loop as _training
 
 N_ROWS = 40
 
@@ -22,7 +22,7 @@ def history(*checkpoints, start="pca", tol=1e-4, spread=0.0):
     """
     run = SimpleNamespace(
         start=start,
-        candidates=[(strength, 0) for strength in _run.CORRECTION_SCALES],
+        candidates=[(strength, 0) for strength in _training.CORRECTION_SCALES],
         config=SimpleNamespace(budget=SimpleNamespace(tol=tol)),
     )
     evaluator = SimpleNamespace(
@@ -108,7 +108,7 @@ def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
     code = estimator.fit(X, X_val=X_val).transform(X)
     assert kept == [list(range(len(estimator.validation_curve_)))]
     of_folds = folds.fit(curve).transform(curve)
-    monkeypatch.setattr(_run, "MOST_KEPT", 1)
+    monkeypatch.setattr(_training, "MOST_KEPT", 1)
     assert_array_equal(estimator.fit(X, X_val=X_val).transform(X), code)
     assert len(kept[0]) == 2
     assert_array_equal(folds.fit(curve).transform(curve), of_folds)
@@ -119,13 +119,13 @@ def test_large_nets_keep_their_best_checkpoints(curve, quick, monkeypatch):
 
 def test_the_start_stands_for_itself_only():
     run = SimpleNamespace(weights=dict.fromkeys([0, 4, 9]))
-    nearest = [_run.TrainingRun.nearest(run, checkpoint) for checkpoint in (0, 1, 5, 8)]
+    nearest = [_training.TrainingRun.nearest(run, checkpoint) for checkpoint in (0, 1, 5, 8)]
     assert nearest == [0, 4, 4, 9]
 
 
 def test_an_interrupted_fold_of_a_large_net_leaves_a_trained_one(curve, quick, monkeypatch):
-    monkeypatch.setattr(_run, "MOST_KEPT", 1)
-    advance, calls = _run.TrainingRun.advance, []
+    monkeypatch.setattr(_training, "MOST_KEPT", 1)
+    advance, calls = _training.TrainingRun.advance, []
 
     def interrupted(run):
         calls.append(run)
@@ -133,7 +133,7 @@ def test_an_interrupted_fold_of_a_large_net_leaves_a_trained_one(curve, quick, m
             raise KeyboardInterrupt
         return advance(run)
 
-    monkeypatch.setattr(_run.TrainingRun, "advance", interrupted)
+    monkeypatch.setattr(_training.TrainingRun, "advance", interrupted)
     estimator = quick(max_iter=12, learning_rate=1e-2, cv=3, linear_path=None)
     with pytest.warns(UserWarning, match="Interrupted"):
         estimator.fit(curve)

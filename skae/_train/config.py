@@ -5,7 +5,7 @@ in powers of two at most, so that the folds of a search share one program. A sha
 as ``n_components`` is the exception: its number of components follows the rows.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from numbers import Integral
 
@@ -19,8 +19,8 @@ from skae._net.objective import PENALTIES, Autoencoder, Objective
 from skae._parameters import comparable, is_count, plain_parameters
 from skae._pca.axes import MOST_FILLING, few_threads, fit_axes
 from skae._runtime.devices import find_mesh
-from skae._select.run import FitConfig
-from skae._train.loop import StepConfig, average_decay, make_budget
+from skae._train.budget import Budget, average_decay, make_budget
+from skae._train.loop import StepConfig
 from skae._train.optimizers import make_optimizer, transformation_of
 from skae.architectures._names import find_architecture
 from skae.architectures.dense import FEW, Dense
@@ -35,6 +35,77 @@ WIDEST = 4096  # columns, beyond which the nets see leading axes only, where tha
 FEWEST_AXES = 128  # of these
 DECAY, THIN_DECAY = 0.3, 0.1  # of weights; of few components that leave nothing
 SETTLED_AFTER = 0.8  # of the steps, from which on noise and cut codes stay as they are
+UNWATCHED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody evaluates
+FINAL = 0  # random stream of the training on all rows; folds have the following ones
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """All that decides a fit, but for the rows."""
+
+    step_config: StepConfig
+    budget: Budget
+    n_axes: int
+    linear: bool
+    clip: object
+    traced: dict
+    seed: int
+    missing_indicator: bool  # the encoder is told which cells are missing; more are hidden
+    hidden_share: float  # of single cells; 0 if only the network's blocks are hidden
+    interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
+    is_reduced: bool = False  # wide rows come to the nets as their leading axes
+
+    @property
+    def objective(self):
+        """The static Objective."""
+        return self.step_config.objective
+
+    @property
+    def autoencoder(self):
+        """What is static in the maps to a code and back."""
+        return self.step_config.objective.autoencoder
+
+    @property
+    def network(self):
+        """The static record of the architecture."""
+        return self.autoencoder.network
+
+    @property
+    def mesh(self):
+        """The devices that share each batch, or None."""
+        return self.step_config.mesh
+
+    @property
+    def n_init(self):
+        """The number of nets that are trained side by side."""
+        return self.step_config.n_init
+
+    @property
+    def is_squared(self):
+        """Whether the loss is the squared error."""
+        return isinstance(self.objective.loss, SquaredError)
+
+    @property
+    def without_validation(self):
+        """The same FitConfig with few checkpoints, since nobody looks at them."""
+        stride = max(self.budget.checkpoint_steps, UNWATCHED_BLOCKS * self.budget.block_steps)
+        return replace(self, budget=replace(self.budget, checkpoint_steps=stride))
+
+    @property
+    def has_plain_errors(self):
+        """Whether PCA's errors are squared distances from its axes."""
+        return self.interval is None and self.is_squared
+
+    @property
+    def has_own_pca(self):
+        """Whether PCA is within the range of a link, or probabilistic, and so a net's path."""
+        return self.interval is not None or self.autoencoder.variational
+
+    @property
+    def falls_back(self):
+        """Whether PCA is kept if nets are not better: with penalties it is not compared."""
+        is_pca = self.linear and self.autoencoder.begins_at_pca
+        return is_pca and self.objective.is_error_alone
 
 
 def make_config(

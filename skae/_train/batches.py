@@ -1,0 +1,77 @@
+"""What a training step reads: batches of rows, and the random bits that go with them."""
+
+from functools import partial
+
+import numpy as np
+
+from skae._data.chunked import LongRows, blocks_of, placed
+from skae._data.rows import (
+    RowSource,
+    gather_complete,
+    gather_missing,
+    hide_blocks,
+    hide_cells,
+    part_rows,
+)
+from skae._net.objective import N_RANDOM_WORDS
+from skae._pca.axes import few_threads
+from skae._runtime.devices import is_processor
+
+WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
+MOST_RESIDENT = 2**28  # numbers of rows that an accelerator holds while nets train on them
+
+
+def hide(config, X, rng):
+    """Return ``X`` (n, d) with NaN in what the nets are to fill."""
+    X = hide_cells(X, config.hidden_share, rng) if config.hidden_share else X
+    together = config.network.n_hidden_together
+    return hide_blocks(X, together, rng) if together else X
+
+
+def row_source(config, rows, path, filler, rng, *, has_missing):
+    """Return the RowSource of the nets' inputs and, if they differ, of their targets."""
+    X, is_own_target = rows.values, config.objective.in_axes
+    is_long, size = isinstance(X, LongRows), config.budget.batch_size
+
+    def inputs(X):
+        with few_threads(rows.values):
+            filled = filler.fill(X) - path.mean
+            if is_long:  # products that may come again in each pass: in float32
+                filled = filled.astype(np.float32)
+            x = filled if path.basis is None else filled @ path.basis
+        return np.concatenate([x, np.isnan(X)], axis=1) if config.missing_indicator else x
+
+    def complete(values):
+        x = np.empty((len(values), config.network.n_inputs), np.float32)
+        for place, block in placed(blocks_of(values)):
+            x[place] = inputs(block)
+        if is_own_target:
+            return x, None
+        is_quick = isinstance(values, LongRows) and values.has_any_order
+        return x, values if is_quick else np.asarray(values, np.float32)
+
+    def load(part):
+        values = X if part is None else X[part]
+        if has_missing:
+            return gather_missing(np.asarray(values), partial(hide, config, rng=rng), inputs)
+        return gather_complete(*complete(values))
+
+    n_numbers = config.network.n_inputs + (0 if is_own_target else X.shape[1])
+    most = part_rows(X, n_numbers, size, is_gappy=has_missing)
+    is_resident = not (is_long or has_missing or is_processor()) and config.mesh is None
+    is_resident &= len(X) * n_numbers <= MOST_RESIDENT
+    table = (*complete(X), None) if is_resident else None
+    given = {"strata": rows.strata, "most_rows": most, "table": table}
+    return RowSource(load, rows.weight, size, rng, **given)
+
+
+def random_bits(seed, first_step, n_steps, n_rows):
+    """Return N_RANDOM_WORDS random words of 32 bits for each row of some steps.
+
+    They come from the host: drawn in the block, they would be a third of its compile time.
+    """
+    per_step = -(-n_rows * N_RANDOM_WORDS // WORDS_AT_ONCE)
+    generator = np.random.Philox(key=seed, counter=first_step * per_step)
+    bits = generator.random_raw(n_steps * per_step * WORDS_AT_ONCE // 2).view(np.uint32)
+    bits = bits.reshape(n_steps, -1)[:, : n_rows * N_RANDOM_WORDS]
+    return bits.reshape(n_steps, n_rows, N_RANDOM_WORDS)
