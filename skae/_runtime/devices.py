@@ -25,7 +25,7 @@ ALL = "all"  # the devices of all processes together
 MOST_PROGRAMS = 32  # compiled ones of a function: 100 to 300 mappings of memory each
 MOST_SMALL_PROGRAMS = 128  # of one that encodes or decodes: 30 to 150 mappings each
 ALLOWED = "allow", None
-SETTINGS = {  # of JAX: what is set, and what else may stay
+SETTINGS: dict[Any, tuple] = {  # of JAX: what is set, and what else may stay
     jax.enable_x64: (False,),
     jax.numpy_dtype_promotion: ("standard",),
     jax.numpy_rank_promotion: ("allow",),
@@ -38,7 +38,12 @@ SETTINGS = {  # of JAX: what is set, and what else may stay
     jax.transfer_guard_device_to_device: ALLOWED,
     jax.transfer_guard_device_to_host: ALLOWED,
 }
-ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}  # NumPy's own
+ERRORS: dict[str, Any] = {  # NumPy's own defaults
+    "divide": "warn",
+    "over": "warn",
+    "under": "ignore",
+    "invalid": "warn",
+}
 TRACED = (
     "Estimators compute with NumPy arrays and compile their own programs: they cannot be "
     "called inside jax.jit, jax.vmap, jax.grad and the like. Call them outside, and pass the "

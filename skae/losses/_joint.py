@@ -103,7 +103,7 @@ class Joint(Loss):
         pools : list of (int, int)
             Number of columns of each block, and of the variables in it.
         """
-        pools = []
+        pools: list[tuple[int, int]] = []
         for n, loss in self.parts:
             n_variables = _n_variables(n, loss)
             pools += [(1, 1)] * n if by_column and n_variables == n else [(n, n_variables)]

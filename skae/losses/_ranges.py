@@ -10,7 +10,7 @@ as proportions of it. ``ends`` are the range in X's units, None that of the trai
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Identity:
     """Any real number; the outputs may be principal axes instead of columns."""
 
     in_axes = True
-    ends = None
+    ends: ClassVar[tuple[float, float] | None] = None
 
     def __call__(self, path: Any, linear: Array, correction: Array) -> Array:
         return linear + correction
