@@ -69,7 +69,7 @@ class _Conv(Architecture):
             )
         channels = tuple(map(int, channels))
         return _ConvNetwork(
-            **sizes, grid=grid, channels=channels, kernel=kernel, pooling=self.pooling
+            **sizes, grid=grid, channels=channels, kernel_size=kernel, pooling=self.pooling
         )
 
 
@@ -153,7 +153,7 @@ class _ConvNetwork(Network):
 
     grid: Grid
     channels: tuple[int, ...]
-    kernel: int
+    kernel_size: int
     pooling: str | None
 
     in_columns = True
@@ -193,7 +193,7 @@ class _ConvNetwork(Network):
         }
 
     def _kernel(self, rng, n_in, n_out):
-        taps = (self.kernel,) * len(self.grid.sizes)
+        taps = (self.kernel_size,) * len(self.grid.sizes)
         return normal_layer(rng, (*taps, n_in, n_out), 2 / (np.prod(taps) * n_in))
 
     def encode(self, params, x):
