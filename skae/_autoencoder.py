@@ -53,6 +53,7 @@ from skae._runtime.devices import check_alike, computing, default_errors, is_alo
 from skae._runtime.interrupts import Interrupts, unchanged_by_failure
 from skae._runtime.version import __version__
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
+from skae._select.evaluate import evaluated_prefixes
 from skae._select.gated import train, train_without_validation
 from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._select.splits import make_splits, trains_on_all
@@ -941,7 +942,7 @@ class AutoencoderTransformer(
         axes = result.axes._replace(basis=result.axes.basis[:, :n_components])
         axes = axes if model.reduction is None else model.reduction.axes(axes)
         self._variances, self.mean_ = axes.variances, scaling.backward(axes.mean)
-        if model.autoencoder.variational and isinstance(self._loss, SquaredError):
+        if model.autoencoder.variational and self._is_squared_error:
             variance = noise_variance(model, n_components)
             self.noise_variance_ = variance * scaling.code_unit**2
         else:  # an earlier fit may have had it
@@ -1196,7 +1197,7 @@ class AutoencoderTransformer(
         weight = check_weight(sample_weight, len(X))
         error, total = self._weighted_losses(X, weight)
         unit = self._scaling.scale.max()
-        if total == 0 and unit != 1 and isinstance(self._loss, SquaredError):
+        if total == 0 and unit != 1 and self._is_squared_error:
             error, total = self._weighted_losses(X, weight, unit)  # squares that were too small
         if total > 0:
             return float(1.0 - error / total)
@@ -1255,7 +1256,7 @@ class AutoencoderTransformer(
         """
         observed = ~np.isnan(X)
         target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
-        if isinstance(self._loss, SquaredError):
+        if self._is_squared_error:
             losses = self._loss(target / unit, out / unit)
         else:
             target, out = self._scaling.forward(target), self._scaling.forward(out)
@@ -1272,6 +1273,15 @@ class AutoencoderTransformer(
                 with within(dtype):
                     out[part] = Z[:, : self.n_components_].astype(np.float64) * unit
         return out
+
+    @property
+    def _prefixes(self):
+        """The numbers of leading components at which a code is evaluated, all of them last."""
+        return evaluated_prefixes(self.n_components_, self.ordered)
+
+    @property
+    def _is_squared_error(self):
+        return isinstance(self._loss, SquaredError)
 
     @property
     def _code_unit(self):

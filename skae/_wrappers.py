@@ -1,6 +1,10 @@
-"""What estimators around an AutoencoderTransformer share: the clone and the routing."""
+"""What estimators around an AutoencoderTransformer share: fitting a clone, and its routing."""
+
+from copy import copy
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
@@ -9,93 +13,44 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoder import AutoencoderTransformer
 from skae._data.checks import n_dimensions, shape_of
 from skae._data.numbers import is_frame
-from skae._runtime.interrupts import unchanged_by_failure
+from skae._runtime.devices import default_errors
 
 
 class AroundAutoencoder(BaseEstimator):
-    """An estimator with the parameters ``autoencoder`` and ``random_state``."""
+    """Base of estimators with the parameters ``autoencoder`` and ``random_state``.
 
-    _parameter_constraints = {
+    Subclasses define ``_learn(X, y, params)``, which sets the fitted attributes.
+    """
+
+    autoencoder_: AutoencoderTransformer
+
+    _parameter_constraints: ClassVar[dict] = {
         "autoencoder": [AutoencoderTransformer, None],
         "random_state": ["random_state"],
     }
     _default = AutoencoderTransformer()
 
-    def _fit_autoencoder(self, X, y, params, **settings):
-        """Return a fitted clone with ``settings``; ``params`` are what ``fit`` was passed."""
-        if get_config()["enable_metadata_routing"]:
-            params = process_routing(self, "fit", **params).autoencoder.fit
-        return self._suited(X).set_params(**settings).fit(X, y, **params)
-
-    def _whole_or_not_at_all(self):
-        """Return a context that leaves the estimator as it was where something fails."""
-        return unchanged_by_failure(self)
-
-    def _suited(self, X):
-        """Return what is to be fitted on ``X``; a default code is no longer than PCA's."""
-        autoencoder = self._unfitted()
-        if self.autoencoder is None and n_dimensions(X) >= 2:
-            n_samples, *sample_shape = shape_of(X)
-            n_features = int(np.prod(sample_shape))
-            wanted = self._default_components(n_features)
-            autoencoder.set_params(n_components=max(1, min(wanted, n_samples, n_features)))
-        return autoencoder
-
-    def _default_components(self, n_features):
-        return self._default.n_components
-
-    def _unfitted(self):
-        """Return a new autoencoder of the parameters asked."""
-        autoencoder = clone(self._default if self.autoencoder is None else self.autoencoder)
-        if self.random_state is not None:
-            autoencoder.set_params(random_state=self.random_state)
-        return autoencoder.set_output(transform="default")
-
-    def get_metadata_routing(self):
-        """Return what ``fit`` passes on to the autoencoder's.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            See scikit-learn's guide to metadata routing.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(
-            autoencoder=self._unfitted(), method_mapping=mapping
-        )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
-
-
-class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AroundAutoencoder):
-    """An autoencoder of what an encoder makes of ``X``; what comes back is as ``X`` is.
-
-    Children say which encoder (``_new_encoder``), and what the autoencoder has to know of it
-    once it is fitted (``_settings``).
-    """
-
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
-        """Fit the encoder and the autoencoder.
+    @default_errors
+    def fit(self, X: Any, y: ArrayLike | None = None, **params: Any) -> Self:
+        """Fit the autoencoder on ``X``, and what the class adds to it.
 
         Parameters
         ----------
         X : DataFrame, dict or array-like
-            Training samples, as the class describes them.
+            Training samples, as the class describes them. Missing values are NaN.
         y : array-like of shape (n_samples,), default=None
-            Handed to the autoencoder.
+            Passed to the autoencoder, whose ``cv`` may need it.
         **params : dict
             ``sample_weight``, ``X_val`` (like X) and ``groups`` for the autoencoder's ``fit``;
-            routed where scikit-learn's metadata routing is on.
+            routed if scikit-learn's metadata routing is on.
 
         Returns
         -------
@@ -105,35 +60,85 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         Raises
         ------
         ValueError
-            For samples or parameters that the encoder or the autoencoder refuses; the estimator
-            is then what it was before.
+            If the autoencoder or the class refuse samples or parameters. The estimator is then
+            what it was before.
+        TypeError
+            If ``X`` is a container without order, or of a kind that the class does not take.
         """
-        self._unfitted()._validate_params()
-        encoder = self._new_encoder().fit(X)
-        if params.get("X_val") is not None:
-            params = {**params, "X_val": encoder.transform(params["X_val"])}
-        rows = encoder.transform(X)
-        settings = self._settings(encoder, self._unfitted())
-        autoencoder = self._fit_autoencoder(rows, y, params, **settings)
-        self._set_fitted(encoder, autoencoder)
+        fitted = copy(self)
+        fitted._learn(X, y, params)
+        self.__dict__ = fitted.__dict__
         return self
 
-    def _set_fitted(self, encoder, autoencoder):
-        """Set every fitted attribute together; those of an earlier fit may be others."""
-        names = "n_features_in_", "feature_names_in_"
-        found = {name: getattr(encoder, name) for name in names if hasattr(encoder, name)}
-        with self._whole_or_not_at_all():
-            vars(self).update(found, encoder_=encoder, autoencoder_=autoencoder)
-            for name in set(names) - set(found):
-                vars(self).pop(name, None)
+    def _fit_autoencoder(self, X, y, params, **settings):
+        """Return a fitted clone with ``settings``; ``params`` are what ``fit`` was passed."""
+        if get_config()["enable_metadata_routing"]:
+            params = process_routing(self, "fit", **params).autoencoder.fit
+        return self._new_autoencoder(X).set_params(**settings).fit(X, y, **params)
 
-    def transform(self, X):
+    def _new_autoencoder(self, X=None):
+        """Return what is to be fitted on ``X``; a default code is no longer than PCA's."""
+        autoencoder = clone(self._default if self.autoencoder is None else self.autoencoder)
+        if self.random_state is not None:
+            autoencoder.set_params(random_state=self.random_state)
+        if self.autoencoder is None and X is not None and n_dimensions(X) >= 2:
+            n_samples, *sample_shape = shape_of(X)
+            n_features = int(np.prod(sample_shape))
+            wanted = self._default_components(n_features)
+            autoencoder.set_params(n_components=max(1, min(wanted, n_samples, n_features)))
+        return autoencoder.set_output(transform="default")
+
+    def _default_components(self, n_features):
+        return self._default.n_components
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what ``fit`` passes on to that of the autoencoder.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            See scikit-learn's guide to metadata routing.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(
+            autoencoder=self._new_autoencoder(), method_mapping=mapping
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AroundAutoencoder):
+    """Base of autoencoders of encoded samples; they return samples like those of ``fit``.
+
+    Subclasses define ``_new_encoder()``, and ``_settings(encoder, autoencoder)``: the
+    parameters of the autoencoder that follow from the fitted encoder.
+    """
+
+    encoder_: Any
+
+    def _learn(self, X, y, params):
+        autoencoder = self._new_autoencoder()
+        autoencoder._validate_params()
+        self.encoder_ = encoder = self._new_encoder().fit(X)
+        if params.get("X_val") is not None:
+            params = {**params, "X_val": encoder.transform(params["X_val"])}
+        settings = self._settings(encoder, autoencoder)
+        self.autoencoder_ = self._fit_autoencoder(encoder.transform(X), y, params, **settings)
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)  # of an earlier fit
+            if hasattr(encoder, name):
+                setattr(self, name, getattr(encoder, name))
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
         """Return the codes of samples, the most important component first.
 
         Parameters
         ----------
         X : DataFrame, dict or array-like
-            Samples like those of fit; what is missing is filled from what is there.
+            Samples like those of fit. Missing values are filled from the observed ones.
 
         Returns
         -------
@@ -143,12 +148,12 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         Raises
         ------
         ValueError
-            For samples that differ from those of fit.
+            If samples differ from those of fit.
         """
         check_is_fitted(self)
         return self.autoencoder_.transform(self.encoder_.transform(X))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Any:
         """Return the reconstructions of codes.
 
         Parameters
@@ -159,19 +164,18 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         Returns
         -------
         X_original : DataFrame, dict or ndarray
-            Samples as in fit, a DataFrame with the codes' index where they have one.
+            Samples like those of fit; a DataFrame has the index of the codes if they have one.
 
         Raises
         ------
         ValueError
-            For more columns than components, or codes that are not finite.
+            If there are more columns than components, or codes are not finite.
         """
         check_is_fitted(self)
-        rows = np.asarray(self.autoencoder_.inverse_transform(X))
-        return _indexed(self.encoder_.inverse_transform(rows), X)
+        return self._decoded(np.asarray(self.autoencoder_.inverse_transform(X)), X)
 
-    def impute(self, X):
-        """Return ``X`` with what is missing filled by its reconstruction.
+    def impute(self, X: Any) -> Any:
+        """Return ``X`` with missing values filled by their reconstructions.
 
         Parameters
         ----------
@@ -181,18 +185,30 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         Returns
         -------
         X_filled : DataFrame, dict or ndarray
-            The same samples, what was observed as it was (whole numbers up to 2**53).
+            The same samples, observed values unchanged (whole numbers up to 2**53).
 
         Raises
         ------
         ValueError
-            For samples that differ from those of fit.
+            If samples differ from those of fit.
         """
         check_is_fitted(self)
-        filled = self.autoencoder_.impute(self.encoder_.transform(X))
-        return _indexed(self.encoder_.inverse_transform(filled), X)
+        return self._decoded(self.autoencoder_.impute(self.encoder_.transform(X)), X)
 
-    def sample(self, n_samples=1, random_state=None, *, noise=False):
+    def _decoded(self, encoded, X):
+        """Return decoded samples, a DataFrame with the index of ``X`` if that has one."""
+        samples = self.encoder_.inverse_transform(encoded)
+        if is_frame(samples) and is_frame(X):
+            return samples.set_axis(X.index, axis=0)
+        return samples
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+        *,
+        noise: bool = False,
+    ) -> Any:
         """Return new samples, see ``AutoencoderTransformer.sample``.
 
         Parameters
@@ -202,23 +218,23 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         random_state : int, RandomState instance or None, default=None
             Seed of the draws: the same seed gives the same samples.
         noise : bool, default=False
-            Draw cells around their reconstructions, categories with their probabilities.
+            Draw values around their reconstructions, categories with their probabilities.
 
         Returns
         -------
         X : DataFrame, dict or ndarray
-            Samples as in fit.
+            Samples like those of fit.
 
         Raises
         ------
         ValueError
-            For ``n_samples`` that is no int of at least 1.
+            If ``n_samples`` is not an int of at least 1.
         """
         check_is_fitted(self)
-        rows = self.autoencoder_.sample(n_samples, random_state, noise=noise)
-        return self.encoder_.inverse_transform(rows)
+        encoded = self.autoencoder_.sample(n_samples, random_state, noise=noise)
+        return self.encoder_.inverse_transform(encoded)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Return the share of deviance explained, see ``AutoencoderTransformer.score``.
 
         Parameters
@@ -236,16 +252,9 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
             1 for perfect reconstructions, 0 for the mean of the training samples.
         """
         check_is_fitted(self)
-        rows = self.encoder_.transform(X)
-        return self.autoencoder_.score(rows, sample_weight=sample_weight)
+        encoded = self.encoder_.transform(X)
+        return self.autoencoder_.score(encoded, sample_weight=sample_weight)
 
     @property
     def _n_features_out(self):
         return self.autoencoder_.n_components_
-
-
-def _indexed(samples, X):
-    """Return a DataFrame of samples with the index of ``X``, where both are DataFrames."""
-    if is_frame(samples) and is_frame(X):
-        return samples.set_axis(X.index, axis=0)
-    return samples

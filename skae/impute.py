@@ -1,12 +1,12 @@
-"""AutoencoderImputer: missing cells filled by the autoencoder's reconstruction.
+"""AutoencoderImputer: missing values filled by the reconstruction of an autoencoder."""
 
-How cells are filled stands in ``AutoencoderTransformer.impute``; here stands the interface of
-scikit-learn's imputers.
-"""
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoder import AutoencoderTransformer
@@ -17,51 +17,52 @@ MOST_COMPONENTS = 32
 
 
 class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
-    """Fill missing cells (NaN) with an autoencoder's reconstruction of their row.
+    """Impute missing values (NaN) by an autoencoder's reconstruction of their sample.
 
-    To be put where KNNImputer or IterativeImputer stands. Fitted on rows with missing cells,
-    the autoencoder learns to fill: observed cells are hidden anew at each step, twice as many
-    as are missing, but at least a twentieth and at most a fifth of them.
-    Fitted on complete rows, it fills by what probabilistic PCA makes of the observed cells.
+    A drop-in replacement of KNNImputer and IterativeImputer. If training samples have missing
+    values, the autoencoder learns to impute: at each step, other observed values are hidden,
+    twice as many as are missing, but at least 5 % and at most 20 % of them. Fitted on complete
+    samples, it imputes by probabilistic PCA of the observed values.
 
     Parameters
     ----------
     autoencoder : AutoencoderTransformer, default=None
-        What is cloned and fitted; None is ``AutoencoderTransformer(k, scaling="standard")``,
-        whose columns weigh alike whatever their units, and whose k is half the number of
-        columns, at most 32.
+        The autoencoder to clone and fit. None stands for
+        ``AutoencoderTransformer(k, scaling="standard")``: features weigh the same whatever
+        their units, and k is half of their number, at most 32.
     add_indicator : bool, default=False
-        Append a column of zeros and ones for each column that had missing cells in fit.
+        Append a column of zeros and ones for each feature that had missing values in fit.
     keep_empty_features : bool, default=False
-        Return the columns without any observed value in ``fit``, filled with 0, instead of
-        leaving them out, as scikit-learn's imputers do. Samples of more dimensions keep them.
+        Return features without an observed value in ``fit``, filled with 0, instead of
+        dropping them, as scikit-learn's imputers do. Samples that are not 1-D keep them.
     random_state : int, RandomState instance or None, default=None
-        Seed of the fitted clone; None leaves it the one that ``autoencoder`` has.
+        Seed of the fitted clone. None keeps that of ``autoencoder``.
 
     Attributes
     ----------
     autoencoder_ : AutoencoderTransformer
         The fitted clone.
     indicator_ : MissingIndicator or None
-        Fitted where ``add_indicator`` asks for it.
+        Fitted if ``add_indicator=True``.
     is_kept_ : ndarray of bool of shape (n_features_in_,)
-        Which columns ``transform`` returns.
+        Which features ``transform`` returns.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where they are all strings.
+        Names of the features, if all are strings.
 
     See Also
     --------
-    AutoencoderTransformer.impute : What fills.
-    sklearn.impute.IterativeImputer : Regresses each column on the others, in turns.
-    sklearn.impute.KNNImputer : Means of the nearest rows.
+    AutoencoderTransformer.impute : Imputes with a fitted autoencoder.
+    sklearn.impute.IterativeImputer : Regresses each feature on the others, in turns.
+    sklearn.impute.KNNImputer : Means of the nearest samples.
 
     Notes
     -----
-    Of a column without any observed cell ``fit`` warns, see ``keep_empty_features``; an
-    infinite cell is refused. A row without any observed cell gets the reconstruction of the
-    mean. Sparse matrices are refused, as all of their cells are observed.
+    X is array-like of shape (n_samples, n_features) or (n_samples, ...). ``fit`` warns of
+    features without an observed value. Infinite values raise ValueError. A sample without an
+    observed value gets the reconstruction of the mean. Sparse matrices raise TypeError, as all
+    their values are observed.
 
     Examples
     --------
@@ -74,7 +75,12 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     array([ 4.,  8., 12.])
     """
 
-    _parameter_constraints = {
+    indicator_: Any
+    is_kept_: NDArray[np.bool_]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    _parameter_constraints: ClassVar[dict] = {
         **AroundAutoencoder._parameter_constraints,
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
@@ -83,49 +89,18 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
 
     def __init__(
         self,
-        autoencoder=None,
+        autoencoder: AutoencoderTransformer | None = None,
         *,
-        add_indicator=False,
-        keep_empty_features=False,
-        random_state=None,
+        add_indicator: bool = False,
+        keep_empty_features: bool = False,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.autoencoder = autoencoder
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
-        """Fit the autoencoder on the observed cells of ``X``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Training rows; missing cells are NaN.
-        y : array-like of shape (n_samples,), default=None
-            Handed to the autoencoder.
-        **params : dict
-            ``sample_weight``, ``X_val`` and ``groups`` for the autoencoder's ``fit``; routed
-            where scikit-learn's metadata routing is on.
-
-        Returns
-        -------
-        self : AutoencoderImputer
-            The fitted imputer.
-
-        Raises
-        ------
-        ValueError
-            For rows or parameters that the autoencoder refuses; the imputer is then what it
-            was before.
-        TypeError
-            For sparse matrices and containers without order.
-        """
-        with self._whole_or_not_at_all():
-            self._fit(X, y, params)
-        return self
-
-    def _fit(self, X, y, params):
+    def _learn(self, X, y, params):
         _refuse_sparse(X)
         autoencoder = self._fit_autoencoder(X, y, params)
         rows = np.asarray(check_rows(self, X, reset=True))
@@ -142,26 +117,28 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     def _default_components(self, n_features):
         return default_components(n_features)
 
-    def transform(self, X):
-        """Return ``X`` with its missing cells filled.
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Return ``X`` with missing values imputed.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; missing cells are NaN.
+            Samples; missing values are NaN.
 
         Returns
         -------
         X_filled : ndarray of shape (n_samples, n_features_out)
-            The rows, observed cells as they were, without the columns that were empty in fit
-            (see ``keep_empty_features``), and the indicator's columns after them: float32 for
-            float32 rows, otherwise float64. Samples of more dimensions keep their shape, but
-            where the indicator's columns follow them.
+            Samples with observed values unchanged, without the features that were empty in
+            ``fit`` (see ``keep_empty_features``), followed by the columns of the indicator;
+            float32 for float32 samples, otherwise float64. Samples that are not 1-D keep their
+            shape if there is no indicator.
 
         Raises
         ------
         ValueError
-            For rows that differ from those of fit in columns or names, or are infinite.
+            If features or names differ from those of fit, or values are infinite.
+        TypeError
+            If X is sparse.
         """
         check_is_fitted(self)
         _refuse_sparse(X)
@@ -170,21 +147,23 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         filled = filled if self.is_kept_.all() else filled[:, self.is_kept_]
         if self.indicator_ is None:
             return filled
-        marks = self.indicator_.transform(rows).astype(rows.dtype)
-        return np.hstack([filled.reshape(len(rows), -1), marks])
+        is_missing = self.indicator_.transform(rows).astype(rows.dtype)
+        return np.hstack([filled.reshape(len(rows), -1), is_missing])
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns that ``transform`` returns.
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> NDArray[np.object_]:
+        """Return the names of the features that ``transform`` returns.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns of ``X``, where fit has seen none.
+            Names of the features of ``X``, if fit has seen none.
 
         Returns
         -------
         names : ndarray of str objects
-            The columns' own names, and ``missingindicator_<name>`` for the indicator's.
+            The features' own names, and ``missingindicator_<name>`` for those of the indicator.
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
@@ -193,21 +172,21 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
             return kept
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
-def _refuse_sparse(X):
+def default_components(n_features: int) -> int:
+    """Return the number of components that imputes best, of those tried."""
+    return min(MOST_COMPONENTS, max(1, -(-n_features // 2)))
+
+
+def _refuse_sparse(X: Any) -> None:
     if issparse(X):
         raise TypeError(
-            "Sparse data was passed for X, but AutoencoderImputer needs dense data: all cells "
-            "of a sparse matrix are observed, its zeros too, and nothing would be filled. "
-            "Where zeros stand for missing cells, pass an array with NaN in their places."
+            "Sparse data was passed for X, but AutoencoderImputer needs dense data: all values "
+            "of a sparse matrix are observed, its zeros too, and nothing would be filled. If "
+            "zeros stand for missing values, pass an array with NaN in their places."
         )
-
-
-def default_components(n_features):
-    """Return how many components fill best, of those tried: a code need not be short for it."""
-    return min(MOST_COMPONENTS, max(1, -(-n_features // 2)))

@@ -3,9 +3,7 @@
 Every message says what was got, what is allowed and what to do.
 """
 
-import math
 import warnings
-from collections.abc import Mapping, Set
 from contextlib import contextmanager
 
 import numpy as np
@@ -29,8 +27,6 @@ IF_RAGGED = (
     "Images and series of different sizes become samples of one shape by ImageResizer and "
     "SeriesPadder."
 )
-NO_SEQUENCES = (str, bytes, bytearray, Mapping, Set, np.matrix)
-MOST_NUMBERS = 2**31  # in an array of texts, series or images of one size
 
 
 def check_rows(estimator, X, *, reset, minimum=1):
@@ -210,40 +206,6 @@ def _refuse_shape(estimator, got, fitted):
         f"X has samples of shape {got}, but {type(estimator).__name__} was fitted "
         f"with samples of shape {tuple(fitted)}."
     )
-
-
-def as_samples(estimator, X, shape):
-    """Return the array ``X`` as samples (n_samples, *shape); raveled ones get their shape back.
-
-    Raises ValueError for samples of another shape.
-    """
-    if X.shape[1:] not in (tuple(shape), (int(np.prod(shape)),)):
-        raise ValueError(
-            f"X has samples of shape {X.shape[1:]}, but {type(estimator).__name__} makes "
-            f"samples of shape {tuple(shape)}. Pass such samples, or rows of raveled ones."
-        )
-    return X.reshape(len(X), *shape)
-
-
-def entries_of(X, what, advice):
-    """Return a sequence of ``what`` as a list, or raise TypeError with an ``advice``."""
-    is_sequence = hasattr(X, "__len__") and not isinstance(X, NO_SEQUENCES)
-    if not is_sequence or issparse(X) or hasattr(X, "columns") or hasattr(X, "schema"):
-        got = type(X).__name__
-    elif getattr(X, "ndim", 1) == 0 or len(X) == 0:
-        got = "nothing"
-    else:
-        return X.to_pylist() if hasattr(X, "to_pylist") else list(X)
-    raise TypeError(f"Expected a sequence of {what}, got {got}. {advice}")
-
-
-def refuse_size(shape, advice):
-    """Raise ValueError with an ``advice`` where an array of a shape would fill the memory."""
-    if math.prod(shape) > MOST_NUMBERS:
-        raise ValueError(
-            f"X would become an array of shape {tuple(shape)}, of more than 2**31 numbers. "
-            f"{advice}"
-        )
 
 
 def n_dimensions(X):

@@ -1,22 +1,23 @@
 """Tables of pandas, polars and pyarrow: read as pandas ones, and made again.
 
-What is remembered of a table is plain Python and NumPy arrays, so that any serializer takes it.
-Columns are made again of float64 numbers, NaN if missing, or of labels, None if missing.
+What is kept of a table is plain Python and NumPy arrays, which any serializer takes. Columns
+are made again from float64 numbers, NaN if missing, or from labels, None if missing.
 """
 
 import io
 import re
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
-from skae._data.numbers import is_frame, refuse_times
+from skae._data.numbers import is_frame
 
 CLASSES = {"polars": ("DataFrame",), "pyarrow": ("Table", "RecordBatch")}
 
 
-def library_of(X):
+def library_of(X: Any) -> str | None:
     """Return "pandas", "polars" or "pyarrow" for a table of theirs, None for anything else."""
     if type(X).__name__ == "LazyFrame":
         raise TypeError("Expected a table, got a LazyFrame. Collect it first: X.collect().")
@@ -29,7 +30,7 @@ def library_of(X):
     return None
 
 
-def pandas():
+def import_pandas():
     """Return the module pandas, or raise ImportError with what to install."""
     try:
         import pandas
@@ -40,103 +41,97 @@ def pandas():
     return pandas
 
 
-def names_of(X):
-    """Return the names of the columns of a table, or raise ValueError if one comes twice."""
+def dtypes_of(X: Any) -> dict:
+    """Return the dtypes {name: dtype} of a table's columns, as its library has them."""
+    dtypes = X.schema.types if library_of(X) == "pyarrow" else X.dtypes
+    return dict(zip(names_of(X), dtypes, strict=True))
+
+
+def names_of(X: Any) -> list:
+    """Return the names of a table's columns, or raise ValueError if a name is repeated."""
     names = list(X.schema.names if library_of(X) == "pyarrow" else X.columns)
-    if twice := [name for name, n in Counter(names).items() if n > 1]:
-        raise ValueError(f"X has several columns of one name: {twice}.")
+    if repeated := [name for name, n in Counter(names).items() if n > 1]:
+        raise ValueError(f"X has several columns of one name: {repeated}.")
     return names
 
 
-def as_pandas(X):
-    """Return a table of any of the libraries as a DataFrame of pandas' own columns."""
-    pd, library = pandas(), library_of(X)
-    if library != "pandas":
-        columns = {name: as_column(X[name]) for name in names_of(X)}
-        return pd.DataFrame(columns, columns=list(columns))
-    arrow = [name for name, dtype in X.dtypes.items() if hasattr(dtype, "pyarrow_dtype")]
-    if not arrow:
-        return X
-    table = X.copy(deep=False)
-    for name in arrow:
-        table[name] = as_column(X[name])
-    return table
+def select(X: Any, names: list) -> Any:
+    """Return the table of some columns of a table."""
+    return X.select(names) if library_of(X) == "pyarrow" else X[names]
 
 
-def as_column(column):
-    """Return a column of polars, of pyarrow, or of pandas on pyarrow as one of pandas' own.
+def as_pandas(X: Any) -> Any:
+    """Return a table of any library as a DataFrame, with no column of pyarrow's dtypes."""
+    if library_of(X) == "pandas":
+        table = X.copy(deep=False)
+        for name, dtype in X.dtypes.items():
+            if hasattr(dtype, "pyarrow_dtype"):
+                table[name] = as_column(X[name])
+        return table
+    return import_pandas().DataFrame({name: as_column(X[name]) for name in names_of(X)})
 
-    Numbers become float64, whatever is no number or category becomes objects.
+
+def as_column(column: Any) -> Any:
+    """Return a column as a Series of pandas' own dtypes; anything else is returned as it is.
+
+    Numbers of polars and pyarrow become float64, other values objects or categories.
     """
+    if not _is_foreign(column):
+        return column
     if hasattr(column, "to_pylist"):
         return _of_arrow(column)
-    if hasattr(getattr(column, "dtype", None), "pyarrow_dtype"):
+    if hasattr(column, "iloc"):
         read = _of_arrow(column.array.__arrow_array__())
         return read.set_axis(column.index).rename(column.name)
     return _of_polars(column)
 
 
-def is_column(part):
-    """Say whether ``part`` is a column of polars or of pyarrow."""
+def _is_foreign(part):
+    """Say whether ``part`` is a column of polars, of pyarrow, or of pandas on pyarrow."""
     polars = sys.modules.get("polars")
-    is_arrow = hasattr(part, "to_pylist") and not hasattr(part, "schema")
-    return is_arrow or (polars is not None and isinstance(part, polars.Series))
+    return (
+        (polars is not None and isinstance(part, polars.Series))
+        or hasattr(getattr(part, "dtype", None), "pyarrow_dtype")
+        or (hasattr(part, "to_pylist") and not hasattr(part, "schema"))
+    )
 
 
 def _of_polars(column):
     import polars as pl
 
-    pd, dtype = pandas(), column.dtype
+    pd, dtype = import_pandas(), column.dtype
     if dtype.is_numeric():
         return pd.Series(column.cast(pl.Float64).to_numpy(), name=column.name)
-    cells = pd.Series(column.to_list(), name=column.name, dtype=object)
+    values = pd.Series(column.to_list(), name=column.name, dtype=object)
     if isinstance(dtype, pl.Enum):
-        return cells.astype(pd.CategoricalDtype(dtype.categories.to_list(), ordered=True))
-    return cells
+        return values.astype(pd.CategoricalDtype(dtype.categories.to_list(), ordered=True))
+    return values
 
 
 def _of_arrow(column):
     import pyarrow as pa
 
-    pd, kind = pandas(), column.type
+    pd, kind = import_pandas(), column.type
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
-    refuse_times(column)
-    if is_arrow_number(kind):
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return pd.Series(column.cast(pa.float64(), safe=False).to_numpy())
     if not pa.types.is_dictionary(kind):
         return pd.Series(column.to_pylist(), dtype=object)
     chunks = column.unify_dictionaries().chunks
-    known = chunks[0].dictionary.to_pylist() if chunks else []
-    known = [label for label in dict.fromkeys(known) if label is not None]
-    return pd.Series(pd.Categorical(column.to_pylist(), known, ordered=kind.ordered))
+    labels = chunks[0].dictionary.to_pylist() if chunks else []
+    labels = [label for label in dict.fromkeys(labels) if label is not None]
+    return pd.Series(pd.Categorical(column.to_pylist(), labels, ordered=kind.ordered))
 
 
-def is_arrow_number(kind):
-    """Say whether a type of pyarrow is one of numbers."""
-    from pyarrow import types
-
-    return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-
-
-def dtypes_of(X):
-    """Return the dtypes {name: dtype} of a table's columns, as its library has them."""
-    if library_of(X) == "pyarrow":
-        return dict(zip(X.schema.names, X.schema.types, strict=True))
-    return dict(zip(X.columns, X.dtypes, strict=True))
-
-
-def selected(X, names):
-    """Return the table of some columns of a table."""
-    return X.select(names) if library_of(X) == "pyarrow" else X[names]
-
-
-def beside(columns, library):
+def table_of(columns: dict, library: str) -> Any:
     """Return a table of a library with ``columns`` {name: a column, or entries of any kind}."""
     if library == "pandas":
-        return pandas().DataFrame(columns)
+        return import_pandas().DataFrame(columns)
     lists = {
-        name: column if is_column(column) else _listed(column)
+        name: column
+        if _is_foreign(column)
+        else [entry.tolist() if hasattr(entry, "tolist") else entry for entry in column]
         for name, column in columns.items()
     }
     if library == "polars":
@@ -148,96 +143,85 @@ def beside(columns, library):
     return pa.table(lists)
 
 
-def _listed(entries):
-    return [entry.tolist() if hasattr(entry, "tolist") else entry for entry in entries]
-
-
-def remembered(X):
-    """Return what is needed to make a table like ``X``, of plain Python and NumPy arrays."""
+def schema_of(X: Any) -> dict[str, Any]:
+    """Return what ``make_table`` needs to make a table like ``X``: plain Python and arrays."""
     library = library_of(X)
     if library == "pandas":
-        columns = [_plain(name, dtype) for name, dtype in X.dtypes.items()]
-        return {"library": library, "names": list(X.columns), "columns": columns}
+        dtypes = [_plain(name, dtype) for name, dtype in X.dtypes.items()]
+        return {"library": library, "names": list(X.columns), "dtypes": dtypes}
+    if library == "pyarrow":
+        schema = X.schema.remove_metadata().serialize().to_pybytes()
+        return {"library": library, "schema": schema, "class": type(X).__name__}
     schema = io.BytesIO()
-    if library == "polars":
-        X.clear().write_ipc(schema)
-    else:
-        schema.write(X.schema.remove_metadata().serialize())
-    return {"library": library, "schema": schema.getvalue(), "class": type(X).__name__}
+    X.clear().write_ipc(schema)
+    return {"library": library, "schema": schema.getvalue()}
 
 
-def remade(memory, columns):
-    """Return a table of ``columns`` {name: numbers or labels} like the one remembered."""
-    library = memory["library"]
-    make = {"pandas": _make_pandas, "polars": _make_polars, "pyarrow": _make_arrow}
-    return make[library](memory, columns)
+def make_table(schema: dict[str, Any], columns: dict) -> Any:
+    """Return a table of ``columns`` {name: numbers or labels} with the given schema."""
+    if schema["library"] == "pandas":
+        pairs = zip(schema["names"], schema["dtypes"], strict=True)
+        made = {name: _pandas_column(columns[name], _dtype(plain)) for name, plain in pairs}
+        return import_pandas().DataFrame(made)
+    if schema["library"] == "polars":
+        import polars as pl
+
+        dtypes = pl.read_ipc(io.BytesIO(schema["schema"])).schema
+        return pl.DataFrame({n: _polars_column(columns[n], d) for n, d in dtypes.items()})
+    import pyarrow as pa
+
+    fields = pa.ipc.read_schema(pa.py_buffer(schema["schema"]))
+    arrays = [_arrow_array(columns[field.name], field.type) for field in fields]
+    return getattr(pa, schema["class"]).from_arrays(arrays, schema=fields)
 
 
-def _make_pandas(memory, columns):
-    names = memory["names"]
-    plain = zip(names, memory["columns"], strict=True)
-    made = {name: _pandas_column(columns[name], _dtype(dtype)) for name, dtype in plain}
-    return pandas().DataFrame(made)
-
-
-def _pandas_column(cells, dtype):
-    pd = pandas()
+def _pandas_column(values, dtype):
+    pd = import_pandas()
     if isinstance(dtype, pd.CategoricalDtype):
         known = pd.Index(labels_of(dtype.categories), dtype=object)
-        return pd.Series(pd.Categorical.from_codes(known.get_indexer(cells), dtype=dtype))
+        return pd.Series(pd.Categorical.from_codes(known.get_indexer(values), dtype=dtype))
     if hasattr(dtype, "pyarrow_dtype"):
-        array = _arrow_array(cells, dtype.pyarrow_dtype)
+        array = _arrow_array(values, dtype.pyarrow_dtype)
         return pd.Series(pd.arrays.ArrowExtensionArray(array))
-    if isinstance(dtype, np.dtype):
-        column = pd.Series(cells, dtype=cells.dtype)
-        is_missing = column.isna()
-        if dtype.kind in "bO" and is_missing.any():
-            return column.astype(object).mask(is_missing, np.nan)
-        return column.astype(np.float64 if dtype.kind in "iu" and is_missing.any() else dtype)
-    return pd.Series(cells).astype(dtype)
+    column = pd.Series(values, dtype=values.dtype)
+    if isinstance(dtype, np.dtype) and column.isna().any():
+        if dtype.kind in "bO":
+            return column.astype(object).mask(column.isna(), np.nan)
+        if dtype.kind in "iu":
+            return column
+    return column.astype(dtype)
 
 
-def _make_polars(memory, columns):
+def _polars_column(values, dtype):
     import polars as pl
 
-    schema = pl.read_ipc(io.BytesIO(memory["schema"])).schema
-    return pl.DataFrame({n: _polars_column(columns[n], dtype) for n, dtype in schema.items()})
+    if values.dtype == object:
+        return pl.Series(values.tolist(), dtype=dtype)
+    return pl.Series(values, nan_to_null=True).cast(dtype)
 
 
-def _polars_column(cells, dtype):
-    import polars as pl
-
-    if cells.dtype == object:
-        return pl.Series(cells.tolist(), dtype=dtype)
-    return pl.Series(cells, nan_to_null=True).cast(dtype)
-
-
-def _make_arrow(memory, columns):
+def _arrow_array(values, kind):
     import pyarrow as pa
 
-    schema = pa.ipc.read_schema(pa.py_buffer(memory["schema"]))
-    arrays = [_arrow_array(columns[field.name], field.type) for field in schema]
-    return getattr(pa, memory["class"]).from_arrays(arrays, schema=schema)
-
-
-def _arrow_array(cells, kind):
-    import pyarrow as pa
-
-    if cells.dtype != object:
-        return pa.array(cells, from_pandas=True).cast(kind, safe=False)
+    if values.dtype != object:
+        return pa.array(values, from_pandas=True).cast(kind, safe=False)
     if not pa.types.is_dictionary(kind):
-        return pa.array(cells.tolist(), kind)
-    places, known = pandas().factorize(cells, sort=True)
-    places = pa.array(places, kind.index_type, mask=places < 0)
+        return pa.array(values.tolist(), kind)
+    indices, known = import_pandas().factorize(values, sort=True)
+    indices = pa.array(indices, kind.index_type, mask=indices < 0)
     known = pa.array(known.tolist(), kind.value_type)
-    return pa.DictionaryArray.from_arrays(places, known, ordered=kind.ordered)
+    return pa.DictionaryArray.from_arrays(indices, known, ordered=kind.ordered)
 
 
 def _plain(name, dtype):
-    """Return a dtype of pandas as plain Python, see ``_dtype``."""
-    pd = pandas()
+    """Return a dtype of pandas as plain Python and arrays, which ``_dtype`` reads."""
+    pd = import_pandas()
     if isinstance(dtype, pd.CategoricalDtype):
-        return {"categories": _plain_index(name, dtype.categories), "ordered": dtype.ordered}
+        index, plain = dtype.categories, {"ordered": dtype.ordered}
+        if not hasattr(index, "left"):
+            return {**plain, "values": index.to_numpy(), "dtype": _plain(name, index.dtype)}
+        ends = {side: getattr(index, side).to_numpy() for side in ("left", "right")}
+        return {**plain, **ends, "closed": index.closed, "dtype": {"name": str(index.dtype)}}
     if isinstance(dtype, pd.StringDtype):
         return {"storage": dtype.storage, "is_nan": dtype.na_value is not pd.NA}
     if hasattr(dtype, "pyarrow_dtype"):
@@ -256,18 +240,17 @@ def _plain(name, dtype):
     return {"name": str(dtype)}
 
 
-def _plain_index(name, index):
-    if hasattr(index, "left"):
-        ends = {side: getattr(index, side).to_numpy() for side in ("left", "right")}
-        return {**ends, "closed": index.closed, "dtype": {"name": str(index.dtype)}}
-    return {"values": index.to_numpy(), "dtype": _plain(name, index.dtype)}
-
-
 def _dtype(plain):
     """Return the dtype of pandas that ``_plain`` described."""
-    pd = pandas()
-    if "categories" in plain:
-        return pd.CategoricalDtype(_index(plain["categories"]), plain["ordered"])
+    pd = import_pandas()
+    if "ordered" in plain:
+        index_dtype = _dtype(plain["dtype"])
+        if "closed" in plain:
+            ends = {key: plain[key] for key in ("left", "right", "closed")}
+            index = pd.IntervalIndex.from_arrays(**ends, dtype=index_dtype)
+        else:
+            index = pd.Index(plain["values"], dtype=index_dtype)
+        return pd.CategoricalDtype(index, plain["ordered"])
     if "storage" in plain:
         missing = {"na_value": np.nan} if plain["is_nan"] else {}
         return pd.StringDtype(plain["storage"], **missing)
@@ -278,25 +261,17 @@ def _dtype(plain):
     return pd.api.types.pandas_dtype(plain["name"])
 
 
-def _index(plain):
-    pd, dtype = pandas(), _dtype(plain["dtype"])
-    if "closed" in plain:
-        ends = plain["left"], plain["right"]
-        return pd.IntervalIndex.from_arrays(*ends, closed=plain["closed"], dtype=dtype)
-    return pd.Index(plain["values"], dtype=dtype)
-
-
-def labels_of(index):
+def labels_of(index: Any) -> np.ndarray:
     """Return categories as an array of plain values; intervals and times as their text."""
     if hasattr(index, "left") or getattr(index.dtype, "kind", "O") in "mM":
         return np.array([str(label) for label in index], dtype=object)
     return index.to_numpy()
 
 
-def limits_of(dtype):
-    """Return the least and greatest number of a dtype and whether it is of whole ones.
+def limits_of(dtype: Any) -> tuple[float, float, bool] | None:
+    """Return the least and greatest number of a dtype, and whether numbers are whole.
 
-    None is without limits: of 64 bits and more, or not of numbers.
+    None stands for no limits: for floats of 64 bits, and dtypes that do not hold numbers.
     """
     name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).lower()
     if found := re.search(r"(u?)int(\d+)", name):

@@ -1,45 +1,59 @@
 """Series of different lengths to samples of one shape, and back to their own lengths."""
 
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils.validation import check_is_fitted
 
-from skae._data.checks import as_samples, entries_of, refuse_size
 from skae._data.numbers import as_numbers
 from skae._parameters import Number
+from skae.encoders._base import SampleEncoder, channels_of, list_of, refuse_longer
 
 RAGGED = "Each series needs the same channels at all timepoints."
+AXES = ("n_timepoints",)
 
 
-class SeriesPadder(TransformerMixin, BaseEstimator):
-    """Series of different lengths to samples of one length, and back to their own lengths.
+class SeriesPadder(SampleEncoder):
+    """Pad series of different lengths to one length; decoding restores their lengths.
 
-    What lies beyond the end of a series is missing (NaN), which an ``AutoencoderTransformer``
-    leaves out of its loss. One more channel says where the series is there, so that a code
-    holds the length too: it is ``scale_`` up to the end and 0 beyond. What other series stand
-    beside one, and how far an array pads it, changes nothing.
+    Values beyond the end of a series are missing (NaN), and an ``AutoencoderTransformer``
+    leaves them out of its loss. One more channel marks the observed part, so that a code holds
+    the length too: it is ``scale_`` up to the end and 0 beyond. Neither the other series nor
+    the padding of an array changes an encoded sample.
 
     Parameters
     ----------
     length : int or None, default=None
-        Timepoints of a sample; None takes those of the longest series in ``fit``. Longer series
-        are refused.
+        Number of timepoints of a sample. None takes that of the longest series in ``fit``.
+        Longer series are refused.
 
     Attributes
     ----------
     length_ : int
-        Timepoints of a sample.
+        Number of timepoints of a sample.
     n_channels_ : int or None
-        Channels of a series; None for series without a second dimension.
+        Number of channels of a series; None for series without a second dimension.
     scale_ : float
-        Standard deviation of all cells in ``fit``; 1 where they are all alike.
+        Standard deviation of all values in ``fit``; 1 if they are all equal.
 
     See Also
     --------
     TokenEncoder : The same for texts.
-    AutoencoderTransformer : Takes such samples and gives their like back.
+    AutoencoderTransformer : Takes and returns such samples.
+
+    Notes
+    -----
+    X is a sequence of arrays of shape (n_timepoints,) or (n_timepoints, n_channels), in which
+    missing values are NaN; or one array of shape (n_samples, n_timepoints, n_channels), in
+    which a series ends at its last timepoint that has a value. Anything else raises TypeError.
+    Series raise ValueError if they are empty, of different numbers of channels or longer than
+    the length, or hold times, text (also numbers as text) or numbers beyond float32.
+
+    ``transform`` returns float64 of shape (n_samples, length_, n_channels_ + 1).
+    ``inverse_transform`` returns an object array of shape (n_samples,) of series. A series ends
+    where its last channel falls below half of ``scale_``. If it does so more than once, the
+    series ends at the place that disagrees with the fewest timepoints. No series is empty. It
+    raises ValueError if the last channel is missing.
 
     Examples
     --------
@@ -54,130 +68,68 @@ class SeriesPadder(TransformerMixin, BaseEstimator):
     [3, 5]
     """
 
-    _parameter_constraints = {"length": [Number(Integral, 1, None, closed="left"), None]}
+    length_: int
+    n_channels_: int | None
+    scale_: float
 
-    def __init__(self, length=None):
+    _parameter_constraints: ClassVar[dict] = {
+        "length": [Number(Integral, 1, None, closed="left"), None]
+    }
+    _input_tags = {"two_d_array": False, "three_d_array": True}
+    _refused = {"dtype": np.float64, "allow_inf": False}
+
+    def __init__(self, length: int | None = None):
         self.length = length
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the length, the number of channels and the scale.
-
-        Parameters
-        ----------
-        X : sequence of array-like of shape (n_timepoints,) or (n_timepoints, n_channels)
-            Series; or an array of shape (n_samples, n_timepoints, n_channels), in which the
-            last timepoints of a series are NaN in all channels where it is shorter. Other
-            missing cells are NaN.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : SeriesPadder
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError
-            For series without a timepoint, of different numbers of channels, longer than
-            ``length``, of no numbers (also spelt ones and times), or of numbers beyond float32.
-        TypeError
-            For anything but a sequence of arrays.
-        """
-        series = _series(X)
-        n_channels = series[0].shape[1:]
-        _check(series, n_channels, np.inf if self.length is None else int(self.length))
-        length = max(map(len, series)) if self.length is None else int(self.length)
-        cells = np.concatenate([x.ravel() for x in series])
-        spread = float(np.nanstd(cells)) if np.isfinite(cells).any() else 0.0
-        self.length_ = length
-        self.n_channels_ = n_channels[0] if n_channels else None
+    def _learn(self, X):
+        series = _read(X)
+        channels = channels_of(series, AXES)
+        longest = max(map(len, series))
+        self.length_ = longest if self.length is None else int(self.length)
+        refuse_longer(map(len, series), self.length_, "timepoints")
+        values = np.concatenate([x.ravel() for x in series])
+        spread = float(np.nanstd(values)) if np.isfinite(values).any() else 0.0
+        self.n_channels_ = channels[0] if channels else None
         self.scale_ = spread if spread > 0 else 1.0
-        return self
 
-    def transform(self, X):
-        """Return series as samples of one length.
-
-        Parameters
-        ----------
-        X : sequence of array-like of shape (n_timepoints,) or (n_timepoints, n_channels)
-            Series, as in ``fit``.
-
-        Returns
-        -------
-        X_padded : ndarray of shape (n_samples, length_, n_channels_ + 1), float64
-            Cells, NaN beyond the end, and the channel that says where the end is.
-
-        Raises
-        ------
-        ValueError
-            For series of another number of channels, longer than ``length_``, of no numbers, or
-            of numbers beyond float32; for an array of more than 2**31 numbers.
-        TypeError
-            For anything but a sequence of arrays.
-        """
-        check_is_fitted(self)
-        series = _series(X)
-        _check(series, self._shape, self.length_)
-        shape = (len(series), self.length_, (self.n_channels_ or 1) + 1)
-        refuse_size(
-            shape,
-            f"The longest series decides (length_={self.length_}): cut long ones and set "
-            "length, or transform fewer series at once.",
-        )
-        padded = np.full(shape, np.nan)
+    def _encode(self, X):
+        series = _read(X)
+        channels_of(series, AXES, self._channels)
+        refuse_longer(map(len, series), self.length_, "timepoints")
+        padded = np.full(self._checked_shape(len(series)), np.nan)
         padded[:, :, -1] = 0.0
         for sample, x in zip(padded, series, strict=True):
             sample[: len(x), :-1] = x.reshape(len(x), -1)
             sample[: len(x), -1] = self.scale_
         return padded
 
-    def inverse_transform(self, X):
-        """Return the series that samples stand for, each of its own length.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length_, n_channels_ + 1)
-            Samples, or their reconstructions; also as rows of raveled samples. A series ends
-            where its last channel falls below half of ``scale_``; if it does so more than
-            once, at the place that disagrees with the fewest timepoints. None is empty.
-
-        Returns
-        -------
-        X_original : ndarray of object of shape (n_samples,)
-            Arrays of shape (n_timepoints,) or (n_timepoints, n_channels_).
-
-        Raises
-        ------
-        ValueError
-            For arrays of another shape, for numbers beyond float32, and where the last channel
-            is missing.
-        """
-        check_is_fitted(self)
-        shape = (self.length_, (self.n_channels_ or 1) + 1)
-        X = as_samples(self, as_numbers(X, dtype=np.float64, allow_inf=False), shape)
-        if np.isnan(X[:, :, -1]).any():
+    def _decode(self, samples):
+        if np.isnan(samples[:, :, -1]).any():
             raise ValueError(
-                "The last channel of X, which says where a series ends, contains NaN. Pass "
+                "The last channel of X, which marks the end of a series, contains NaN. Pass "
                 "what transform or an autoencoder returned."
             )
-        lengths = 1 + np.cumsum(X[:, :, -1] - self.scale_ / 2, axis=1).argmax(axis=1)
-        series = np.empty(len(X), dtype=object)
-        for i, (x, n) in enumerate(zip(X, lengths, strict=True)):
-            series[i] = x[:n, :-1].reshape(n, *self._shape)
+        lengths = 1 + np.cumsum(samples[:, :, -1] - self.scale_ / 2, axis=1).argmax(axis=1)
+        series = np.empty(len(samples), dtype=object)
+        for i, (x, n) in enumerate(zip(samples, lengths, strict=True)):
+            series[i] = x[:n, :-1].reshape(n, *self._channels)
         return series
 
     @property
-    def _shape(self):
+    def _channels(self):
         return () if self.n_channels_ is None else (self.n_channels_,)
 
+    @property
+    def _sample_shape(self):
+        return self.length_, (self.n_channels_ or 1) + 1
 
-def _series(X):
-    """Return ``X`` as a list of float64 arrays, without the padding of an array of all."""
-    entries = entries_of(X, "series", "Pass a list of arrays, or one column of them.")
+
+def _read(X):
+    """Return series as a list of float64 arrays, without the padding of a single array."""
+    entries = list_of("series", X)
     if isinstance(X, np.ndarray) and X.dtype != object:
-        return [_without_padding(x) for x in as_numbers(X, dtype=np.float64, allow_inf=False)]
+        X = as_numbers(X, dtype=np.float64, allow_inf=False)
+        return [_without_padding(x) for x in X]
     return [
         as_numbers(x, name=f"X[{i}]", dtype=np.float64, allow_inf=False, if_ragged=RAGGED)
         for i, x in enumerate(entries)
@@ -187,24 +139,5 @@ def _series(X):
 def _without_padding(x):
     if x.ndim == 0 or x.size == 0:
         return x
-    is_there = ~np.isnan(x.reshape(len(x), -1)).all(axis=1)
-    return x[: len(x) - is_there[::-1].argmax()] if is_there.any() else x[:0]
-
-
-def _check(series, n_channels, length):
-    for x in series:
-        if x.ndim not in (1, 2) or x.size == 0:
-            raise ValueError(
-                "Series must be of shape (n_timepoints,) or (n_timepoints, n_channels) with at "
-                f"least one timepoint and channel, got {x.shape}."
-            )
-        if x.shape[1:] != tuple(n_channels):
-            raise ValueError(
-                f"X has series of different channels: {x.shape[1:]} and {tuple(n_channels)}. "
-                "Pass series of the same ones; cells may be NaN."
-            )
-        if len(x) > length:
-            raise ValueError(
-                f"X has a series of {len(x)} timepoints, but the length is {length}. Cut it, "
-                "or fit with a greater length."
-            )
+    is_observed = ~np.isnan(x.reshape(len(x), -1)).all(axis=1)
+    return x[: len(x) - is_observed[::-1].argmax()] if is_observed.any() else x[:0]

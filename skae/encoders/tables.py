@@ -1,68 +1,74 @@
-"""Tables of numbers, yes and no, and categories: to columns of numbers and back; their code."""
+"""Tables of numbers, booleans and categories to columns of numbers, and back; their code."""
 
 import warnings
 from itertools import chain
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skae._autoencoder import AutoencoderTransformer
 from skae._data.numbers import (
-    LARGEST,
     TIME_CELLS,
-    as_numbers,
     refuse_containers,
+    refuse_large,
     refuse_times,
     unmasked,
 )
-from skae._runtime.interrupts import unchanged_by_failure
 from skae._wrappers import EncodedAutoencoder
-from skae.encoders._frames import (
-    as_pandas,
-    dtypes_of,
-    labels_of,
-    library_of,
-    limits_of,
-    names_of,
-    pandas,
-    remade,
-    remembered,
-)
+from skae.encoders import _frames as frames
+from skae.encoders._base import SampleEncoder
 from skae.losses import Categorical, Joint
 
-NUMBERS = ("integer", "floating", "mixed-integer-float")  # as pandas calls kinds of cells
-ENOUGH_ROWS = 50  # to say that a column has many categories
+NUMBERS = ("integer", "floating", "mixed-integer-float")  # kinds of values, named by pandas
+ENOUGH_SAMPLES = 50  # to say that a column has many categories
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
-    """A table to a matrix of numbers and one-hot columns; the way back is exact.
+class TableEncoder(SampleEncoder):
+    """Encode a table of mixed columns as numbers and one-hot columns; decoding is exact.
 
-    Columns of numbers come first, as they are, then one column for each category of each other
-    column. A missing cell is NaN, of a category in all its columns. Tables are DataFrames of
-    pandas or polars, or Tables of pyarrow; what comes back is of the same library and dtypes.
+    Columns of numbers come first, unchanged, then one column for each category of each other
+    column. A missing number is NaN, and a missing category is NaN in all its columns.
 
     Parameters
     ----------
     handle_unknown : {"error", "ignore"}, default="error"
-        What is done with categories that fit has not seen: "ignore" takes them as missing.
+        Refuse categories that ``fit`` has not seen, or take them as missing.
 
     Attributes
     ----------
     categories_ : dict of {str: ndarray}
-        The categories of each column that is not of numbers, in the order of their dtype or of
-        themselves. Intervals and times that a categorical column holds are text here.
+        The categories of each column that does not hold numbers, in the order of their dtype,
+        or sorted. Intervals and times that are categories are text here.
     dtypes_ : dict of {str: str}
         The dtypes of the columns, as they are printed.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where they are all strings.
+        Names of the columns, if all are strings.
 
     See Also
     --------
-    TableAutoencoder : The code of such rows.
-    sklearn.preprocessing.OneHotEncoder : A category of its own for what is missing.
+    TableAutoencoder : An autoencoder of such tables.
+    sklearn.preprocessing.OneHotEncoder : Makes a missing value a category of its own.
+
+    Notes
+    -----
+    X is a DataFrame of pandas or polars, a Table or RecordBatch of pyarrow, or an array-like of
+    shape (n_samples, n_features). pandas must be installed. ``fit`` raises ValueError for
+    columns of times, bytes, complex or infinite numbers, for repeated names and for columns
+    without an observed value; TypeError for sparse columns and for values that are not
+    constants. It warns if a column has about as many categories as samples. ``transform``
+    raises ValueError if columns differ from those of ``fit``, if a column of numbers holds text
+    or infinity, or if a category is unknown and ``handle_unknown="error"``.
+
+    ``transform`` returns float64 of shape (n_samples, n_columns). ``inverse_transform`` returns
+    a table of the same library, names and dtypes as in ``fit``, or an array if ``fit`` got one:
+    numbers are rounded and clipped to what their dtype holds, and categories are the likeliest
+    ones. NaN becomes a missing value. A NumPy column of whole numbers then becomes floats, and
+    None in a column of objects comes back as NaN.
 
     Examples
     --------
@@ -79,124 +85,51 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     0  kiwi  2  True
     """
 
-    _parameter_constraints = {"handle_unknown": [StrOptions({"error", "ignore"})]}
+    categories_: dict[Any, NDArray]
+    dtypes_: dict[Any, str]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
 
-    def __init__(self, *, handle_unknown="error"):
+    _parameter_constraints: ClassVar[dict] = {
+        "handle_unknown": [StrOptions({"error", "ignore"})]
+    }
+    _input_tags = {"string": True, "categorical": True}
+    _refused = {"dtype": np.float64}  # infinity is clipped to the limits of a dtype
+
+    def __init__(self, *, handle_unknown: str = "error"):
         self.handle_unknown = handle_unknown
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the columns, their dtypes and categories.
-
-        Parameters
-        ----------
-        X : DataFrame, pyarrow.Table or array-like of shape (n_samples, n_features)
-            Columns of numbers, booleans, strings, categories or objects.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : TableEncoder
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError
-            For columns of times, of bytes, of complex or infinite numbers, of one name, or
-            without any observed cell.
-        TypeError
-            For cells that are no constants, and for sparse columns.
-        ImportError
-            Without pandas.
-
-        Warns
-        -----
-        UserWarning
-            Where a column has about as many categories as rows.
-        """
-        with unchanged_by_failure(self):
-            self._fit(X)
-        return self
-
-    def _fit(self, X):
+    def _learn(self, X):
         table = self._table(X, reset=True)
-        X = X if library_of(X) else table
-        kinds = {name: _kind(table[name]) for name in table}
-        numbers = [name for name, kind in kinds.items() if kind == "numbers"]
-        for name in numbers:
-            _numbers(table[name])  # refuses what transform would
-        self.categories_ = {n: _categories(table[n]) for n in table if n not in numbers}
-        dtypes = dtypes_of(X)
+        X = X if frames.library_of(X) else table
+        dtypes, kinds = frames.dtypes_of(X), {name: _kind(table[name]) for name in table}
         self.dtypes_ = {name: str(dtype) for name, dtype in dtypes.items()}
-        self._limits = {name: _limits(X[name], dtypes[name]) for name in numbers}
-        self._memory, self._is_table = remembered(X), X is not table
-        for name, categories in self.categories_.items():
-            _warn_of_many(name, len(categories), table[name].count())
+        self.categories_, self._limits = {}, {}
+        for name, kind in kinds.items():
+            if kind not in NUMBERS:
+                self.categories_[name] = _categories(table[name])
+                continue
+            _numbers(table[name])  # refuses what transform would
+            is_whole = self.dtypes_[name] == "object" and _infer(X[name]) == "integer"
+            self._limits[name] = frames.limits_of("int64" if is_whole else dtypes[name])
+        self._schema, self._is_table = frames.schema_of(X), X is not table
 
-    def transform(self, X):
-        """Return rows as numbers and one-hot columns.
-
-        Parameters
-        ----------
-        X : DataFrame, pyarrow.Table or array-like of shape (n_samples, n_features)
-            Rows of the same columns.
-
-        Returns
-        -------
-        X_numbers : ndarray of shape (n_samples, n_columns), float64
-            Numbers, then zeros and ones; NaN where a cell is missing.
-
-        Raises
-        ------
-        ValueError
-            For other columns than in fit, text or infinity in a column of numbers, or a
-            category that fit has not seen where ``handle_unknown="error"``.
-        """
-        check_is_fitted(self)
+    def _encode(self, X):
         table = self._table(X, reset=False)
-        rows = np.zeros((len(table), sum(self._sizes)))
-        blocks = np.split(rows, np.cumsum(self._sizes)[:-1], axis=1)
-        for name, block in zip(self._order, blocks, strict=True):
+        encoded = np.zeros((len(table), *self._sample_shape))
+        for name, block in self._blocks(encoded):
             if name in self.categories_:
-                self._mark(block, table[name])
+                self._encode_categories(table[name], block)
             else:
                 block[:, 0] = _numbers(table[name])
-        return rows
+        return encoded
 
-    def inverse_transform(self, X):
-        """Return the table that numbers and shares stand for.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_columns)
-            What ``transform`` returned, or a reconstruction of it.
-
-        Returns
-        -------
-        X_original : DataFrame, pyarrow.Table or ndarray of shape (n_samples, n_features)
-            Columns as in fit, with their dtypes: whole numbers rounded, of each column's
-            categories the likeliest, missing where a share is NaN (also where an object column
-            had None; a missing whole number makes floats of a NumPy column). An array where
-            fit got one.
-
-        Raises
-        ------
-        ValueError
-            For another number of columns, and for cells that are no numbers.
-        """
-        check_is_fitted(self)
-        X, sizes = as_numbers(X, dtype=np.float64), self._sizes
-        if X.ndim != 2 or X.shape[1] != sum(sizes):
-            raise ValueError(
-                f"X has shape {X.shape}, but TableEncoder makes rows of {sum(sizes)} columns."
-            )
-        blocks = np.split(X, np.cumsum(sizes)[:-1], axis=1)
-        pairs = zip(self._order, blocks, strict=True)
-        table = remade(self._memory, {name: self._cells(name, block) for name, block in pairs})
+    def _decode(self, samples):
+        columns = {name: self._values(name, block) for name, block in self._blocks(samples)}
+        table = frames.make_table(self._schema, columns)
         return table if self._is_table else table.to_numpy()
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the columns that ``transform`` returns.
 
         Parameters
@@ -210,119 +143,113 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             The columns' own names, and ``<name>_<category>`` for each category.
         """
         check_is_fitted(self)
-        of_categories = ([f"{n}_{c}" for c in cats] for n, cats in self.categories_.items())
-        names = [*map(str, self._number_names), *chain.from_iterable(of_categories)]
-        return np.array(names, dtype=object)
+        one_hot = ([f"{name}_{c}" for c in cs] for name, cs in self.categories_.items())
+        return np.array([*map(str, self._limits), *chain.from_iterable(one_hot)], dtype=object)
 
-    def make_loss(self, of_numbers="squared_error"):
-        """Return the loss of an AutoencoderTransformer for what ``transform`` returns.
-
-        Parameters
-        ----------
-        of_numbers : str or loss, default="squared_error"
-            The loss of the columns of numbers; that of the others is categorical.
-
-        Returns
-        -------
-        loss : skae.losses.Joint
-            In which every column of the table weighs the same.
-        """
-        check_is_fitted(self)
-        numbers = [(1, of_numbers)] * len(self._number_names)
+    def _loss(self, of_numbers):
+        """Return a joint loss in which each column of the table has the same weight."""
+        numbers = [(1, of_numbers)] * len(self._limits)
         categories = [(len(c), Categorical()) for c in self.categories_.values()]
         return Joint((*numbers, *categories))
 
-    @property
-    def _number_names(self):
-        return list(self._limits)
+    def _widths(self):
+        """Return the number of encoded columns of each column."""
+        return dict.fromkeys(self._limits, 1) | {n: len(c) for n, c in self.categories_.items()}
 
     @property
-    def _order(self):
-        return [*self._number_names, *self.categories_]
+    def _sample_shape(self):
+        return (sum(self._widths().values()),)
 
-    @property
-    def _sizes(self):
-        return [len(self.categories_.get(name, [None])) for name in self._order]
+    def _blocks(self, samples):
+        """Return pairs of a column's name and its encoded columns in ``samples``."""
+        widths = self._widths()
+        ends = np.cumsum(list(widths.values()))[:-1]
+        return zip(widths, np.split(samples, ends, axis=1), strict=True)
 
     def _table(self, X, *, reset):
-        """Return ``X`` as a DataFrame of its own columns."""
-        if library_of(X):
-            names_of(X)  # refuses one that comes twice
+        """Return ``X`` as a pandas DataFrame of dtypes that pandas has without pyarrow."""
+        if frames.library_of(X):
+            frames.names_of(X)  # refuses repeated ones
             refuse_times(X)
-            table = as_pandas(X)
+            table = frames.as_pandas(X)
             validate_data(self, table, reset=reset, skip_check_array=True)
-            _refuse_empty(table)
+            for n, what in zip(table.shape, ("sample(s)", "feature(s)"), strict=True):
+                if n == 0:
+                    raise ValueError(
+                        f"Found array with 0 {what} (shape={table.shape}) while a minimum of 1 "
+                        "is required by TableEncoder."
+                    )
         else:
-            X = validate_data(
-                self, _objects(X), reset=reset, dtype=None, ensure_all_finite="allow-nan"
-            )
+            settings = {"dtype": None, "ensure_all_finite": "allow-nan"}
+            X = validate_data(self, _objects(X), reset=reset, **settings)
             refuse_times(X)
-            table = pandas().DataFrame(X.astype(object) if X.dtype.kind == "S" else X)
+            X = X.astype(object) if X.dtype.kind == "S" else X
+            table = frames.import_pandas().DataFrame(X)
         table = table.infer_objects()  # numbers among objects are numbers
         return table if reset else table.set_axis(list(self.dtypes_), axis=1)
 
-    def _mark(self, block, column):
-        """Put ones where the categories of a column are, NaN in all places where it misses."""
-        place, labels = _places(column, self.categories_[column.name])
-        is_missing = column.isna().to_numpy()
-        is_unknown = (place < 0) & ~is_missing
+    def _encode_categories(self, column, block):
+        """Write a column of categories to a ``block`` (n_samples, n_categories) of zeros."""
+        indices, labels = _indices(column, self.categories_[column.name])
+        is_unknown = (indices < 0) & column.notna().to_numpy()
         if is_unknown.any() and self.handle_unknown == "error":
             found = list(dict.fromkeys(labels[is_unknown].tolist()))
             raise ValueError(
                 f"Found unknown categories {found} in column {column.name!r} during transform. "
                 "Set handle_unknown='ignore' to take them as missing."
             )
-        known = place >= 0
-        block[np.flatnonzero(known), place[known]] = 1.0
-        block[~known] = np.nan
+        is_known = indices >= 0
+        block[np.flatnonzero(is_known), indices[is_known]] = 1.0
+        block[~is_known] = np.nan
 
-    def _cells(self, name, block):
-        """Return what a block (n_samples, n) of columns stands for: numbers or labels."""
+    def _values(self, name, block):
+        """Return the numbers or labels that a block (n_samples, n_columns) stands for."""
         if name in self.categories_:
-            missing = np.isnan(block).any(axis=1)
-            place = np.where(missing, -1, np.where(missing[:, None], 0, block).argmax(axis=1))
-            return np.array([*self.categories_[name].tolist(), None], dtype=object)[place]
+            is_missing = np.isnan(block).any(axis=1)
+            likeliest = np.where(is_missing[:, None], 0, block).argmax(axis=1)
+            labels = np.array([*self.categories_[name].tolist(), None], dtype=object)
+            return labels[np.where(is_missing, -1, likeliest)]
         values = block[:, 0]
         if self._limits[name] is None:
             return values
         lower, upper, is_whole = self._limits[name]
         values = np.clip(np.rint(values) if is_whole else values, lower, upper)
-        if self.dtypes_[name] == "object":  # of Python's whole numbers
+        if self.dtypes_[name] == "object":
             return np.array([None if v != v else int(v) for v in values], dtype=object)
         return values
 
 
 class TableAutoencoder(EncodedAutoencoder):
-    """One code of tables whose columns are numbers, booleans and categories, as they come.
+    """An autoencoder of tables of numbers, booleans and categories.
 
-    Numbers have the loss of ``autoencoder``, categories come out of a softmax, and every
-    column's loss is divided by that of its marginal: each column weighs the same, whatever its
-    unit. Missing cells may be anywhere. What comes back is a table
-    of the same library and dtypes.
+    Numbers have the loss of ``autoencoder``, and categories a softmax. The loss of each column
+    is divided by that of its marginal distribution: all columns weigh the same, whatever their
+    units. Values may be missing anywhere. Reconstructions are tables of the same library and
+    dtypes, see ``TableEncoder``.
 
     Parameters
     ----------
     autoencoder : AutoencoderTransformer, default=None
-        What is cloned and fitted; None is ``AutoencoderTransformer()``.
+        The autoencoder to clone and fit. None stands for ``AutoencoderTransformer()``.
     handle_unknown : {"error", "ignore"}, default="error"
-        What is done with categories that fit has not seen: "ignore" takes them as missing.
+        Refuse categories that ``fit`` has not seen, or take them as missing.
     random_state : int, RandomState instance or None, default=None
-        Seed of the fitted clone; None leaves it the one that ``autoencoder`` has.
+        Seed of the fitted clone. None keeps that of ``autoencoder``.
 
     Attributes
     ----------
     autoencoder_ : AutoencoderTransformer
         The fitted clone.
     encoder_ : TableEncoder
-        What makes numbers of the columns.
+        The fitted encoder of the columns.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where they are all strings.
+        Names of the columns, if all are strings.
 
     See Also
     --------
-    MultimodalAutoencoder : Tables beside images, series and texts.
+    MultimodalAutoencoder : Tables together with images, series and texts.
 
     Examples
     --------
@@ -337,12 +264,18 @@ class TableAutoencoder(EncodedAutoencoder):
     1  kiwi  9
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict] = {
         **EncodedAutoencoder._parameter_constraints,
         **TableEncoder._parameter_constraints,
     }
 
-    def __init__(self, autoencoder=None, *, handle_unknown="error", random_state=None):
+    def __init__(
+        self,
+        autoencoder: AutoencoderTransformer | None = None,
+        *,
+        handle_unknown: str = "error",
+        random_state: int | np.random.RandomState | None = None,
+    ):
         self.autoencoder = autoencoder
         self.handle_unknown = handle_unknown
         self.random_state = random_state
@@ -354,17 +287,8 @@ class TableAutoencoder(EncodedAutoencoder):
         return {"loss": encoder.make_loss(autoencoder.loss)}
 
 
-def _refuse_empty(table):
-    for n, what in zip(table.shape, ("sample(s)", "feature(s)"), strict=True):
-        if n == 0:
-            raise ValueError(
-                f"Found array with 0 {what} (shape={table.shape}) while a minimum of 1 is "
-                "required by TableEncoder."
-            )
-
-
 def _objects(X):
-    """Return what is no table as an array in which a missing cell is NaN or None."""
+    """Return what is not a table as an array in which a missing value is NaN or None."""
     refuse_containers(X, "X")
     if not isinstance(X, list | tuple):
         X = _filled(X) if np.ma.is_masked(X) else X
@@ -375,23 +299,23 @@ def _objects(X):
     if array.ndim < 2 and any(np.ndim(row) for row in X):
         sizes = sorted({np.size(row) for row in X})
         raise ValueError(
-            f"X has rows of inhomogeneous lengths: {sizes[0]} to {sizes[-1]} cells. Fill short "
-            "ones up with None."
+            f"X has samples of inhomogeneous lengths: {sizes[0]} to {sizes[-1]} values. Fill "
+            "short ones up with None."
         )
     return array
 
 
 def _filled(X):
-    """Return a masked array with NaN in the masked cells, None where it is not of numbers."""
+    """Return a masked array with NaN in place of masked numbers, None of masked objects."""
     if X.dtype.kind in "iufc":
         return unmasked(X)
-    cells = np.array(X.data, dtype=object)
-    cells[np.ma.getmaskarray(X)] = None
-    return cells
+    values = np.array(X.data, dtype=object)
+    values[np.ma.getmaskarray(X)] = None
+    return values
 
 
 def _kind(column):
-    """Return "numbers" or "categories"; raise where a column holds neither, or nothing."""
+    """Return what pandas calls the values of a column; raise if they are not to be encoded."""
     name, kind = column.name, _infer(column)
     if hasattr(column, "sparse"):
         raise TypeError(
@@ -404,26 +328,26 @@ def _kind(column):
         raise ValueError(
             f"Input X has no observed value in the columns [{name!r}]. Leave them out."
         )
-    return "numbers" if kind in NUMBERS else "categories"
+    return kind
 
 
 def _infer(column):
-    return pandas().api.types.infer_dtype(column, skipna=True)
+    return frames.import_pandas().api.types.infer_dtype(column, skipna=True)
 
 
 def _refuse_kind(name, kind):
     raise ValueError(
-        f"Column {name!r} holds cells of kind {kind!r}. Convert it to numbers of a unit that "
-        "you choose, or to text."
+        f"Column {name!r} holds values of kind {kind!r}. Convert them to numbers of a unit "
+        "that you choose, or to text."
     )
 
 
 def _numbers(column):
-    """Return a column (n_samples,) of numbers as float64, NaN where missing."""
+    """Return a column (n_samples,) of numbers as float64, NaN if missing."""
     kind = _infer(column)
     if kind not in (*NUMBERS, "boolean", "empty") and not column.isna().all():
         raise ValueError(
-            f"Column {column.name!r} held numbers in fit, but now it does not: its cells are "
+            f"Column {column.name!r} held numbers in fit, but now it does not: its values are "
             f"of kind {kind!r}. Convert them to numbers first."
         )
     try:
@@ -431,68 +355,50 @@ def _numbers(column):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except OverflowError:
         values = np.array([np.inf])
-    if (np.abs(values) > LARGEST).any():
-        raise ValueError(
-            "Input X contains infinity or a value too large for dtype('float32') in column "
-            f"{column.name!r}."
-        )
+    refuse_large(values, f"X[{column.name!r}]")
     return values
 
 
-def _limits(column, dtype):
-    """Return ``limits_of`` a dtype, of objects those of int64 where all are whole."""
-    if not _is_object(dtype):
-        return limits_of(dtype)
-    return limits_of("int64") if _infer(column) == "integer" else None
-
-
-def _is_object(dtype):
-    return isinstance(dtype, np.dtype) and dtype.kind == "O"
-
-
 def _categories(column):
-    """Return the values (n,) that are there, in the order of the dtype or their own."""
+    """Return the observed categories (n,) in the order of the dtype, or sorted."""
     name = column.name
     try:
-        categories = pandas().Categorical(column).remove_unused_categories().categories
+        categories = frames.import_pandas().Categorical(column).remove_unused_categories()
     except (TypeError, NotImplementedError) as error:
-        raise _no_category(name, error) from error
-    labels = labels_of(categories)
+        raise _not_constant(name, error) from error
+    labels = frames.labels_of(categories.categories)
     for label in labels.tolist():
         if isinstance(label, bytes | bytearray):
             raise ValueError(f"Column {name!r} holds bytes. Decode them to text first.")
         if isinstance(label, (*TIME_CELLS, complex)):
             _refuse_kind(name, type(label).__name__)
+    n_samples = column.count()
+    if n_samples >= ENOUGH_SAMPLES and len(labels) > n_samples / 2:
+        warnings.warn(
+            f"Column {name!r} has {len(labels)} categories in {n_samples} samples, and each "
+            "becomes a column. Leave it out if it only names the samples, or group its values.",
+            UserWarning,
+            stacklevel=2,
+        )
     return labels
 
 
-def _no_category(name, error):
-    return TypeError(
-        f"Column {name!r} holds cells that are no category ({error}): each argument must be a "
-        "string, a number or another constant."
-    )
-
-
-def _places(column, categories):
-    """Return the places (n,) of a column's cells in ``categories``, -1 for none; and labels."""
-    known = pandas().Index(categories, dtype=object)
+def _indices(column, categories):
+    """Return the index (n,) of each value in ``categories``, -1 for none; and its label."""
+    known = frames.import_pandas().Index(categories, dtype=object)
     if hasattr(column, "cat"):
         codes = column.cat.codes.to_numpy()
-        labels = labels_of(column.cat.categories).astype(object)
-        places = np.append(known.get_indexer(labels), -1)
-        return places[codes], np.append(labels, None)[codes]
+        labels = frames.labels_of(column.cat.categories).astype(object)
+        return np.append(known.get_indexer(labels), -1)[codes], np.append(labels, None)[codes]
     labels = column.to_numpy(dtype=object)
     try:
         return known.get_indexer(labels), labels
     except TypeError as error:
-        raise _no_category(column.name, error) from error
+        raise _not_constant(column.name, error) from error
 
 
-def _warn_of_many(name, n_categories, n_rows):
-    if n_rows >= ENOUGH_ROWS and n_categories > n_rows / 2:
-        warnings.warn(
-            f"Column {name!r} has {n_categories} categories in {n_rows} rows, and each becomes "
-            "a column. Leave it out if it only names the rows, or group its values.",
-            UserWarning,
-            stacklevel=2,
-        )
+def _not_constant(name, error):
+    return TypeError(
+        f"Column {name!r} holds values that are no category ({error}): each must be a string, "
+        "a number or another constant."
+    )

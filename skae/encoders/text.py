@@ -1,17 +1,16 @@
-"""Strings to sequences of one-hot tokens and back, exactly."""
+"""Texts to sequences of one-hot tokens, and back exactly."""
 
 import re
 from collections import Counter
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from skae._data.checks import as_samples, entries_of, refuse_size
-from skae._data.numbers import as_numbers
 from skae._parameters import Number
+from skae.encoders._base import SampleEncoder, list_of, refuse_longer
 from skae.losses import Categorical
 
 END = ""  # the token after the last one of a text
@@ -19,38 +18,50 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 WORDS = re.compile(r"\w+|\W", flags=re.DOTALL)  # and every character between them
 
 
-class TokenEncoder(TransformerMixin, BaseEstimator):
-    """Texts to one-hot sequences of characters or words; the way back is exact.
+class TokenEncoder(SampleEncoder):
+    """One-hot encode texts as sequences of characters or words; decoding is exact.
 
-    Every text becomes a sample of shape (length, n_tokens), in which each row holds a single 1:
-    what an ``AutoencoderTransformer`` with ``architecture="recurrent"`` and
-    ``loss="categorical"`` learns from. Shorter texts are filled up with the token for the end.
+    Each text becomes a sample of shape (length, n_tokens) with a single 1 in each row: what
+    ``AutoencoderTransformer(architecture="recurrent", loss="categorical")`` learns from.
+    Shorter texts are padded with the end token.
 
     Parameters
     ----------
     analyzer : {"char", "word"}, default="char"
         What a token is: one character; or one word, or one character between words.
     length : int or None, default=None
-        Tokens in a sample; None takes those of the longest text in ``fit``.
+        Number of tokens in a sample. None takes that of the longest text in ``fit``.
     max_tokens : int or None, default=None
-        How many tokens of ``fit`` are kept, the most frequent ones; None keeps all. The others
-        are unknown, which wants ``handle_unknown="replace"``.
+        Keep only this many tokens of ``fit``, the most frequent ones. The others are unknown,
+        which requires ``handle_unknown="replace"``. None keeps all.
     handle_unknown : {"error", "replace"}, default="error"
-        What is done with tokens that are not in the vocabulary: "replace" makes one token of
-        all of them, of which the way back makes the replacement character U+FFFD.
+        Refuse tokens that are not in the vocabulary, or replace each by one common token. It is
+        decoded as the replacement character U+FFFD.
 
     Attributes
     ----------
     tokens_ : ndarray of str objects of shape (n_tokens,)
-        The vocabulary: the empty string for the end, U+FFFD where unknown tokens are replaced,
+        The vocabulary: the empty string for the end, U+FFFD if unknown tokens are replaced,
         then the tokens of ``fit`` in the order of their characters.
     length_ : int
-        Tokens in a sample.
+        Number of tokens in a sample.
 
     See Also
     --------
     sklearn.feature_extraction.text.CountVectorizer : Counts of words, without their order.
-    AutoencoderTransformer : Takes such samples and gives their like back.
+    AutoencoderTransformer : Takes and returns such samples.
+
+    Notes
+    -----
+    X is a sequence of n_samples strings; anything else raises TypeError. ``fit`` raises
+    ValueError if all texts are empty, or one is longer than ``length``; ``transform`` if a text
+    is longer than ``length_``, or has an unknown token and ``handle_unknown="error"``. No
+    message quotes a text.
+
+    ``transform`` returns float32 of shape (n_samples, length_, n_tokens).
+    ``inverse_transform`` takes one-hot samples or probabilities, none of them missing, and
+    returns an array of str objects of shape (n_samples,): the likeliest tokens up to the first
+    end token.
 
     Examples
     --------
@@ -65,136 +76,81 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
     ['seat']
     """
 
-    _parameter_constraints = {
+    tokens_: NDArray[np.object_]
+    length_: int
+
+    _parameter_constraints: ClassVar[dict] = {
         "analyzer": [StrOptions({"char", "word"})],
         "length": [Number(Integral, 1, None, closed="left"), None],
         "max_tokens": [Number(Integral, 1, None, closed="left"), None],
         "handle_unknown": [StrOptions({"error", "replace"})],
     }
+    _input_tags = {
+        "string": True,
+        "one_d_array": True,
+        "two_d_array": False,
+        "allow_nan": False,
+    }
+    _refused = {"allow_nan": False, "allow_inf": False}
 
     def __init__(
-        self, analyzer="char", *, length=None, max_tokens=None, handle_unknown="error"
+        self,
+        analyzer: str = "char",
+        *,
+        length: int | None = None,
+        max_tokens: int | None = None,
+        handle_unknown: str = "error",
     ):
         self.analyzer = analyzer
         self.length = length
         self.max_tokens = max_tokens
         self.handle_unknown = handle_unknown
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the vocabulary and the length.
-
-        Parameters
-        ----------
-        X : array-like of str of shape (n_samples,)
-            Texts.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : TokenEncoder
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError
-            For texts that are all empty, or longer than ``length``. No message quotes a text.
-        TypeError
-            For anything but a sequence of strings.
-        """
-        texts = [self._split(text) for text in _texts(X)]
+    def _learn(self, X):
+        texts = self._split(X)
         longest = max(map(len, texts))
         if longest == 0:
             raise ValueError("empty vocabulary: X holds no text but empty strings.")
         special = [END, UNKNOWN] if self.handle_unknown == "replace" else [END]
-        tokens = np.array([*special, *self._vocabulary(texts, special)], dtype=object)
-        length = longest if self.length is None else int(self.length)
-        self._places(texts, tokens, length)  # refuses what transform would
-        self.tokens_, self.length_ = tokens, length
-        return self
+        self.tokens_ = np.array([*special, *self._vocabulary(texts, special)], dtype=object)
+        self.length_ = longest if self.length is None else int(self.length)
+        self._indices(texts)  # refuses what transform would
 
-    def transform(self, X):
-        """Return texts as one-hot sequences.
+    def _encode(self, X):
+        texts = self._split(X)
+        indices = self._indices(texts)
+        encoded = np.zeros(self._checked_shape(len(texts)), np.float32)
+        for sample, tokens in zip(encoded, indices, strict=True):
+            sample[np.arange(len(tokens)), tokens] = 1.0
+            sample[len(tokens) :, 0] = 1.0
+        return encoded
 
-        Parameters
-        ----------
-        X : array-like of str of shape (n_samples,)
-            Texts.
-
-        Returns
-        -------
-        X_tokens : ndarray of shape (n_samples, length_, n_tokens), float32
-            A single 1 for each place of each text.
-
-        Raises
-        ------
-        ValueError
-            For a text of more than ``length_`` tokens, or with a token that is not in the
-            vocabulary where ``handle_unknown="error"``; for an array of more than 2**31
-            numbers. No message quotes a text.
-        TypeError
-            For anything but a sequence of strings.
-        """
-        check_is_fitted(self)
-        texts = [self._split(text) for text in _texts(X)]
-        places = self._places(texts, self.tokens_, self.length_)
-        shape = (len(texts), self.length_, len(self.tokens_))
-        refuse_size(
-            shape,
-            f"The longest text decides (length_={self.length_}): cut long ones and set length, "
-            "or transform fewer texts at once.",
-        )
-        X = np.zeros(shape, np.float32)
-        for x, row in zip(X, places, strict=True):
-            x[np.arange(len(row)), row] = 1.0
-            x[len(row) :, 0] = 1.0
-        return X
-
-    def inverse_transform(self, X):
-        """Return the texts of the likeliest tokens.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length_, n_tokens)
-            One-hot sequences, or shares; also as rows of raveled samples.
-
-        Returns
-        -------
-        X_original : ndarray of str objects of shape (n_samples,)
-            Texts, up to the first token for the end.
-
-        Raises
-        ------
-        ValueError
-            For arrays of another shape, and for cells that are missing or no finite numbers.
-        """
-        check_is_fitted(self)
-        X = as_numbers(X, allow_nan=False, allow_inf=False)
-        X = as_samples(self, X, (self.length_, len(self.tokens_)))
-        chosen = self.tokens_[X.argmax(axis=2)]
+    def _decode(self, samples):
+        chosen = self.tokens_[samples.argmax(axis=2)]
         is_past = np.logical_or.accumulate(chosen == END, axis=1)
         texts = ["".join(row[~past]) for row, past in zip(chosen, is_past, strict=True)]
         return np.array(texts, dtype=object)
 
-    def make_loss(self, of_numbers=None):
-        """Return the loss of an AutoencoderTransformer for rows of raveled samples.
+    @property
+    def _sample_shape(self):
+        return self.length_, len(self.tokens_)
 
-        Parameters
-        ----------
-        of_numbers : object, default=None
-            Ignored: there are no numbers.
-
-        Returns
-        -------
-        loss : skae.losses.Categorical
-            One variable for each place.
-        """
-        check_is_fitted(self)
+    def _loss(self, of_numbers):
         return Categorical((len(self.tokens_),) * self.length_)
 
+    def _split(self, X):
+        """Return the tokens of each text."""
+        texts = list_of("strings", X)
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"Expected a sequence of strings, got {type(text).__name__} in sample {i}. "
+                    "Convert the texts first."
+                )
+        return [list(t) if self.analyzer == "char" else WORDS.findall(t) for t in texts]
+
     def _vocabulary(self, texts, special):
-        """Return the tokens of ``texts`` but the ``special`` ones, sorted."""
+        """Return the tokens of ``texts`` except the ``special`` ones, sorted."""
         counts = Counter(token for text in texts for token in text if token not in special)
         if self.max_tokens is None or len(counts) <= self.max_tokens:
             return sorted(counts)
@@ -203,53 +159,21 @@ class TokenEncoder(TransformerMixin, BaseEstimator):
                 f"max_tokens={self.max_tokens} leaves out some of the {len(counts)} tokens of "
                 "X, which handle_unknown='error' refuses. Set handle_unknown='replace'."
             )
-        kept = sorted(counts, key=lambda token: (-counts[token], token))[: self.max_tokens]
-        return sorted(kept)
+        return sorted(sorted(counts, key=lambda t: (-counts[t], t))[: self.max_tokens])
 
-    def _split(self, text):
-        return list(text) if self.analyzer == "char" else WORDS.findall(text)
-
-    def _places(self, texts, tokens, length):
-        """Return the places in the vocabulary of each text's tokens; raise if one has none."""
-        place = {token: i for i, token in enumerate(tokens.tolist())}
-        other = place.get(UNKNOWN) if self.handle_unknown == "replace" else None
-        places = []
+    def _indices(self, texts):
+        """Return the index in the vocabulary of each token of each text."""
+        refuse_longer(map(len, texts), self.length_, "tokens")
+        index = {token: i for i, token in enumerate(self.tokens_.tolist())}
+        replacement = index.get(UNKNOWN) if self.handle_unknown == "replace" else None
+        indices = []
         for i, text in enumerate(texts):
-            if len(text) > length:
+            found = [index.get(token, replacement) for token in text]
+            if None in found:
+                unknown = text[found.index(None)]
                 raise ValueError(
-                    f"X has a text of {len(text)} tokens in row {i}, but the length is "
-                    f"{length}. Cut it, or fit with a greater length."
+                    f"Found unknown token {unknown!r:.20} in sample {i}. Fit on texts that "
+                    "have it, or set handle_unknown='replace'."
                 )
-            row = [place.get(token, other) for token in text]
-            if None in row:
-                unknown = text[row.index(None)]
-                raise ValueError(
-                    f"Found unknown token {unknown!r:.20} in row {i}. Fit on texts that have "
-                    "it, or set handle_unknown='replace'."
-                )
-            places.append(np.array(row, np.intp))
-        return places
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        return tags
-
-
-def _texts(X):
-    """Return ``X`` as a list of strings, or raise TypeError."""
-    advice = "Pass a list of texts, or one column."
-    if getattr(X, "ndim", 1) > 1:
-        raise TypeError(
-            f"Expected a sequence of strings, got {X.ndim} dimensions of them. {advice}"
-        )
-    texts = entries_of(X, "strings", advice)
-    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
-    if wrong:
-        raise TypeError(
-            f"Expected a sequence of strings, got {type(texts[wrong[0]]).__name__} in row "
-            f"{wrong[0]}. Convert the texts first."
-        )
-    return texts
+            indices.append(np.array(found, np.intp))
+        return indices

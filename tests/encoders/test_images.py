@@ -133,7 +133,7 @@ def test_a_pipeline_of_images(quick):
 @pytest.mark.parametrize(
     "bad, error, words",
     [
-        ("image", TypeError, "Expected a sequence of images, got str. Pass a list of arrays"),
+        ("image", TypeError, "Expected a sequence of images, got str. Pass a list of images"),
         (3, TypeError, "Expected a sequence of images, got int"),
         ([], TypeError, "Expected a sequence of images, got nothing"),
         ([[["a"]]], ValueError, r"Input X\[0\] holds strings"),
@@ -143,15 +143,23 @@ def test_a_pipeline_of_images(quick):
         ([[[10**400]]], ValueError, r"Input X\[0\] contains a value too large"),
         ([np.ones((2, 2), complex)], ValueError, "Complex data not supported"),
         ([[[1.0], [1.0, 2.0]]], ValueError, r"X\[0\] is ragged.*needs the same width"),
-        (pd.DataFrame({"a": [1.0]}), TypeError, "got DataFrame. Pass a list of arrays, or one"),
+        (pd.DataFrame({"a": [1.0]}), TypeError, "got DataFrame. Pass a list of images, or one"),
         (pd.DataFrame(), TypeError, "got DataFrame"),
         (csr_matrix(np.eye(3)), TypeError, "got csr_matrix"),
         (b"image", TypeError, "got bytes"),
-        (np.zeros((3, 4)), ValueError, r"got \(4,\). Pass a list of them, also for a single"),
-        ([None], ValueError, r"Images must be of shape \(height, width\)"),
-        (np.zeros((2, 2, 2, 2, 2)), ValueError, "Images must be of shape"),
-        (np.zeros((3, 0, 4)), ValueError, r"at least one pixel and channel, got \(0, 4\)"),
-        ([np.ones((2, 2, 3)), np.ones((2, 2))], ValueError, r"channels: \(\) and \(3,\)"),
+        (
+            np.zeros((3, 4)),
+            ValueError,
+            r"got \(4,\) in sample 0. Pass a list, also of a single",
+        ),
+        ([None], ValueError, r"Samples must be of shape \(height, width\) or"),
+        (np.zeros((2, 2, 2, 2, 2)), ValueError, "Samples must be of shape"),
+        (np.zeros((3, 0, 4)), ValueError, r"at least one value, got \(0, 4\)"),
+        (
+            [np.ones((2, 2, 3)), np.ones((2, 2))],
+            ValueError,
+            r"channels: \(\) in sample 1, and \(3,\)",
+        ),
         ([np.full((2, 2), np.inf)], ValueError, "contains infinity or a value .* by NaN"),
         ([np.full((2, 2), 1e200)], ValueError, "too large for dtype"),
     ],
@@ -164,7 +172,7 @@ def test_no_images(bad, error, words):
 
 
 def test_other_channels_than_in_fit():
-    words = r"different channels: \(1,\) and \(3,\)\. Convert them to the same ones"
+    words = r"different channels: \(1,\) in sample 0, and \(3,\)\. Give all"
     with pytest.raises(ValueError, match=words):
         ImageResizer().fit([np.ones((2, 2, 3))]).transform([np.ones((2, 2, 1))])
 

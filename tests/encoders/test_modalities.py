@@ -326,7 +326,7 @@ class TestSamples:
         assert dict(samples).keys() == parts.keys()
         assert samples["image"] is parts["image"]
         assert samples[4]["word"] == parts["word"][4:5]
-        assert repr(samples) == "Samples of 150 rows: image, word, curve, table"
+        assert repr(samples) == "150 samples of image, word, curve, table"
 
     def test_a_fit_is_that_of_the_dict(self, parts, samples, quick):
         modalities = {"word": MODALITIES["word"], "curve": "dense"}

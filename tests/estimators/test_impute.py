@@ -108,13 +108,13 @@ def test_state_and_refusals(make, gappy):
 
 
 def test_default_autoencoder():
-    assert AutoencoderImputer()._unfitted().get_params()["scaling"] == "standard"
-    assert AutoencoderImputer(random_state=7)._unfitted().random_state == 7
+    assert AutoencoderImputer()._new_autoencoder().get_params()["scaling"] == "standard"
+    assert AutoencoderImputer(random_state=7)._new_autoencoder().random_state == 7
     for n_features, expected in ((1, 1), (5, 3), (64, 32), (500, 32)):
         X = np.zeros((40, n_features))
-        assert AutoencoderImputer()._suited(X).n_components == expected
+        assert AutoencoderImputer()._new_autoencoder(X).n_components == expected
     own = AutoencoderTransformer(7)
-    assert AutoencoderImputer(own)._suited(np.zeros((3, 4))).n_components == 7
+    assert AutoencoderImputer(own)._new_autoencoder(np.zeros((3, 4))).n_components == 7
 
 
 @pytest.mark.parametrize("keeps", [False, True])

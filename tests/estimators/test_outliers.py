@@ -165,7 +165,7 @@ def test_random_state_goes_to_the_clone(make, quick, X):
 
 
 def test_default_autoencoder():
-    default = AutoencoderOutlierDetector(random_state=1)._unfitted()
+    default = AutoencoderOutlierDetector(random_state=1)._new_autoencoder()
     assert default.get_params() == AutoencoderTransformer(random_state=1).get_params()
 
 
