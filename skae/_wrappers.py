@@ -1,7 +1,7 @@
 """What estimators around an AutoencoderTransformer share: fitting a clone, and its routing."""
 
 from copy import copy
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,9 @@ from skae._data.checks import n_dimensions, shape_of
 from skae._data.numbers import is_frame
 from skae._runtime.devices import default_errors
 
+Autoencoder = AutoencoderTransformer | None
+Seed = int | np.random.RandomState | None
+
 
 class AroundAutoencoder(BaseEstimator):
     """Base of estimators with the parameters ``autoencoder`` and ``random_state``.
@@ -30,12 +33,14 @@ class AroundAutoencoder(BaseEstimator):
     """
 
     autoencoder_: AutoencoderTransformer
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         "autoencoder": [AutoencoderTransformer, None],
         "random_state": ["random_state"],
     }
-    _default = AutoencoderTransformer()
+    _default = {}  # parameters of the autoencoder that None stands for
 
     @_fit_context(prefer_skip_nested_validation=False)
     @default_errors
@@ -78,18 +83,19 @@ class AroundAutoencoder(BaseEstimator):
 
     def _new_autoencoder(self, X=None):
         """Return what is to be fitted on ``X``; a default code is no longer than PCA's."""
-        autoencoder = clone(self._default if self.autoencoder is None else self.autoencoder)
+        default = AutoencoderTransformer(**self._default)
+        autoencoder = default if self.autoencoder is None else clone(self.autoencoder)
         if self.random_state is not None:
             autoencoder.set_params(random_state=self.random_state)
         if self.autoencoder is None and X is not None and n_dimensions(X) >= 2:
             n_samples, *sample_shape = shape_of(X)
             n_features = int(np.prod(sample_shape))
             wanted = self._default_components(n_features)
-            autoencoder.set_params(n_components=max(1, min(wanted, n_samples, n_features)))
+            autoencoder.n_components = max(1, min(wanted, n_samples, n_features))
         return autoencoder.set_output(transform="default")
 
     def _default_components(self, n_features):
-        return self._default.n_components
+        return AutoencoderTransformer().n_components
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return what ``fit`` passes on to that of the autoencoder.
@@ -205,7 +211,7 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
     def sample(
         self,
         n_samples: int = 1,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: Seed = None,
         *,
         noise: bool = False,
     ) -> Any:

@@ -1,6 +1,6 @@
 """AutoencoderImputer: missing values filled by the reconstruction of an autoencoder."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,9 +9,8 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skae._autoencoder import AutoencoderTransformer
 from skae._data.checks import check_rows, n_dimensions
-from skae._wrappers import AroundAutoencoder
+from skae._wrappers import AroundAutoencoder, Autoencoder, Seed
 
 MOST_COMPONENTS = 32
 
@@ -77,23 +76,21 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
 
     indicator_: Any
     is_kept_: NDArray[np.bool_]
-    n_features_in_: int
-    feature_names_in_: NDArray[np.object_]
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         **AroundAutoencoder._parameter_constraints,
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
     }
-    _default = AutoencoderTransformer(scaling="standard")
+    _default = {"scaling": "standard"}
 
     def __init__(
         self,
-        autoencoder: AutoencoderTransformer | None = None,
+        autoencoder: Autoencoder = None,
         *,
         add_indicator: bool = False,
         keep_empty_features: bool = False,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: Seed = None,
     ):
         self.autoencoder = autoencoder
         self.add_indicator = add_indicator

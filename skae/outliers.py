@@ -2,7 +2,6 @@
 
 import warnings
 from numbers import Real
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,12 +10,11 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._autoencoder import AutoencoderTransformer
 from skae._data.checks import check_rows, check_weight
 from skae._data.columns import has_cells
 from skae._data.rows import parts_of
 from skae._parameters import Number
-from skae._wrappers import AroundAutoencoder
+from skae._wrappers import AroundAutoencoder, Autoencoder, Seed
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
 MAD_TO_STD = 1.482602  # standard deviation over median absolute deviation, if normal
@@ -130,20 +128,18 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     decision_scores_: NDArray[np.float64]
     labels_: NDArray[np.int_]
     mean_errors_: NDArray[np.float64]
-    n_features_in_: int
-    feature_names_in_: NDArray[np.object_]
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         **AroundAutoencoder._parameter_constraints,
         "contamination": [StrOptions({"auto"}), Number(Real, 0, 0.5, closed="right")],
     }
 
     def __init__(
         self,
-        autoencoder: AutoencoderTransformer | None = None,
+        autoencoder: Autoencoder = None,
         *,
         contamination: str | float = "auto",
-        random_state: int | np.random.RandomState | None = None,
+        random_state: Seed = None,
     ):
         self.autoencoder = autoencoder
         self.contamination = contamination
@@ -177,7 +173,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
 
     def _default_components(self, n_features):
-        return min(self._default.n_components, n_features - 1)
+        return min(super()._default_components(n_features), n_features - 1)
 
     def _scores(self, X):
         return -(_errors(self.autoencoder_, X) / self._mean_losses).mean(axis=1)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Set
 from copy import copy
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ class SampleEncoder(TransformerMixin, BaseEstimator):
     """
 
     _size = "length"  # the parameter that sets the size of encoded samples
-    _input_tags: ClassVar[dict[str, bool]] = {}
-    _refused: ClassVar[dict[str, bool]] = {"allow_inf": False}  # by inverse_transform
+    _input_tags = {}
+    _refused = {"allow_inf": False}  # by inverse_transform
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:

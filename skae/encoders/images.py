@@ -1,7 +1,7 @@
 """Images of different sizes to samples of one size, and back to their own sizes."""
 
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,9 +87,7 @@ class ImageResizer(SampleEncoder):
     size_: tuple[int, int]
     n_channels_: int | None
 
-    _parameter_constraints: ClassVar[dict] = {
-        "size": [Sequence("whole numbers", "(32, 32)"), None]
-    }
+    _parameter_constraints = {"size": [Sequence("whole numbers", "(32, 32)"), None]}
     _size = "size"
     _input_tags = {"two_d_array": False, "three_d_array": True}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -10,9 +10,8 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import StrOptions
 
-from skae._autoencoder import AutoencoderTransformer
 from skae._data.numbers import as_numbers, is_missing, refuse_large
-from skae._wrappers import EncodedAutoencoder
+from skae._wrappers import Autoencoder, EncodedAutoencoder, Seed
 from skae.architectures import Blocks
 from skae.encoders._frames import as_column, library_of, names_of, select, table_of
 from skae.encoders.tables import TableEncoder
@@ -203,7 +202,7 @@ class MultimodalAutoencoder(EncodedAutoencoder):
     ['yes']
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         **EncodedAutoencoder._parameter_constraints,
         "modalities": [dict],
         "fusion": [StrOptions({"features", "codes"})],
@@ -212,10 +211,10 @@ class MultimodalAutoencoder(EncodedAutoencoder):
     def __init__(
         self,
         modalities: dict[str, Modality | str],
-        autoencoder: AutoencoderTransformer | None = None,
+        autoencoder: Autoencoder = None,
         *,
         fusion: str = "features",
-        random_state: int | np.random.RandomState | None = None,
+        random_state: Seed = None,
     ):
         self.modalities = modalities
         self.autoencoder = autoencoder

@@ -1,7 +1,6 @@
 """Series of different lengths to samples of one shape, and back to their own lengths."""
 
 from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 
@@ -72,9 +71,7 @@ class SeriesPadder(SampleEncoder):
     n_channels_: int | None
     scale_: float
 
-    _parameter_constraints: ClassVar[dict] = {
-        "length": [Number(Integral, 1, None, closed="left"), None]
-    }
+    _parameter_constraints = {"length": [Number(Integral, 1, None, closed="left"), None]}
     _input_tags = {"two_d_array": False, "three_d_array": True}
     _refused = {"dtype": np.float64, "allow_inf": False}
 

@@ -2,14 +2,13 @@
 
 import warnings
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skae._autoencoder import AutoencoderTransformer
 from skae._data.numbers import (
     TIME_CELLS,
     refuse_containers,
@@ -17,7 +16,7 @@ from skae._data.numbers import (
     refuse_times,
     unmasked,
 )
-from skae._wrappers import EncodedAutoencoder
+from skae._wrappers import Autoencoder, EncodedAutoencoder, Seed
 from skae.encoders import _frames as frames
 from skae.encoders._base import SampleEncoder
 from skae.losses import Categorical, Joint
@@ -90,9 +89,7 @@ class TableEncoder(SampleEncoder):
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
-    _parameter_constraints: ClassVar[dict] = {
-        "handle_unknown": [StrOptions({"error", "ignore"})]
-    }
+    _parameter_constraints = {"handle_unknown": [StrOptions({"error", "ignore"})]}
     _input_tags = {"string": True, "categorical": True}
     _refused = {"dtype": np.float64}  # infinity is clipped to the limits of a dtype
 
@@ -264,17 +261,17 @@ class TableAutoencoder(EncodedAutoencoder):
     1  kiwi  9
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         **EncodedAutoencoder._parameter_constraints,
         **TableEncoder._parameter_constraints,
     }
 
     def __init__(
         self,
-        autoencoder: AutoencoderTransformer | None = None,
+        autoencoder: Autoencoder = None,
         *,
         handle_unknown: str = "error",
-        random_state: int | np.random.RandomState | None = None,
+        random_state: Seed = None,
     ):
         self.autoencoder = autoencoder
         self.handle_unknown = handle_unknown

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +78,7 @@ class TokenEncoder(SampleEncoder):
     tokens_: NDArray[np.object_]
     length_: int
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         "analyzer": [StrOptions({"char", "word"})],
         "length": [Number(Integral, 1, None, closed="left"), None],
         "max_tokens": [Number(Integral, 1, None, closed="left"), None],
