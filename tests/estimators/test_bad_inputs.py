@@ -16,7 +16,6 @@ import pyarrow as pa
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -29,8 +28,6 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderImputer, AutoencoderOutlierDetector
 from skae.architectures import Blocks, Conv1d, Conv2d, Dense, Recurrent
-from skae.encoders.images import ImageResizer
-from skae.encoders.text import TokenEncoder
 from skae.losses import Categorical, Huber, Joint
 
 # Whatever is not expected fails the test, NumPy's RuntimeWarnings above all.
@@ -561,16 +558,6 @@ def test_held_out_rows_of_another_width(quick, X):
         quick().fit(X, X_val=X[:, :3])
 
 
-@pytest.mark.parametrize(
-    "method",
-    ["transform", "inverse_transform", "score", "score_samples", "get_feature_names_out"],
-)
-def test_not_fitted(quick, X, method):
-    arguments = () if method == "get_feature_names_out" else (X,)
-    with pytest.raises(NotFittedError, match="is not fitted yet"):
-        getattr(quick(), method)(*arguments)
-
-
 def test_names_come_and_go_with_a_warning(fitted, named, X):
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         named.transform(X)
@@ -719,19 +706,6 @@ def test_impossible_shapes(quick, X, shape):
         quick(sample_shape=shape).fit(X)
     with pytest.raises(ValueError, match="shape of a block must hold whole numbers above 0"):
         quick(architecture=Blocks([("dense", shape)])).fit(X)
-
-
-@pytest.mark.parametrize("name", ["length", "max_tokens"])
-@pytest.mark.parametrize("value", [True, 0, 10**400])
-def test_bad_parameter_of_texts(name, value):
-    with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter of"):
-        TokenEncoder(**{name: value}).fit(["tea"])
-
-
-@pytest.mark.parametrize("value", [{8, 4}, {8: 4}])
-def test_bad_size_of_images(value):
-    with pytest.raises(InvalidParameterError, match="The 'size' parameter of"):
-        ImageResizer(size=value).fit(np.ones((2, 4, 4)))
 
 
 LOSSES = [

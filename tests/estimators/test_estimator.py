@@ -19,7 +19,6 @@ from sklearn.model_selection import (
     LeaveOneGroupOut,
     StratifiedKFold,
     TimeSeriesSplit,
-    cross_val_score,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -233,14 +232,6 @@ def test_global_output_without_names(fitted, X, container):
         rebuilt = fitted.inverse_transform(fitted.transform(X))
     assert list(rebuilt.columns) == ["x0", "x1", "x2", "x3"]
     assert isinstance(through(fitted, X), np.ndarray)
-
-
-def test_in_a_pipeline(quick, X):
-    pipeline = make_pipeline(StandardScaler(), quick())
-    Z = pipeline.fit_transform(X)
-    assert_array_equal(pipeline.transform(X), Z)
-    assert pipeline.inverse_transform(Z).shape == X.shape
-    assert len(cross_val_score(quick(), X, cv=3, error_score="raise")) == 3
 
 
 def test_held_out_rows_judge_and_never_train(quick, X):
@@ -457,14 +448,6 @@ def test_grid_over_the_architecture(quick, X):
     search = GridSearchCV(quick(**small), grid, cv=2, error_score="raise").fit(X)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all() and scores[0] != scores[1]
-
-
-def test_parameters_are_not_changed_by_fit(quick, X):
-    holder = Dense()
-    estimator = quick(architecture=holder, hidden_layer_sizes=[8])
-    before = estimator.get_params()
-    estimator.fit(X)
-    assert estimator.get_params() == before and estimator.architecture is holder
 
 
 @pytest.mark.parametrize("sizes", [[8], (8,), np.array([8])], ids=["list", "tuple", "array"])

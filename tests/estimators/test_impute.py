@@ -1,47 +1,15 @@
 """AutoencoderImputer: scikit-learn's checks, what it fills and what it leaves."""
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
-from _contract import TRANSFORMER_CHECKS, run
 from numpy.testing import assert_array_equal
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skae import AutoencoderImputer, AutoencoderTransformer
-
-SMALL = dict(hidden_layer_sizes=(4,), max_iter=2, batch_size=32)
-CONFIGURATIONS = [
-    AutoencoderImputer(AutoencoderTransformer(1, **SMALL), random_state=0),
-    AutoencoderImputer(AutoencoderTransformer(2, random_state=0, **SMALL), add_indicator=True),
-]
-
-
-@parametrize_with_checks(CONFIGURATIONS)
-def test_estimator_check(estimator, check):
-    run(check, estimator)
-
-
-@pytest.mark.parametrize("name", TRANSFORMER_CHECKS)
-@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=["plain", "indicator"])
-def test_further_check(estimator, name):
-    run(getattr(estimator_checks, name), type(estimator).__name__, clone(estimator))
-
-
-def test_no_check_is_left_out_by_a_tag():
-    names = [
-        getattr(check, "func", check).__name__
-        for _, check in estimator_checks_generator(CONFIGURATIONS[0])
-    ]
-    assert len(names) >= 44 and "check_transformer_general" in names
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +59,6 @@ def test_in_a_pipeline(make, gappy):
     y = np.arange(len(gappy)) % 2
     pipeline = make_pipeline(make(add_indicator=True), LogisticRegression())
     assert np.isfinite(pipeline.fit(gappy, y).decision_function(gappy)).all()
-
-
-def test_state_and_refusals(make, gappy):
-    imputer = make().fit(gappy)
-    again = pickle.loads(pickle.dumps(imputer))
-    filled = imputer.transform(gappy)
-    assert_array_equal(again.transform(gappy), filled)
-    with pytest.raises(ValueError, match="infinity"):
-        imputer.fit(np.full_like(gappy, np.inf))
-    assert_array_equal(imputer.transform(gappy), filled)
-    with pytest.raises(ValueError, match=r"X has 3 features, .* expecting 4"):
-        imputer.transform(gappy[:, :3])
-    with pytest.raises(NotFittedError, match="AutoencoderImputer"):
-        make().transform(gappy)
 
 
 def test_default_autoencoder():
