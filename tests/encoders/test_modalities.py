@@ -145,7 +145,7 @@ def test_containers_of_the_configuration_stay_outside(parts, quick):
     with config_context(transform_output="pandas"):
         ae = MultimodalAutoencoder({"rest": Modality(columns=["warm", "n"])}, quick())
         Z = ae.fit_transform(parts["table"])
-    assert ae.inverse_transform(Z).shape == (150, 2)
+    pd.testing.assert_frame_equal(ae.inverse_transform(Z), parts["table"])
 
 
 def test_samples_have_all_parts(fitted):
@@ -165,14 +165,15 @@ def test_frames_of_objects_come_back(parts, quick, fusion):
     back = clone(ae).fit(frame)
     back = back.inverse_transform(back.transform(frame))
     assert back.columns.tolist() == ["image", "word", "warm", "n"]
-    assert back["image"][0].shape == (3, 4)
+    found, image = np.stack(back["image"]), parts["image"]
+    assert np.square(found - image).sum() < 0.5 * np.square(image - image.mean(axis=0)).sum()
 
 
 def test_frames_are_searched(quick):
     frame = pd.DataFrame({"age": np.arange(30.0), "word": ["ab", "c"] * 15})
     modalities = {"age": "dense", "word": Modality(encoder=TokenEncoder())}
     ae = MultimodalAutoencoder(modalities, quick())
-    assert np.isfinite(cross_val_score(ae, frame, cv=2, error_score="raise")).all()
+    assert (cross_val_score(ae, frame, cv=2, error_score="raise") > 0.99).all()
 
 
 @pytest.mark.parametrize(
@@ -279,7 +280,7 @@ class TestLibraries:
 
     def test_they_are_searched(self, frame, quick):
         ae = MultimodalAutoencoder({"rest": Modality(columns=["age", "yes"])}, quick())
-        assert np.isfinite(cross_val_score(ae, frame, cv=2, error_score="raise")).all()
+        assert (cross_val_score(ae, frame, cv=2, error_score="raise") > 0.99).all()
 
 
 class TestSamples:

@@ -503,3 +503,4 @@ def test_default_codes_of_one_column():
     X = pd.DataFrame({"n": np.arange(12.0)})
     model = TableAutoencoder(random_state=0).fit(X)
     assert model.transform(X).shape == (12, 1)
+    np.testing.assert_allclose(model.inverse_transform(model.transform(X)), X, atol=1e-5)

@@ -51,14 +51,16 @@ def test_indicator_and_names(make, gappy):
     assert_array_equal(out[marks].to_numpy(bool), np.isnan(gappy[:, [0, 2, 3]]))
 
 
-def test_missing_cells_where_fit_had_none(make, X, gappy):
-    assert np.isfinite(make().fit(X).transform(gappy)).all()
+def test_missing_values_where_fit_had_none(make, X, gappy):
+    missing = np.isnan(gappy)
+    left = np.square(make().fit(X).transform(gappy) - X)[missing].sum()
+    assert left < 0.2 * np.square(X - X.mean(axis=0))[missing].sum()
 
 
 def test_in_a_pipeline(make, gappy):
-    y = np.arange(len(gappy)) % 2
-    pipeline = make_pipeline(make(add_indicator=True), LogisticRegression())
-    assert np.isfinite(pipeline.fit(gappy, y).decision_function(gappy)).all()
+    species = np.repeat([0, 1, 2], 50)
+    pipeline = make_pipeline(make(add_indicator=True), LogisticRegression(max_iter=1000))
+    assert pipeline.fit(gappy, species).score(gappy, species) > 0.95
 
 
 def test_default_autoencoder():
@@ -89,11 +91,11 @@ def test_empty_columns_are_left_out_or_zero(make, gappy, keeps, add_indicator):
 
 
 def test_a_column_that_is_empty_in_one_fold(make, gappy):
-    X, y = gappy.copy(), np.arange(len(gappy)) % 2
+    X, y = gappy.copy(), np.nan_to_num(gappy[:, 2]) > 4.35
     X[:75, 1] = np.nan
     with pytest.warns(UserWarning, match=r"constant 0: \[1\]"):
         scores = cross_val_score(make_pipeline(make(), LogisticRegression()), X, y, cv=KFold(2))
-    assert np.isfinite(scores).all()
+    assert (scores > 0.8).all()
 
 
 def test_default_codes_are_no_longer_than_there_are_rows():
@@ -101,4 +103,6 @@ def test_default_codes_are_no_longer_than_there_are_rows():
     X[0, 0] = np.nan
     imputer = AutoencoderImputer(random_state=0).fit(X)
     assert imputer.autoencoder_.n_components_ == 10
-    assert np.isfinite(imputer.transform(X)).all()
+    filled, is_observed = imputer.transform(X), ~np.isnan(X)
+    assert_array_equal(filled[is_observed], X[is_observed])
+    assert abs(filled[0, 0]) < np.nanstd(X[:, 0])
