@@ -40,7 +40,7 @@ class AroundAutoencoder(BaseEstimator):
         "autoencoder": [AutoencoderTransformer, None],
         "random_state": ["random_state"],
     }
-    _default = {}  # parameters of the autoencoder that None stands for
+    _default: dict = {}  # parameters of the autoencoder that None stands for
 
     @_fit_context(prefer_skip_nested_validation=False)
     @default_errors

@@ -26,8 +26,8 @@ class SampleEncoder(TransformerMixin, BaseEstimator):
     """
 
     _size = "length"  # the parameter that sets the size of encoded samples
-    _input_tags = {}
-    _refused = {"allow_inf": False}  # by inverse_transform
+    _input_tags: dict = {}
+    _refused: dict = {"allow_inf": False}  # by inverse_transform
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:

@@ -135,13 +135,13 @@ class ImageResizer(SampleEncoder):
             ``sizes`` are not one pair for each sample, or of more than 2**31 pixels.
         """
         check_is_fitted(self)
-        X = self._samples(X)
+        samples = self._samples(X)
         if sizes is None:
-            return X.copy()
-        images = np.empty(len(X), dtype=object)
-        for i, (x, size) in enumerate(zip(X, _checked_sizes(sizes, len(X)), strict=True)):
-            refuse_large_array((*size, *x.shape[2:]), "Pass what get_sizes returned.")
-            images[i] = _resized(x, size)
+            return samples.copy()
+        images = np.empty(len(samples), dtype=np.object_)
+        for i, size in enumerate(_checked_sizes(sizes, len(samples))):
+            refuse_large_array((*size, *samples.shape[3:]), "Pass what get_sizes returned.")
+            images[i] = _resized(samples[i], size)
         return images
 
     def get_sizes(self, X: Any) -> NDArray[np.intp]:
