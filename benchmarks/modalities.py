@@ -1,15 +1,14 @@
 """Six views of handwritten digits, one of them hidden: ``python -m benchmarks.modalities``.
 
 The views of mfeat (Fourier coefficients, profile correlations, Karhunen-Loeve coefficients,
-pixel means, Zernike moments, morphology), standardised on the training rows. Each view in turn
-is hidden from test rows and filled from the others: by its mean, by EM-PCA (what probabilistic
-PCA expects, given the other views) of as many components and of 128, by a dense fit that never
-saw a view missing, and by ``Blocks`` with fusion of features and of codes. Figures are squared
-errors over those of the view's mean; then the share of variance explained where nothing is
-hidden.
+pixel means, Zernike moments, morphology), standardised on the training samples. Each view in
+turn is hidden from test samples and filled from the others: by its mean, by EM-PCA (what
+probabilistic PCA expects, given the other views) of as many components and of 128, by a dense
+fit that never saw a view missing, and by ``Blocks`` with fusion of features and of codes.
+Figures are squared errors over those of the view's mean; then the share of variance explained
+if nothing is hidden.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
@@ -18,93 +17,72 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._cases import fit
-from benchmarks._report import Table, numbers, print_head
-from benchmarks.data import DataMissing, mfeat_views
+from benchmarks._harness import Run, Table, crossed, grouped, holds
+from benchmarks.data import mfeat_views
 from skae.architectures import Blocks
 
 MANY = 128  # components of the other EM-PCA
+VIEWS = {"fac": 216, "fou": 76, "kar": 64, "mor": 6, "pix": 240, "zer": 47}  # features
+BLOCKS = [
+    ("conv2d", (16, 15)) if name == "pix" else ("dense", (n,)) for name, n in VIEWS.items()
+]
+WAYS = {
+    "EM-PCA": None,
+    f"EM-PCA ({MANY})": None,
+    "dense": {},
+    "Blocks, features": {"architecture": Blocks(BLOCKS)},
+    "Blocks, codes": {"architecture": Blocks(BLOCKS, fusion="codes")},
+}
 
 
 def main(arguments=None):
-    """Run the benchmark that the command line asks for."""
-    parser = argparse.ArgumentParser("benchmarks.modalities", description=__doc__)
-    add = parser.add_argument
-    add("--components", type=numbers, default=[32])
-    add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    options = parser.parse_args(arguments)
-    print_head(
-        "Views filled from the other views: error over that of the mean",
-        split="70 % of the rows to train, 30 % to test",
-        seeds=options.seeds,
+    run = Run(
+        *(__doc__, "Views filled from the other views: error over that of the mean", arguments),
+        settings={"split": "70 % of the samples to train, 30 % to test"},
+        components=[32],
+        seeds=[0],
     )
-    try:
-        views = mfeat_views()
-    except DataMissing as reason:
-        print(f"left out, {reason}")
-        return
-    for k in options.components:
-        for seed in options.seeds:
-            compare(views, k, seed)
+    columns = {"k": "<3", "seed": "4", "way": "16"} | dict.fromkeys(VIEWS, "7.3f")
+    table, done = Table(columns | {"R2": "7.3f", "fit s": "7.0f"}), []
+    for record in run.measured(crossed(k=run.components, seed=run.seeds, way=WAYS), measure):
+        table.record(record)
+        done.append(record)
+    for (k, seed), some in grouped(done, "k", "seed").items():
+        equal, many, *others = some
+        for record in others:
+            n = [sum(record[v] < min(pca[v], 1.0) for v in VIEWS) for pca in (equal, many)]
+            print(
+                f"k={k}, seed {seed}, {record['way']}: below the mean and EM-PCA in {n[0]} of "
+                f"{len(VIEWS)} views -> {holds(n[0] == len(VIEWS))}; EM-PCA ({MANY}) in {n[1]}"
+            )
 
 
-def compare(views, k, seed):
-    """Print a line for each way to fill, and the verdicts."""
-    print(f"\nk = {k}, seed {seed}")
-    sizes = {name: view.shape[1] for name, view in views.items()}
-    train, test = train_test_split(
-        np.hstack(list(views.values())), test_size=0.3, random_state=seed
-    )
-    scaler = StandardScaler().fit(train)
-    X_train, X_test = scaler.transform(train), scaler.transform(test)
-    table = Table({"filled by": 16} | {name: 7 for name in sizes} | {"R2": 7, "fit s": 7})
-    found = {}
-    for n_axes in (k, MANY):
-        pca = PCA(n_axes, svd_solver="full").fit(X_train)
+def measure(k, seed, way):
+    """Return the errors of each view filled from the others, over those of its mean."""
+    X = np.hstack([view for _, view in sorted(mfeat_views().items())])
+    X_train, X_test = train_test_split(X, test_size=0.3, random_state=seed)
+    scaler = StandardScaler().fit(X_train)
+    X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
+    if WAYS[way] is None:
+        pca, seconds = PCA(MANY if "(" in way else k, svd_solver="full").fit(X_train), 0.0
         left = np.square(X_test - pca.inverse_transform(pca.transform(X_test))).sum()
-        r2 = 1 - left / np.square(X_test - pca.mean_).sum()
-        name = f"EM-PCA ({n_axes})"
-        found[name] = report(table, name, partial(em_pca, pca), X_test, sizes, r2)
-    for name, settings in ways(sizes).items():
-        model, seconds = fit(X_train, k, seed, **settings)
-        r2 = model.score(X_test)
-        found[name] = report(table, name, model.impute, X_test, sizes, r2, seconds)
-    equal, many, *_ = found
-    for name in list(found)[2:]:
-        n_better = [sum(found[name] < np.minimum(found[pca], 1.0)) for pca in (equal, many)]
-        verdict = "holds" if n_better[0] == len(sizes) else "DOES NOT HOLD"
-        print(
-            f"{name}: below the mean and {equal} in {n_better[0]} of {len(sizes)} views -> "
-            f"{verdict}; {many} in {n_better[1]}"
-        )
-
-
-def ways(sizes):
-    """Return the settings of each fit."""
-    shapes = {"pix": ("conv2d", (16, 15))}
-    blocks = [shapes.get(name, ("dense", (n,))) for name, n in sizes.items()]
-    return {
-        "dense": {},
-        "Blocks, features": {"architecture": Blocks(blocks)},
-        "Blocks, codes": {"architecture": Blocks(blocks, fusion="codes")},
-    }
-
-
-def report(table, name, fill, X, sizes, r2, seconds=0.0):
-    """Print a line and return its errors (n_views,) over those of the mean, which is 0."""
-    ratios, start = [], 0
-    for n in sizes.values():
+        r2, fill = 1 - left / np.square(X_test - pca.mean_).sum(), partial(em_pca, pca)
+    else:
+        model, seconds = fit(X_train, k, seed, **WAYS[way])
+        r2, fill = model.score(X_test), model.impute
+    record, start = {"R2": r2, "fit s": seconds}, 0
+    for name, n in VIEWS.items():
         view = slice(start, start + n)
-        hidden = X.copy()
+        hidden = X_test.copy()
         hidden[:, view] = np.nan
-        error = np.square(fill(hidden)[:, view] - X[:, view]).sum()
-        ratios.append(error / np.square(X[:, view]).sum())
+        error = np.square(fill(hidden)[:, view] - X_test[:, view]).sum()
+        record[name] = error / np.square(X_test[:, view]).sum()
         start += n
-    table.row(name, *(f"{r:.3f}" for r in ratios), f"{r2:.3f}", f"{seconds:.0f}")
-    return np.array(ratios)
+    return record
 
 
 def em_pca(pca, X):
-    """Return ``X`` with its missing columns, the same in all rows, as PCA expects them."""
+    """Return ``X`` with its missing features, the same in all samples, as PCA expects them."""
     hidden, covariance = np.isnan(X[0]), pca.get_covariance()
     cross = covariance[np.ix_(~hidden, hidden)]
     weights = np.linalg.solve(covariance[np.ix_(~hidden, ~hidden)], cross)

@@ -5,15 +5,13 @@ rare classes, each beside PCA or beside the fit without it. Parameters not named
 are the defaults; nothing is tuned on test rows.
 """
 
-import argparse
-
 import jax
 import numpy as np
 from sklearn.decomposition import PCA
 
 from benchmarks._cases import fit
-from benchmarks._report import SPLIT, names, numbers, print_head
-from benchmarks.data import DataMissing, Dataset, load, newsgroups, split
+from benchmarks._harness import SPLIT, DataMissing, Run, holds
+from benchmarks.data import Dataset, load, newsgroups, split
 
 BEST_OF = (2, 4, 8, 12, 16, 20, 24, 32, 48, 64, 96)  # components that PCA may denoise with
 N_CODES = 32  # of the denoising fits
@@ -27,20 +25,21 @@ RARE, RARE_SHARE = (3, 8), 0.05  # digits that are made rare, and their share
 
 
 def main(arguments=None):
-    """Run the parts that the command line asks for."""
-    parser = argparse.ArgumentParser("benchmarks.objectives", description=__doc__)
-    parser.add_argument("--parts", type=names, default=list(PARTS), help=", ".join(PARTS))
-    parser.add_argument("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    options = parser.parse_args(arguments)
-    print_head("Objectives of AutoencoderTransformer", split=SPLIT, seeds=options.seeds)
-    for part in options.parts:
+    run = Run(
+        *(__doc__, "Objectives of AutoencoderTransformer", arguments),
+        head={"split": SPLIT},
+        among={"parts": PARTS},
+        parts=list(PARTS),
+        seeds=[0],
+    )
+    for part in run.parts:
         print(PARTS[part].__doc__.splitlines()[0])
-        for seed in options.seeds:
+        for seed in run.seeds:
             try:
                 for line in PARTS[part](seed):
                     print(f"  seed {seed}: {line}", flush=True)
             except DataMissing as reason:
-                print(f"  left out, {reason}")
+                run.leave_out(part, reason)
         print()
 
 
@@ -154,7 +153,7 @@ def variational(seed):
         X_train, X_test, *_ = split(load(name), seed)
         for weight in (1.0, 4.0):
             model, seconds = fit(X_train, 8, seed, kl_weight=weight)
-            nats = divergence(model, X_test)
+            nats = divergence(model, X_train, X_test)
             verdict = f" (asked 6) -> {holds((nats > 0.1).sum() >= 6)}" if weight == 1 else ""
             yield (
                 f"{name}, kl_weight={weight:g}: nats {np.round(nats, 2)}; above 0.1: "
@@ -163,22 +162,16 @@ def variational(seed):
             )
 
 
-def divergence(model, X):
-    """Return the mean divergence (k,) of each code from the standard normal, in nats."""
-    from skae._net.objective import divergences
-    from skae._runtime.devices import computing
+def divergence(model, X_train, X):
+    """Return the mean divergence (k,) of each code from the standard normal, in nats.
 
-    path, params = model._model.path, model._model.params
-    axes = (model._scaling.forward(X) - path.mean) @ path.basis
-
-    @jax.jit
-    @jax.vmap
-    def nats(x):
-        mean, log_variance = model._model.autoencoder.posterior(path, params, x)
-        return divergences(mean / path.code_scale, log_variance)
-
-    with computing():
-        return np.asarray(nats(axes.astype(np.float32))).mean(axis=0)
+    That of codes whose means have the variance a, in units of the prior's, which is PCA's: as
+    codes of all samples together are about standard normal, each one's own variance is 1 - a.
+    """
+    Z, deviation = model.transform(X), PCA(model.n_components_).fit(X_train).explained_variance_
+    mean_square, variance = np.square(Z).mean(axis=0) / deviation, Z.var(axis=0) / deviation
+    left = np.clip(1 - variance, 1e-4, 1.0)
+    return 0.5 * (mean_square + left - 1 - np.log(left))
 
 
 def pca_r2(X_train, X_test, k):
@@ -265,11 +258,6 @@ def rare_classes(seed):
         )
     verdict = holds(errors["balanced"] < errors[None])
     yield f"rare ones {errors['balanced'] / errors[None] - 1:+.1%} (asked less) -> {verdict}"
-
-
-def holds(truth):
-    """Return the verdict in words."""
-    return "holds" if truth else "DOES NOT HOLD"
 
 
 PARTS = {

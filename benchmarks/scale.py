@@ -1,38 +1,32 @@
-"""Rows that are wide, long, or both: ``python -m benchmarks.scale``.
+"""Data that are wide, long, or both: ``python -m benchmarks.scale``.
 
 Every measurement is a process of its own. Its peak of memory is that of the pages it has
 written: what it maps of a file belongs to the system, which takes it back at will. Parts:
-``wide``: 20 Newsgroups as TF-IDF against TruncatedSVD, and 64 rows of 6,000 columns against
+``wide``: 20 Newsgroups as TF-IDF against TruncatedSVD, and 64 samples of 6,000 features against
 digits. ``long``: an epoch on a .npy file of MNIST's digits with noise, and one fit from a file
-and from memory. ``cost``: seconds per row while training, from 10^4 rows on. ``memory``: fits
-on arrays, with the packages that skae requires and with pandas beside. Files are written to
-``--folder``, and deleted again.
+and from memory. ``cost``: seconds per sample while training, from 10^4 samples on. ``memory``:
+fits on arrays, with the packages that skae requires and with pandas as well. Files are written
+to ``--folder``, and deleted again.
 """
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks._report import print_head
-from benchmarks.speed import ENVIRONMENT, ROOT
+from benchmarks._harness import Run, holds
+from benchmarks._process import MB, Peak, in_fresh_process
 
-MB = 2**20
-PARTS = ("wide", "long", "cost", "memory")
+fresh = partial(in_fresh_process, "benchmarks.scale")
 N_TERMS, N_TEXT_COMPONENTS = 50_000, 64
-N_COST_FEATURES, COST_ROWS = 32, 1_000_000
+N_COST_FEATURES, COST_SAMPLES, COST_BATCH = 32, 1_000_000, 128
 WIDE_FITS = {"defaults": {}, "max_iter=5, cv=None": {"max_iter": 5, "cv": None}}
-EVERY = 0.02  # seconds between two looks at the memory
 FILE_DTYPE = np.dtype(np.float32)
-PACKAGES = {  # what a process imports first; scikit-learn imports pandas where it can
+PACKAGES = {  # what a process imports first; scikit-learn imports pandas if it can
     "required packages": (
         "import sys; sys.modules['pandas'] = None; import skae; del sys.modules['pandas']"
     ),
@@ -42,64 +36,23 @@ FIT_ALIKE = {"max_iter": 1, "hidden_layer_sizes": (64,), "random_state": 0, "cv"
 
 
 def main(arguments=None):
-    """Run the parts that the command line asks for."""
-    parser = argparse.ArgumentParser("benchmarks.scale", description=__doc__)
-    add = parser.add_argument
-    add("--parts", nargs="+", choices=PARTS, default=PARTS)
-    add("--repeats", type=int, default=3)
-    add("--gigabytes", type=float, default=12.0, help="size of the file that is fitted")
-    add("--most-rows", type=int, default=10**7, help="of the cost per row")
-    add("--folder", default=tempfile.gettempdir(), help="where the file is written")
-    options = parser.parse_args(arguments)
-    print_head("Wide and long rows", repeats=options.repeats, seed=0)
-    if "wide" in options.parts:
-        run_wide(options.repeats)
-    if "long" in options.parts:
-        run_long(options.gigabytes, options.folder)
-    if "cost" in options.parts:
-        run_cost(options.most_rows, options.folder)
-    if "memory" in options.parts:
-        run_memory(options.folder)
-
-
-def measured(name, *arguments, first=""):
-    """Run the measurement called ``name`` in a fresh process; return what it prints.
-
-    ``first`` is code that the process runs before all else.
-    """
-    run = f"{first}\nimport runpy\nrunpy.run_module('benchmarks.scale', run_name='__main__')"
-    command = [sys.executable, "-c", run, name, json.dumps(arguments)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True
+    parts = {"wide": run_wide, "long": run_long, "cost": run_cost, "memory": run_memory}
+    run = Run(
+        *(__doc__, "Wide and long data", arguments),
+        among={"parts": parts},
+        help={
+            "gigabytes": "size of the file that is fitted",
+            "most_rows": "of the cost per sample",
+            "folder": "where the file is written",
+        },
+        parts=list(parts),
+        repeats=3,
+        gigabytes=12.0,
+        most_rows=10**7,
+        folder=tempfile.gettempdir(),
     )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-class Peak:
-    """While it is entered, the most anonymous memory of this process, in bytes."""
-
-    def __enter__(self):
-        self.before = self.bytes = anonymous_bytes()
-        self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-        return self
-
-    def _watch(self):
-        while not self.is_over.wait(EVERY):
-            self.bytes = max(self.bytes, anonymous_bytes())
-
-    def __exit__(self, *reason):
-        self.is_over.set()
-        self.thread.join()
-        self.bytes = max(self.bytes, anonymous_bytes())
-
-
-def anonymous_bytes():
-    """Return the memory that this process has written, in bytes."""
-    with open("/proc/self/status") as status:
-        (line,) = (line for line in status if line.startswith("RssAnon"))
-    return int(line.split()[1]) * 1024
+    for part in run.parts:
+        parts[part](run)
 
 
 def timed_fit(estimator, X):
@@ -109,11 +62,6 @@ def timed_fit(estimator, X):
         estimator.fit(X)
         seconds = time.perf_counter() - start
     return seconds, peak
-
-
-def verdict(holds):
-    """Return a verdict as it is printed."""
-    return "holds" if holds else "DOES NOT HOLD"
 
 
 def tfidf():
@@ -150,20 +98,13 @@ def text_of_skae(parameters):
     model = AutoencoderTransformer(N_TEXT_COMPONENTS, random_state=0, **parameters)
     first, peak = timed_fit(model, train)
     again, _ = timed_fit(model, train)
-    return {
-        "seconds": first,
-        "again": again,
-        "peak": peak.bytes,
-        "before": peak.before,
-        "size": size,
-        "r2": model.score(test),
-        "best": int(model.best_iter_),
-        "ratio": model.error_ratio_,
-    }
+    memory = {"peak": peak.bytes, "before": peak.before, "size": size}
+    kept = {"best": int(model.best_iter_), "ratio": float(model.error_ratio_)}
+    return {"seconds": first, "again": again, "r2": float(model.score(test)), **memory, **kept}
 
 
-def wide_rows():
-    """Return the seconds of fits on 64 rows of 6,000 real columns and on digits, both warm."""
+def wide_samples():
+    """Return the seconds of fits on 64 samples of 6,000 features and on digits, both warm."""
     from sklearn.datasets import load_digits
 
     from skae import AutoencoderTransformer
@@ -178,55 +119,52 @@ def wide_rows():
     return {name: statistics.mean(taken) for name, taken in seconds.items()}
 
 
-def run_wide(repeats):
-    """Print what wide rows cost, sparse and dense."""
+def run_wide(run):
+    """Print what wide data cost, sparse and dense."""
     print(f"20 Newsgroups, TF-IDF of {N_TERMS} terms, CSR, k = {N_TEXT_COMPONENTS}")
-    for name, parameters in WIDE_FITS.items():
-        runs = [
-            (measured("text_of_svd"), measured("text_of_skae", parameters))
-            for _ in range(repeats)
+    for name, given in WIDE_FITS.items():
+        turns = [
+            (fresh("text_of_svd"), fresh("text_of_skae", parameters=given))
+            for _ in range(run.repeats)
         ]
-        print_wide(name, runs)
-    dense = [measured("wide_rows") for _ in range(repeats)]
-    ratio = statistics.median(run["wide"] / run["digits"] for run in dense)
-    wide, digits = (
-        statistics.median(run[name] for run in dense) for name in ("wide", "digits")
-    )
-    print(f"64 rows of 6,000 columns: {wide:.1f} s, digits", end="")
-    print(f" {digits:.1f} s; ratio {ratio:.2f} (at most 3) -> {verdict(ratio <= 3)}\n")
-
-
-def print_wide(name, runs):
-    """Print what was measured of pairs of fits: TruncatedSVD's and skae's."""
-    svd, own = runs[0]
-    print(f"{name}, CSR of {own['size'] / MB:.0f} MB")
-    for name, ways in {"first fit": "seconds", "second fit": "again"}.items():
-        ratio = statistics.median(b[ways] / a["seconds"] for a, b in runs)
-        print(
-            f"  {name}: {own[ways]:.1f} s, TruncatedSVD {svd['seconds']:.1f} s; median", end=""
-        )
-        print(f" ratio {ratio:.1f} (at most 5) -> {verdict(ratio <= 5)}")
-    print(f"  held-out R2 {own['r2']:.4f}, TruncatedSVD's {svd['r2']:.4f}", end="")
-    print(f" -> {verdict(own['r2'] >= svd['r2'])}; epoch {own['best']}, ", end="")
-    print(f"held-out error / PCA's {own['ratio']:.4f}")
-    most = 4 * own["size"] + 500 * MB
+        print_wide(name, turns)
+    dense = [fresh("wide_samples") for _ in range(run.repeats)]
+    ratio = statistics.median(one["wide"] / one["digits"] for one in dense)
+    wide, digits = (statistics.median(one[n] for one in dense) for n in ("wide", "digits"))
     print(
-        f"  peak {own['peak'] / MB:.0f} MB ({own['before'] / MB:.0f} before fit), at most",
-        end="",
+        f"64 samples of 6,000 features: {wide:.1f} s, digits {digits:.1f} s; ratio {ratio:.2f} "
+        f"(at most 3) -> {holds(ratio <= 3)}\n"
     )
-    print(f" {most / MB:.0f} -> {verdict(own['peak'] <= most)}")
 
 
-def write_rows(path, n_rows, n_features):
-    """Write a .npy file (n_rows, n_features) of MNIST's digits with noise, block by block."""
+def print_wide(name, turns):
+    """Print what was measured of pairs of fits: TruncatedSVD's and skae's."""
+    svd, own = turns[0]
+    most = 4 * own["size"] + 500 * MB
+    print(f"{name}, CSR of {own['size'] / MB:.0f} MB")
+    for title, way in {"first fit": "seconds", "second fit": "again"}.items():
+        ratio = statistics.median(b[way] / a["seconds"] for a, b in turns)
+        print(
+            f"  {title}: {own[way]:.1f} s, TruncatedSVD {svd['seconds']:.1f} s; median ratio "
+            f"{ratio:.1f} (at most 5) -> {holds(ratio <= 5)}"
+        )
+    print(
+        f"  held-out R2 {own['r2']:.4f}, TruncatedSVD's {svd['r2']:.4f} -> "
+        f"{holds(own['r2'] >= svd['r2'])}; epoch {own['best']}, held-out error / PCA's "
+        f"{own['ratio']:.4f}\n  peak {own['peak'] / MB:.0f} MB ({own['before'] / MB:.0f} "
+        f"before fit), at most {most / MB:.0f} -> {holds(own['peak'] <= most)}"
+    )
+
+
+def write_samples(path, n, n_features):
+    """Write a .npy file (n, n_features) of MNIST's digits with noise, block by block."""
     from benchmarks.data import load
 
-    X = load("MNIST 5k").X[:, :n_features] if n_features < 784 else load("MNIST 5k").X
-    X, rng = X.astype(FILE_DTYPE), np.random.default_rng(0)
-    file = np.lib.format.open_memmap(path, "w+", FILE_DTYPE, (n_rows, X.shape[1]))
-    for start in range(0, n_rows, len(X)):
-        rows = X[: n_rows - start]
-        file[start : start + len(rows)] = rows + 8 * rng.random(rows.shape, FILE_DTYPE)
+    X, rng = load("MNIST 5k").X[:, :n_features].astype(FILE_DTYPE), np.random.default_rng(0)
+    file = np.lib.format.open_memmap(path, "w+", FILE_DTYPE, (n, X.shape[1]))
+    for start in range(0, n, len(X)):
+        block = X[: n - start]
+        file[start : start + len(block)] = block + 8 * rng.random(block.shape, FILE_DTYPE)
     file.flush()
 
 
@@ -234,10 +172,9 @@ def fit_file(path, parameters):
     """Fit on the file, memory-mapped; return seconds and peak."""
     from skae import AutoencoderTransformer
 
-    X = np.load(path, mmap_mode="r")
     model = AutoencoderTransformer(**parameters)
-    seconds, peak = timed_fit(model, X)
-    return {"seconds": seconds, "peak": peak.bytes, "ratio": model.error_ratio_}
+    seconds, peak = timed_fit(model, np.load(path, mmap_mode="r"))
+    return {"seconds": seconds, "peak": peak.bytes, "ratio": float(model.error_ratio_)}
 
 
 def fit_both_ways(path):
@@ -245,75 +182,72 @@ def fit_both_ways(path):
     from skae import AutoencoderTransformer
 
     X = np.load(path, mmap_mode="r")
-    given = {**FIT_ALIKE, "n_components": 8}
-    by_file = AutoencoderTransformer(**given).fit(X).transform(X[:1000])
-    by_array = AutoencoderTransformer(**given).fit(np.array(X)).transform(X[:1000])
-    return {"equal": bool(np.array_equal(by_file, by_array))}
+    fits = (AutoencoderTransformer(8, **FIT_ALIKE).fit(rows) for rows in (X, np.array(X)))
+    by_file, by_array = (model.transform(X[:1000]) for model in fits)
+    return bool(np.array_equal(by_file, by_array))
 
 
-def run_long(gigabytes, folder):
+def run_long(run):
     """Print what a file larger than memory costs, and whether it is fitted as an array is."""
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory(dir=run.folder) as place:
         path = str(Path(place) / "rows.npy")
-        write_rows(path, 60_000, 784)
-        equal = measured("fit_both_ways", path)["equal"]
-        print(f"a file of 60,000 x 784 as an array is fitted, to the bit -> {verdict(equal)}")
-        n_rows = int(gigabytes * 1e9 / 784 / FILE_DTYPE.itemsize)
-        write_rows(path, n_rows, 784)
+        write_samples(path, 60_000, 784)
+        equal = fresh("fit_both_ways", path=path)
+        print(f"a file of 60,000 x 784 as an array is fitted, to the bit -> {holds(equal)}")
+        n = int(run.gigabytes * 1e9 / 784 / FILE_DTYPE.itemsize)
+        write_samples(path, n, 784)
         given = {"n_components": 8, "max_iter": 1, "batch_size": 512, "random_state": 0}
-        found = measured("fit_file", path, given)
+        found = fresh("fit_file", path=path, parameters=given)
     print(
-        f"{gigabytes:.1f} GB, {n_rows} x 784, one epoch: {found['seconds']:.0f} s, held-out",
-        end="",
+        f"{run.gigabytes:.1f} GB, {n} x 784, one epoch: {found['seconds']:.0f} s, held-out "
+        f"error / PCA's {found['ratio']:.3f}, peak {found['peak'] / MB:.0f} MB (at most 1500) "
+        f"-> {holds(found['peak'] <= 1500 * MB)}\n"
     )
-    print(f" error / PCA's {found['ratio']:.3f}, peak {found['peak'] / MB:.0f} MB", end="")
-    print(f" (at most 1500) -> {verdict(found['peak'] <= 1500 * MB)}\n")
 
 
-def seconds_per_row(path):
-    """Return the seconds that training takes for a row, on average over COST_ROWS of them.
+def seconds_per_sample(path):
+    """Return the seconds that training takes for a sample, on average over COST_SAMPLES.
 
-    Few rows come several times, of many the epoch ends early.
+    Few samples come several times, of many the epoch ends early. The steps up to the first
+    checkpoint, which load and compile, are not counted.
     """
+    from benchmarks.peers.steps import Stopwatch, check_steps
     from skae import AutoencoderTransformer
-    from skae._data.chunked import LongRows, is_long
-    from skae._data.rows import Rows, fit_scaling
-    from skae._train.config import make_config
-    from skae._train.start import begin
 
     X = np.load(path, mmap_mode="r")
-    X = LongRows(X) if is_long(X) else np.array(X, np.float64)
-    weight = np.ones(len(X))
-    scaling = fit_scaling(X, weight, "global", centered=True)
-    rows = Rows(scaling.forward(X), weight)
-    n_epochs = -(-COST_ROWS // len(X))
-    params = AutoencoderTransformer(
-        8, batch_size=128, max_iter=n_epochs, output_activation="identity", clip=False
-    )
-    run = begin(make_config(params, rows, scaling, 0), rows, 0)
-    n_steps = 64 * (min(run.config.budget.n_steps, COST_ROWS // 128) // 64)
-    run.train(64)  # compiled, and the first part loaded
-    start = time.perf_counter()
-    run.train(n_steps - 64)
-    return {"seconds": (time.perf_counter() - start) / ((n_steps - 64) * 128)}
+    epochs = -(-COST_SAMPLES // len(X))
+    at_each = COST_BATCH * check_steps(epochs, len(X), COST_BATCH)
+    watch = Stopwatch(min(25, 1 + -(-COST_SAMPLES // at_each)))
+    AutoencoderTransformer(
+        *(8,),
+        batch_size=COST_BATCH,
+        max_iter=epochs,
+        output_activation="identity",
+        clip=False,
+        cv=None,
+        random_state=0,
+    ).set_callbacks(watch).fit(X)
+    return statistics.mean(watch.seconds[1:]) / at_each
 
 
-def run_cost(most_rows, folder):
-    """Print what a row costs while training, for more and more rows."""
-    print(f"microseconds of training per row of {N_COST_FEATURES} columns, batches of 128")
-    sizes = [10**power for power in range(4, 8) if 10**power <= most_rows]
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        paths = [str(Path(place) / f"{n_rows}.npy") for n_rows in sizes]
-        for path, n_rows in zip(paths, sizes, strict=True):
-            write_rows(path, n_rows, N_COST_FEATURES)
-        rounds = [
-            [measured("seconds_per_row", path)["seconds"] for path in paths] for _ in range(3)
-        ]  # a machine that slows down slows all of them
-    found = [statistics.median(times) for times in zip(*rounds, strict=True)]
-    for n_rows, seconds in zip(sizes, found, strict=True):
-        print(f"  {n_rows:>9} rows: {1e6 * seconds:.2f}")
-    spread = max(found) / min(found) - 1
-    print(f"  spread {spread:.0%} (at most 10 %) -> {verdict(spread <= 0.1)}\n")
+def run_cost(run):
+    """Print what a sample costs while training, for more and more samples."""
+    print(f"microseconds of training per sample of {N_COST_FEATURES} features, ", end="")
+    print(f"batches of {COST_BATCH}")
+    sizes = [10**power for power in range(4, 8) if 10**power <= run.most_rows]
+    with tempfile.TemporaryDirectory(dir=run.folder) as place:
+        paths = {n: str(Path(place) / f"{n}.npy") for n in sizes}
+        for n, path in paths.items():
+            write_samples(path, n, N_COST_FEATURES)
+        turns = [  # a machine that slows down slows all of them
+            {n: fresh("seconds_per_sample", path=path) for n, path in paths.items()}
+            for _ in range(3)
+        ]
+    found = {n: statistics.median(turn[n] for turn in turns) for n in sizes}
+    for n, seconds in found.items():
+        print(f"  {n:>9} samples: {1e6 * seconds:.2f}")
+    spread = max(found.values()) / min(found.values()) - 1
+    print(f"  spread {spread:.0%} (at most 10 %) -> {holds(spread <= 0.1)}\n")
 
 
 def memory_of_array(path, dtype):
@@ -321,47 +255,27 @@ def memory_of_array(path, dtype):
     from skae import AutoencoderTransformer
 
     X = np.load(path).astype(dtype, copy=False)
-    model = AutoencoderTransformer(8, max_iter=2, random_state=0)
-    _, peak = timed_fit(model, X)
-    return {"size": X.nbytes, "before": peak.before, "peak": peak.bytes}
+    _, peak = timed_fit(AutoencoderTransformer(8, max_iter=2, random_state=0), X)
+    return X.nbytes, peak.before, peak.bytes
 
 
-def run_memory(folder):
+def run_memory(run):
     """Print the peaks of fits in memory."""
-    for shape, dtype in product(
-        ((20_000, 784), (60_000, 784), (200_000, 784)), ("float64", "float32")
-    ):
-        with tempfile.NamedTemporaryFile(suffix=".npy", dir=folder) as file:
-            write_rows(file.name, *shape)
+    shapes = (20_000, 784), (60_000, 784), (200_000, 784)
+    for shape, dtype in product(shapes, ("float64", "float32")):
+        with tempfile.NamedTemporaryFile(suffix=".npy", dir=run.folder) as file:
+            write_samples(file.name, *shape)
             for packages, first in PACKAGES.items():
-                found = measured("memory_of_array", file.name, dtype, first=first)
-                print_memory(f"{shape} {dtype}, {packages}", **found)
-
-
-def print_memory(name, size, before, peak):
-    """Print what one fit in memory took."""
-    most = 2 * size + 300 * MB
-    print(f"fit on {name}, {size / MB:.0f} MB: peak {peak / MB:.0f} MB", end="")
-    print(f" ({before / MB:.0f} before), at most {most / MB:.0f}", end="")
-    print(f" -> {verdict(peak <= most)}", flush=True)
-
-
-MEASUREMENTS = {
-    measurement.__name__: measurement
-    for measurement in (
-        text_of_svd,
-        text_of_skae,
-        wide_rows,
-        fit_file,
-        fit_both_ways,
-        seconds_per_row,
-        memory_of_array,
-    )
-}
+                given = {"path": file.name, "dtype": dtype}
+                size, before, peak = fresh("memory_of_array", first=first, **given)
+                most = 2 * size + 300 * MB
+                print(
+                    f"fit on {shape} {dtype}, {packages}, {size / MB:.0f} MB: peak "
+                    f"{peak / MB:.0f} MB ({before / MB:.0f} before), at most {most / MB:.0f} "
+                    f"-> {holds(peak <= most)}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] in MEASUREMENTS:
-        print(json.dumps(MEASUREMENTS[sys.argv[1]](*json.loads(sys.argv[2]))))
-    else:
-        main()
+    main()

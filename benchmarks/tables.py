@@ -1,80 +1,22 @@
 """A mixed table through a short code and back: ``python -m benchmarks.tables``.
 
 Flights out of New York in 2013: 50,000 of them, 70 % to train. For each column the share of
-variance explained, or the share of the cells whose likeliest category is the right one, over
-the observed cells of test rows. PCA acts on the same one-hot columns, numbers standardised and
-categories scaled in three ways: not at all ("0/1"), to a variance of 1 for all columns of one
-("table"), or for each column ("cells"). Its missing cells hold the column's mean, and the
+variance explained, or the share of the values whose likeliest category is the right one, over
+the observed values of test samples. PCA acts on the same one-hot columns, numbers standardised
+and categories scaled in three ways: not at all ("0/1"), to a variance of 1 for all columns of
+one ("table"), or for each column ("cells"). Its missing values hold the column's mean, and the
 largest of a category's columns is taken.
 """
 
-import argparse
 import time
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
-from benchmarks._report import Table, numbers, print_head
-from benchmarks.data import DataMissing, flights
+from benchmarks._harness import Run, Table, crossed, holds
+from benchmarks.data import flights
 from skae import AutoencoderTransformer, TableAutoencoder, TableEncoder
-
-
-def main(arguments=None):
-    """Run the benchmark that the command line asks for."""
-    parser = argparse.ArgumentParser("benchmarks.tables", description=__doc__)
-    add = parser.add_argument
-    add("--rows", type=int, default=50_000)
-    add("--components", type=numbers, default=[8])
-    add("--seeds", type=numbers, default=[0], help="such as 0,1,2")
-    options = parser.parse_args(arguments)
-    print_head(
-        "Columns of flights that come back",
-        rows=options.rows,
-        split="70 % of the rows to train, 30 % to test",
-        seeds=options.seeds,
-    )
-    try:
-        table = flights(options.rows)
-    except DataMissing as reason:
-        print(f"left out, {reason}")
-        return
-    for seed in options.seeds:
-        train, test = train_test_split(table, test_size=0.3, random_state=seed)
-        for k in options.components:
-            compare(train, test, k, seed)
-
-
-def compare(train, test, k, seed):
-    """Print for each column what comes back by PCA in both scalings and by skae."""
-    print(f"\nk = {k}, seed {seed}: {len(train)} training rows")
-    encoder = TableEncoder(handle_unknown="ignore").fit(train)
-    rebuilt = {f"PCA {name}": by_pca(encoder, train, test, k, name) for name in SCALES}
-    start = time.perf_counter()
-    ae = AutoencoderTransformer(k)
-    model = TableAutoencoder(ae, handle_unknown="ignore", random_state=seed).fit(train)
-    seconds = time.perf_counter() - start
-    rebuilt["skae"] = model.inverse_transform(model.transform(test))
-    lines = Table({"column": 16, "sort": 10} | {name: 10 for name in rebuilt})
-    n_better = np.zeros(len(SCALES), int)
-    for name in train:
-        is_category = name in encoder.categories_
-        found = [
-            quality(train[name], test[name], back[name], is_category)
-            for back in rebuilt.values()
-        ]
-        n_better += [found[-1] >= other for other in found[:-1]]
-        sort = "categories" if is_category else "numbers"
-        lines.row(name, sort, *(f"{value:.4f}" for value in found))
-    epochs = f"{model.autoencoder_.best_iter_}/{model.autoencoder_.n_iter_} epochs"
-    print(f"fit {seconds:.0f} s, {epochs}")
-    for name, n in zip(SCALES, n_better, strict=True):
-        verdict = "holds" if n == train.shape[1] else "DOES NOT HOLD"
-        print(f"at least PCA {name} in {n} of {train.shape[1]} columns -> {verdict}")
-    same = test.dtypes.equals(rebuilt["skae"].dtypes)
-    back = encoder.inverse_transform(encoder.transform(train))
-    is_exact = train.reset_index(drop=True).equals(back)
-    print(f"dtypes come back: {same}; training rows by the encoder, exactly: {is_exact}")
 
 
 def number_scale(encoder, X):
@@ -98,6 +40,62 @@ SCALES = {
 }
 
 
+def main(arguments=None):
+    run = Run(
+        *(__doc__, "Columns of flights that come back", arguments),
+        settings={"split": "70 % of the samples to train, 30 % to test"},
+        rows=50_000,
+        components=[8],
+        seeds=[0],
+    )
+    keys = crossed(rows=[run.rows], seed=run.seeds, k=run.components)
+    for record in run.measured(keys, measure):
+        report(record)
+
+
+def report(record):
+    """Print for each column what comes back, and in how many skae is at least PCA."""
+    columns = record["columns"]
+    print(f"\nk = {record['k']}, seed {record['seed']}: {record['n_train']} training samples")
+    ways = [f"PCA {name}" for name in SCALES]
+    table = Table({"column": "<16", "sort": "10"} | dict.fromkeys([*ways, "skae"], "10.4f"))
+    for column in columns:
+        table.record(column)
+    print(f"fit {record['seconds']:.0f} s, {record['epochs']} epochs")
+    for way in ways:
+        n = sum(column["skae"] >= column[way] for column in columns)
+        print(f"at least {way} in {n} of {len(columns)} columns -> {holds(n == len(columns))}")
+    print(f"dtypes come back: {record['same dtypes']}; ", end="")
+    print(f"training samples by the encoder, exactly: {record['exact']}")
+
+
+def measure(rows, seed, k):
+    """Return for each column what comes back by PCA in all scalings and by skae."""
+    train, test = train_test_split(flights(rows), test_size=0.3, random_state=seed)
+    encoder = TableEncoder(handle_unknown="ignore").fit(train)
+    rebuilt = {f"PCA {name}": by_pca(encoder, train, test, k, name) for name in SCALES}
+    start, ae = time.perf_counter(), AutoencoderTransformer(k)
+    model = TableAutoencoder(ae, handle_unknown="ignore", random_state=seed).fit(train)
+    seconds = time.perf_counter() - start
+    rebuilt["skae"] = model.inverse_transform(model.transform(test))
+    columns = []
+    for name in train:
+        is_category = name in encoder.categories_
+        column = {"column": name, "sort": "categories" if is_category else "numbers"}
+        for way, back in rebuilt.items():
+            column[way] = quality(train[name], test[name], back[name], is_category)
+        columns.append(column)
+    back = encoder.inverse_transform(encoder.transform(train))
+    return {
+        "n_train": len(train),
+        "columns": columns,
+        "seconds": seconds,
+        "epochs": f"{model.autoencoder_.best_iter_}/{model.autoencoder_.n_iter_}",
+        "same dtypes": bool(test.dtypes.equals(rebuilt["skae"].dtypes)),
+        "exact": bool(train.reset_index(drop=True).equals(back)),
+    }
+
+
 def by_pca(encoder, train, test, k, scaling):
     """Return ``test`` through PCA's code of ``k`` components."""
     X_train, X_test = encoder.transform(train), encoder.transform(test)
@@ -110,7 +108,7 @@ def by_pca(encoder, train, test, k, scaling):
 
 
 def quality(train, test, back, is_category):
-    """Return R2 or accuracy over the observed cells of a ``test`` column."""
+    """Return R2 or accuracy over the observed values of a ``test`` column."""
     seen = test.notna().to_numpy()
     if is_category:
         return float(np.mean(test.to_numpy()[seen] == back.to_numpy()[seen]))

@@ -1,32 +1,81 @@
-"""The parts of the benchmarks that use skae's inner rooms still find them there."""
+"""The harness of the benchmarks, and the parts that describe skae to its peers."""
 
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from benchmarks import (
-    _peer_models,
-    _peer_quality,
-    _peer_workers,
-    _peers,
-    accelerators,
-    floor,
-    inference,
-    promise,
-    speed,
-)
-from benchmarks._report import Table
+from benchmarks import accelerators, floor, inference, promise, speed, tutorials
+from benchmarks._harness import DataMissing, Run, Table, crossed
+from benchmarks._process import Worker, WorkerError, in_fresh_process
 from benchmarks._surfaces import SURFACES, Surface
+from benchmarks.peers import models, quality, steps, work
 
 
-@pytest.mark.parametrize("peer", ["skae", "sklearn"])
+def test_options_are_what_their_defaults_are(capsys):
+    given = {"sets": ["wine"], "seeds": [0], "rows": 5, "all": False, "keras_python": str}
+    arguments = ["--sets", "a b,c", "d", "--seeds", "1,2", "--all"]
+    run = Run("``python -m benchmarks.it``", "It", arguments, **given)
+    assert run.sets == ["a b", "c", "d"] and run.seeds == [1, 2]
+    assert run.rows == 5 and run.all and run.keras_python is None
+    assert (
+        "options: sets ['a b', 'c', 'd'], seeds [1, 2], rows 5, all True"
+        in capsys.readouterr().out
+    )
+    for wrong in (["--sets", "beer"], ["--resume"]):
+        with pytest.raises(SystemExit):
+            Run("benchmarks.it", "It", wrong, among={"sets": ["wine"]}, sets=["wine"])
+
+
+def test_a_run_goes_on_where_it_was_stopped(tmp_path, capsys):
+    def measure(set, seed):
+        calls.append(set)
+        if set == "none":
+            raise DataMissing("no package")
+        return {"ratio": seed / 2}
+
+    calls, file = [], str(tmp_path / "records.json")
+    for resume in ([], ["--resume"]):
+        run = Run("benchmarks.it", "It", ["--json", file, *resume])
+        found = list(run.measured(crossed(set=["a", "none"], seed=[0, 1]), measure))
+        assert [record["ratio"] for record in found] == [0, 0.5]
+    assert calls == ["a", "a", "none", "none", "none", "none"]
+    assert capsys.readouterr().out.count("none: left out, no package") == 2
+    with pytest.raises(SystemExit, match="other versions or parameters"):
+        Run("benchmarks.it", "It", ["--json", file, "--resume"], settings={"split": "other"})
+
+
+def test_a_table_formats_and_aligns(capsys):
+    table = Table({"set": "<6", "ratio": "7.3f", "k": "1"})
+    table.record({"set": "wine", "ratio": 0.5, "k": 12, "more": 1})
+    table.row("iris", None, "-")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == ["wine      0.500  12", "iris          -  -"]
+
+
+def test_a_worker_answers_what_a_function_returns_or_raises():
+    with Worker("math") as worker:
+        with pytest.raises(WorkerError, match="TypeError"):
+            worker.ask("hypot", wrong=1)
+        assert not worker.is_late
+    seconds = in_fresh_process("benchmarks._process", "import_seconds", statement="import wave")
+    assert seconds > 0
+
+
+def test_a_worker_that_is_silent_is_stopped():
+    statement = "import time; time.sleep(60)"
+    with Worker("benchmarks._process") as worker:
+        with pytest.raises(WorkerError, match="stopped after 2 s"):
+            worker.ask("import_seconds", 2, statement=statement)
+        assert worker.is_late
+
+
+@pytest.mark.parametrize("peer", ["skae", "MLPRegressor", "numpy products"])
 def test_peers_train_the_net_that_is_timed(peer):
-    train = _peers.TRAINERS[peer]((6, 4, 2), 2048, threads=1)
-    train(2)
+    assert steps.steps(peer, 2, 1, (6, 4, 2), 2048) > 0
 
 
 def test_steps_of_several_nets_are_timed_in_each_precision():
-    train = _peers.skae_trainer((6, 4, 2), 2048, 0, n_init=2, matmul_precision="bfloat16")
+    train = steps.skae_trainer((6, 4, 2), 2048, n_init=2, matmul_precision="bfloat16")
     seconds = accelerators.in_turn({"two": train}, 2, 3)["two"]
     assert len(seconds) == 3 and min(seconds) > 0
 
@@ -40,7 +89,7 @@ def test_the_default_net_is_described_to_the_peers():
 
 def test_the_tutorials_losses_are_in_the_same_unit():
     X = np.random.default_rng(0).uniform(size=(640, 6))
-    net = _peers.TUTORIALS["skae"](6, 3, 0)
+    net = tutorials.TUTORIALS["skae"](6, 3, 0)
     net.fit(X)
     losses = net.losses(X)
     assert losses["fitted"] < X.var()
@@ -48,30 +97,31 @@ def test_the_tutorials_losses_are_in_the_same_unit():
 
 
 def test_numpy_is_given_the_products_of_the_fitted_net(fitted, X):
-    encode, decode = inference.products(fitted)
+    hidden = fitted.hidden_layer_sizes
+    encode, decode = inference.products(X.shape[1], fitted.n_components_, hidden)
     codes = encode(X.astype(np.float32))
     assert codes.shape == fitted.transform(X).shape
     assert decode(codes).shape == X.shape
 
 
-@pytest.mark.parametrize("name", ["MLPRegressor", *_peer_models.REFERENCES])
+@pytest.mark.parametrize("name", ["MLPRegressor", *models.REFERENCES])
 def test_models_rebuild_rows_in_their_own_units(name):
     """Whatever scale a peer wants, errors are compared in X's."""
     X = np.random.default_rng(0).uniform(5, 6, size=(60, 4)) * [1, 2, 3, 1000]
-    model = _peer_models.MODELS[name](3, 0).fit(X)
+    model = models.MODELS[name](3, 0).fit(X)
     assert model.codes(model.scaled(X)).shape == (60, 3)
     assert np.abs(X - model.rebuild(X)).max() < np.ptp(X)
 
 
 def test_settings_reach_a_peer_under_its_own_names():
-    model = _peer_models.MODELS["dimkit"](3, 0, hidden=(8,), rate=0.1, epochs=2)
+    model = models.MODELS["dimkit"](3, 0, hidden=(8,), rate=0.1, epochs=2)
     assert model.own == {"hidden_dims": (8,), "learning_rate": 0.1, "epochs": 2}
-    assert len(_peer_quality.grid_settings()) == 8
+    assert len(quality.grid_settings()) == 8
 
 
 def test_what_a_library_raises_is_the_answer():
-    answer = _peer_workers.answered("PCA", "fit", file="no such file", k=2, seed=0)
-    assert answer["error"].startswith("TypeError")
+    with Worker(work.__name__) as worker, pytest.raises(WorkerError, match="FileNotFoundError"):
+        worker.ask("fit", name="PCA", file="no such file", k=2, seed=0, settings={})
 
 
 def a_fit(model, ratio, settings="{}", k=2):
@@ -86,7 +136,7 @@ def test_verdicts_name_what_is_lost():
         a_fit("dimkit", 0.4, '{"epochs": 400}'),
         {"part": "quality", "set": "digits", "k": 2, "model": "encdr", "error": "no"},
     ]
-    text = "\n".join(_peer_quality.verdicts(records))
+    text = "\n".join(quality.verdicts(records))
     assert "every peer's defaults in 1 of 2 cases (50%, asked 90%) -> DOES NOT HOLD" in text
     assert "behind at digits, k=8, seed 0: skae 0.900" in text
     assert "dimkit        ahead in 1 of 2, in less time in 0" in text
@@ -102,8 +152,8 @@ def test_the_time_to_an_error_takes_a_fit_that_reaches_it():
     record = {"set": "digits", "peer": "dimkit", "target": 10.0, "peer_seconds": [10.0, 10.0]}
     record["peer_cpu"] = [10.0, 10.0]
     record["skae"] = {"defaults": slow, "a": own, "b": poor}
-    table = Table({str(i): 8 for i in range(9)})
-    lines = _peer_quality.print_times(table, record)
+    table = Table({str(i): "8" for i in range(9)})
+    lines = quality.print_times(table, record)
     assert "(defaults) reaches its error in 2.00 of its time warm" in lines[0]
     assert "(a) reaches its error in 0.10 of its time warm" in lines[1]
     assert lines[0].endswith("DOES NOT HOLD") and lines[1].endswith("-> holds")
@@ -113,7 +163,7 @@ def test_a_floor_is_what_the_best_code_leaves():
     """Of a plane that is PCA's error; of other surfaces PCA leaves more."""
     plane = Surface("plane", 2, 6, 0.1, lambda n, rng: rng.normal(size=(n, 2)) @ np.eye(2, 6))
     for surface in (plane, *SURFACES):
-        X = surface.rows(4000, np.random.default_rng(0))
+        X = surface.samples(4000, np.random.default_rng(0))
         assert X.shape == (4000, surface.n_features)
         left = PCA(surface.n_components).fit(X).noise_variance_ * surface.noise_dimensions
         if surface is plane:
@@ -153,7 +203,7 @@ def test_verdicts_name_what_is_worse_than_pca():
 
 def test_cases_of_the_promise_can_be_fitted():
     for part in ("tables", "surfaces", "few"):
-        for key in promise.CASES[part]([0])[:3]:
-            X_train, X_test = promise.rows(part, key["set"], key["seed"])
+        for key in promise.keys_of(part, [0])[:3]:
+            X_train, X_test = promise.samples(part, key["set"], key["seed"])
             assert key["k"] < min(X_train.shape) and X_train.shape[1] == X_test.shape[1]
-    assert len(promise.CASES["far"]([0])) == 120
+    assert len(promise.keys_of("far", [0])) == 120

@@ -7,6 +7,7 @@ functions: an interpreter has one library or another.
 """
 
 import tempfile
+from importlib import import_module
 from importlib.metadata import version
 
 import numpy as np
@@ -17,9 +18,13 @@ GRIDDED = ("keras-jax", "dimkit", "pythae")  # the ones to beat are also searche
 
 
 class Model:
-    """A model of ``k`` components; ``train``, ``codes`` and ``decoded`` see scaled rows."""
+    """A model of ``k`` components; ``train``, ``codes`` and ``decoded`` see scaled samples.
+
+    ``self.model`` is what ``train`` leaves, a transformer of scikit-learn unless they say.
+    """
 
     packages = ("scikit-learn",)
+    modules = ()  # whose import shows that it works
     scale = "one number"
     is_linear = False
     has_epochs = True
@@ -40,24 +45,34 @@ class Model:
     @classmethod
     def load(cls):
         """Import the library."""
+        for name in cls.modules:
+            import_module(name)
 
     def setting(self, name):
-        """Return a setting, or what stands for it where the library has no default."""
+        """Return a setting, or what stands for it if the library has no default."""
         return self.settings.get(name, {"hidden": HIDDEN, "epochs": EPOCHS, "rate": RATE}[name])
 
     def fit(self, X):
-        """Scale the rows and train."""
+        """Scale the samples and train."""
         self.shift, self.divisor = SCALES[self.scale](X)
         self.train(self.scaled(X))
         return self
 
     def scaled(self, X):
-        """Return rows as the library sees them."""
+        """Return samples as the library sees them."""
         return ((X - self.shift) / self.divisor).astype(np.float32)
 
     def rebuild(self, X):
         """Return reconstructions (n, d) in X's units."""
         return self.decoded(self.scaled(X)) * self.divisor + self.shift
+
+    def codes(self, X):
+        """Return codes (n, k)."""
+        return self.model.transform(X)
+
+    def decoded(self, X):
+        """Return reconstructions (n, d)."""
+        return self.model.inverse_transform(self.model.transform(X))
 
 
 def by_one_number(X):
@@ -82,74 +97,42 @@ class Skae(Model):
     """AutoencoderTransformer, at its defaults unless told otherwise."""
 
     packages = ("scikit-learn", "jax", "optax")
+    modules = ("skae",)
     scale = "own"
     names = {"hidden": "hidden_layer_sizes", "epochs": "max_iter", "rate": "learning_rate"}
 
-    @classmethod
-    def load(cls):
-        """Import skae."""
-        import skae  # noqa: F401
-
     def scaled(self, X):
-        """Return the rows as they are: float64 is read as such."""
         return X
 
     def train(self, X):
-        """Fit the estimator."""
         from skae import AutoencoderTransformer
 
         self.model = AutoencoderTransformer(self.k, random_state=self.seed, **self.own).fit(X)
-
-    def codes(self, X):
-        """Return codes (n, k)."""
-        return self.model.transform(X)
-
-    def decoded(self, X):
-        """Return reconstructions (n, d)."""
-        return self.model.inverse_transform(self.model.transform(X))
 
 
 class Torch(Model):
     """A plain loop of PyTorch: shuffled batches of 64, fused Adam."""
 
     packages = ("torch",)
-
-    @classmethod
-    def load(cls):
-        """Import torch."""
-        import torch  # noqa: F401
+    modules = ("torch",)
 
     def train(self, X):
-        """Train the net for its epochs."""
         import torch
 
-        from benchmarks._peers import torch_steps
+        from benchmarks.peers.torch_nets import autoencoder, run_steps
 
         torch.manual_seed(self.seed)
-        net = torch_autoencoder(X.shape[1], self.setting("hidden"), self.k)
+        net = autoencoder(X.shape[1], self.setting("hidden"), self.k)
         optimizer = torch.optim.Adam(net.parameters(), lr=self.setting("rate"), fused=True)
         n_steps = self.setting("epochs") * -(-len(X) // 64)
-        torch_steps(net, optimizer, torch.from_numpy(X), 64, n_steps)
+        run_steps(net, optimizer, torch.from_numpy(X), 64, n_steps)
         self.encoder, self.net = net[0].eval(), net.eval()
 
     def codes(self, X):
-        """Return codes (n, k)."""
         return torch_output(self.encoder, X)
 
     def decoded(self, X):
-        """Return reconstructions (n, d)."""
         return torch_output(self.net, X)
-
-
-def torch_autoencoder(n_features, hidden, k):
-    """Return an encoder and a decoder in one module."""
-    import torch
-
-    from benchmarks._peers import torch_half
-
-    sizes = (n_features, *hidden, k)
-    halves = (torch_half(s, torch.relu, skip=False) for s in (sizes, sizes[::-1]))
-    return torch.nn.Sequential(*halves)
 
 
 def torch_output(net, X):
@@ -164,14 +147,9 @@ class Skorch(Torch):
     """skorch's NeuralNetRegressor, fitted to (X, X)."""
 
     packages = ("skorch", "torch")
-
-    @classmethod
-    def load(cls):
-        """Import skorch."""
-        import skorch  # noqa: F401
+    modules = ("skorch",)
 
     def train(self, X):
-        """Fit the estimator."""
         import torch
 
         torch.manual_seed(self.seed)
@@ -191,8 +169,10 @@ def skorch_estimator(optimizer="Adam", **parameters):
     import torch
     from skorch import NeuralNetRegressor
 
+    from benchmarks.peers.torch_nets import autoencoder
+
     return NeuralNetRegressor(
-        torch_autoencoder,
+        autoencoder,
         optimizer=getattr(torch.optim, optimizer),
         iterator_train__shuffle=True,
         train_split=None,
@@ -205,14 +185,9 @@ class Keras(Model):
     """Keras, batches of 32; the backend is that of the process."""
 
     packages = ("keras",)
-
-    @classmethod
-    def load(cls):
-        """Import keras."""
-        import keras  # noqa: F401
+    modules = ("keras",)
 
     def train(self, X):
-        """Compile and fit (X, X)."""
         import keras
 
         keras.utils.set_random_seed(self.seed)
@@ -221,14 +196,12 @@ class Keras(Model):
         self.net.fit(X, X, epochs=self.setting("epochs"), verbose=0)
 
     def codes(self, X):
-        """Return codes (n, k)."""
         encoder = self.net.layers[0]
         if len(X) == 1:
             return encoder.predict_on_batch(X)
         return encoder.predict(X, batch_size=4096, verbose=0)
 
     def decoded(self, X):
-        """Return reconstructions (n, d)."""
         return self.net.predict(X, batch_size=1024, verbose=0)
 
 
@@ -263,7 +236,6 @@ class Sklearn(Model):
     names = {"epochs": "max_iter", "rate": "learning_rate_init"}
 
     def train(self, X):
-        """Fit the estimator."""
         from sklearn.neural_network import MLPRegressor
 
         hidden = self.own.pop("hidden", (100,))
@@ -273,7 +245,6 @@ class Sklearn(Model):
         ).fit(X, X)
 
     def codes(self, X):
-        """Return what the middle layer puts out, as predict computes it."""
         for W, b in zip(self.model.coefs_, self.model.intercepts_, strict=True):
             X = np.maximum(X @ W + b, 0)
             if W.shape[1] == self.k:
@@ -281,7 +252,6 @@ class Sklearn(Model):
         raise AssertionError("no layer has as many units as there are components")
 
     def decoded(self, X):
-        """Return reconstructions (n, d)."""
         return self.model.predict(X).reshape(X.shape)
 
 
@@ -289,16 +259,11 @@ class Encdr(Model):
     """encdr's ENCDR, which standardises columns itself and holds out a fifth of the rows."""
 
     packages = ("encdr", "lightning", "torch")
+    modules = ("encdr",)
     scale = "own"
     names = {"hidden": "hidden_dims", "epochs": "max_epochs", "rate": "learning_rate"}
 
-    @classmethod
-    def load(cls):
-        """Import encdr."""
-        import encdr  # noqa: F401
-
     def train(self, X):
-        """Fit the estimator without its progress bar."""
         from encdr import ENCDR
 
         quiet = {"enable_progress_bar": False, "enable_model_summary": False}
@@ -306,12 +271,7 @@ class Encdr(Model):
             latent_dim=self.k, random_state=self.seed, trainer_kwargs=quiet, **self.own
         ).fit(X)
 
-    def codes(self, X):
-        """Return codes (n, k)."""
-        return self.model.transform(X)
-
     def decoded(self, X):
-        """Return reconstructions (n, d)."""
         return self.model.predict(X)
 
 
@@ -319,41 +279,22 @@ class Dimkit(Model):
     """dimkit's AutoencoderReducer."""
 
     packages = ("dimkit", "torch")
+    modules = ("torch", "dimkit.reducers.autoencoder")
     names = {"hidden": "hidden_dims", "rate": "learning_rate"}
 
-    @classmethod
-    def load(cls):
-        """Import dimkit's reducer and torch."""
-        import torch  # noqa: F401
-        from dimkit.reducers.autoencoder import AutoencoderReducer  # noqa: F401
-
     def train(self, X):
-        """Fit the estimator."""
         from dimkit.reducers.autoencoder import AutoencoderReducer
 
         self.model = AutoencoderReducer(self.k, self.seed, **self.own).fit(X)
-
-    def codes(self, X):
-        """Return codes (n, k)."""
-        return self.model.transform(X)
-
-    def decoded(self, X):
-        """Return reconstructions (n, d)."""
-        return self.model.inverse_transform(self.model.transform(X))
 
 
 class Pythae(Model):
     """pythae's AE and training pipeline; its default nets put out what a sigmoid can."""
 
     packages = ("pythae", "torch")
+    modules = ("pythae.models", "pythae.pipelines")
     scale = "range"
     names = {"epochs": "num_epochs", "rate": "learning_rate"}
-
-    @classmethod
-    def load(cls):
-        """Import pythae's model and pipeline."""
-        from pythae.models import AE  # noqa: F401
-        from pythae.pipelines import TrainingPipeline  # noqa: F401
 
     def __init__(self, k, seed, **settings):
         super().__init__(k, seed, **settings)
@@ -361,7 +302,6 @@ class Pythae(Model):
             self.scale = "one number"
 
     def train(self, X):
-        """Run the pipeline; its files go to a folder that is removed."""
         from pythae.models import AE, AEConfig
         from pythae.pipelines import TrainingPipeline
         from pythae.trainers import BaseTrainerConfig
@@ -378,14 +318,12 @@ class Pythae(Model):
         self.model = pipeline.trainer._best_model.eval()  # what the pipeline saves
 
     def codes(self, X):
-        """Return codes (n, k)."""
         import torch
 
         with torch.inference_mode():
             return self.model.embed(torch.from_numpy(X)).numpy()
 
     def decoded(self, X):
-        """Return reconstructions (n, d)."""
         import torch
 
         with torch.inference_mode():
@@ -394,31 +332,25 @@ class Pythae(Model):
 
 def pythae_nets(n_features, hidden, k):
     """Return an encoder and a decoder of other widths, as pythae's documentation has them."""
-    import torch
     from pythae.models.base.base_utils import ModelOutput
     from pythae.models.nn import BaseDecoder, BaseEncoder
 
-    from benchmarks._peers import torch_half
+    from benchmarks.peers.torch_nets import autoencoder
 
-    sizes = (n_features, *hidden, k)
+    def half(base, layers, output):
+        class Half(base):
+            def __init__(self):
+                super().__init__()
+                self.layers = layers
 
-    class Encoder(BaseEncoder):
-        def __init__(self):
-            super().__init__()
-            self.layers = torch_half(sizes, torch.relu, skip=False)
+            def forward(self, x):
+                return ModelOutput(**{output: self.layers(x)})
 
-        def forward(self, x):
-            return ModelOutput(embedding=self.layers(x))
+        return Half()
 
-    class Decoder(BaseDecoder):
-        def __init__(self):
-            super().__init__()
-            self.layers = torch_half(sizes[::-1], torch.relu, skip=False)
-
-        def forward(self, z):
-            return ModelOutput(reconstruction=self.layers(z))
-
-    return {"encoder": Encoder(), "decoder": Decoder()}
+    encoder, decoder = autoencoder(n_features, hidden, k)
+    encoder = half(BaseEncoder, encoder, "embedding")
+    return {"encoder": encoder, "decoder": half(BaseDecoder, decoder, "reconstruction")}
 
 
 class Pyod(Model):
@@ -428,17 +360,12 @@ class Pyod(Model):
     """
 
     packages = ("pyod", "torch")
+    modules = ("pyod.models.auto_encoder",)
     scale = "own"
     has_codes = False  # a detector: no transform
     names = {"epochs": "epoch_num", "rate": "lr"}
 
-    @classmethod
-    def load(cls):
-        """Import pyod's detector."""
-        from pyod.models.auto_encoder import AutoEncoder  # noqa: F401
-
     def train(self, X):
-        """Fit the detector."""
         from pyod.models.auto_encoder import AutoEncoder
 
         hidden = self.own.pop("hidden", (64,))
@@ -448,7 +375,6 @@ class Pyod(Model):
         ).fit(X[:, self.varies])
 
     def decoded(self, X):
-        """Return reconstructions (n, d)."""
         model, out = self.model, np.tile(self.mean, (len(X), 1))
         scaled = (X[:, self.varies] - model.X_mean) / model.X_std
         rebuilt = torch_output(model.model.eval(), scaled.astype(np.float32))
@@ -465,50 +391,16 @@ class Decomposition(Model):
     parameters = {}
 
     def scaled(self, X):
-        """Return the rows in float64."""
         return (X - self.shift) / self.divisor
 
     def train(self, X):
-        """Fit the estimator."""
         from sklearn import decomposition
 
         self.model = getattr(decomposition, self.name)(self.k, **self.parameters).fit(X)
 
-    def codes(self, X):
-        """Return codes (n, k)."""
-        return self.model.transform(X)
 
-    def decoded(self, X):
-        """Return reconstructions (n, d)."""
-        return self.model.inverse_transform(self.model.transform(X))
-
-
-class PCA(Decomposition):
-    """PCA."""
-
-    name = "PCA"
-    parameters = {"svd_solver": "full"}
-
-
-class IncrementalPCA(Decomposition):
-    """IncrementalPCA."""
-
-    name = "IncrementalPCA"
-
-
-class TruncatedSVD(Decomposition):
-    """TruncatedSVD, which does not centre."""
-
-    name = "TruncatedSVD"
-
-
-class KernelPCA(Decomposition):
-    """KernelPCA with a Gaussian kernel and its inverse transform."""
-
-    name = "KernelPCA"
-    scale = "one number"
-    is_linear = False
-    parameters = {"kernel": "rbf", "fit_inverse_transform": True}
+def reference(name, **attributes):
+    return type(name, (Decomposition,), {"name": name, **attributes})
 
 
 PEERS = {
@@ -522,10 +414,11 @@ PEERS = {
     "pythae": Pythae,
     "pyod": Pyod,
 }
+KERNEL = {"kernel": "rbf", "fit_inverse_transform": True}
 REFERENCES = {
-    "PCA": PCA,
-    "IncrementalPCA": IncrementalPCA,
-    "TruncatedSVD": TruncatedSVD,
-    "KernelPCA": KernelPCA,
+    "PCA": reference("PCA", parameters={"svd_solver": "full"}),
+    "IncrementalPCA": reference("IncrementalPCA"),
+    "TruncatedSVD": reference("TruncatedSVD"),  # does not centre
+    "KernelPCA": reference("KernelPCA", parameters=KERNEL, scale="one number", is_linear=False),
 }
 MODELS = {"skae": Skae, **PEERS, **REFERENCES}

@@ -1,11 +1,59 @@
-"""skae's architectures in PyTorch, layer by layer, to be timed beside them.
+"""Nets in PyTorch, and a plain loop that trains them; skae's architectures layer by layer.
 
 Only an interpreter with torch imports this module.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+
+class Half(nn.Module):
+    """An encoder or decoder; with ``skip`` its output reads every hidden layer."""
+
+    def __init__(self, sizes, activation=torch.relu, *, skip=False):
+        super().__init__()
+        *hidden, n_out = sizes
+        self.activation, self.skip = activation, skip
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(hidden))
+        self.output = nn.Linear(sum(hidden[1:]) if skip else hidden[-1], n_out)
+
+    def forward(self, x):
+        seen = []
+        for layer in self.layers:
+            x = self.activation(layer(x))
+            seen.append(x)
+        return self.output(torch.cat(seen, dim=1) if self.skip else x)
+
+
+def autoencoder(n_features, hidden, k):
+    """Return an encoder and a decoder in one module."""
+    sizes = (n_features, *hidden, k)
+    return nn.Sequential(Half(sizes), Half(sizes[::-1]))
+
+
+def net_of(architecture, shape, sizes):
+    """Return an autoencoder of the layers that skae's architecture has."""
+    if architecture == "dense":
+        return autoencoder(sizes[0], sizes[1:-1], sizes[-1])
+    if architecture in ("gru", "lstm"):
+        return Recurrent(shape, architecture, 64, 4, *sizes[1:])
+    channels = {"conv2d": (16, 32), "conv1d": (16, 32, 64, 64)}[architecture]
+    return Conv(shape, channels, *sizes[1:])
+
+
+def run_steps(net, optimizer, X, batch, n_steps):
+    """Run ``n_steps`` optimizer steps on shuffled batches of ``X``."""
+    order = torch.empty(0, dtype=torch.long, device=X.device)
+    for _ in range(n_steps):
+        if len(order) == 0:
+            order = torch.randperm(len(X), device=X.device)
+        x, order = X[order[:batch]], order[batch:]
+        optimizer.zero_grad(set_to_none=True)
+        F.mse_loss(net(x), x).backward()
+        optimizer.step()
 
 
 class Conv(nn.Module):
@@ -29,7 +77,6 @@ class Conv(nn.Module):
         self.output = conv(channels[0], n_channels, 3, padding=1)
 
     def forward(self, x):
-        """Return reconstructions (n, d) of rows (n, d)."""
         seen = x.reshape(len(x), *self.grid, -1).movedim(-1, 1)
         for layer in self.down:
             seen = torch.relu(layer(seen))
@@ -66,7 +113,6 @@ class Recurrent(nn.Module):
         self.output = nn.Linear(units, width)
 
     def forward(self, x):
-        """Return reconstructions (n, d) of rows (n, d)."""
         steps = F.pad(x, (0, self.rest)).reshape(len(x), self.n_steps, -1)
         states, _ = self.read(steps)
         ends = states[:, -1, : self.units], states[:, 0, self.units :]

@@ -1,30 +1,17 @@
 """The same autoencoder as an estimator of skae, skorch and Keras, to be searched over.
 
 Each function returns the estimator, its names for ``hidden``, ``rate`` and ``decay``, and
-whether ``fit`` wants the rows as targets too. Numbers of epochs, widths and batches are equal.
+whether ``fit`` wants the samples as targets as well. Numbers of epochs, widths and batches are
+equal.
 """
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-PLAIN = {  # skae without what the others do not do: PCA, order, noise, a gate
-    "activation": "relu",
-    "linear_path": None,
-    "ordered": False,
-    "scaling": None,
-    "output_activation": "identity",
-    "clip": False,
-    "corruption": None,
-    "learning_rate_schedule": "constant",
-    "max_gradient_norm": None,
-    "n_iter_no_change": None,
-    "cv": None,
-}
-SKAE_NAMES = {
-    "hidden": "hidden_layer_sizes",
-    "rate": "learning_rate",
-    "decay": "weight_decay",
-}
+from benchmarks.peers.models import keras_autoencoder, skorch_estimator
+from benchmarks.peers.steps import PLAIN
+
+SKAE = {"hidden": "hidden_layer_sizes", "rate": "learning_rate", "decay": "weight_decay"}
 
 
 def skae_search(n_features, k, hidden, epochs, batch_size):
@@ -41,21 +28,19 @@ def skae_search(n_features, k, hidden, epochs, batch_size):
         random_state=0,
         **PLAIN,
     )
-    return estimator, SKAE_NAMES, False
+    return estimator, SKAE, False
 
 
 def skae_defaults_search(n_features, k, **_):
     """Return the default estimator, with its own net, epochs and gate."""
     from skae import AutoencoderTransformer
 
-    return AutoencoderTransformer(k, random_state=0), SKAE_NAMES, False
+    return AutoencoderTransformer(k, random_state=0), SKAE, False
 
 
 def skorch_search(n_features, k, hidden, epochs, batch_size):
     """Return skorch's regressor with AdamW."""
     import torch
-
-    from benchmarks._peer_models import skorch_estimator
 
     torch.manual_seed(0)
     shape = {"module__n_features": n_features, "module__hidden": hidden, "module__k": k}
@@ -76,10 +61,7 @@ class KerasRegressor(BaseEstimator):
         self.batch_size = batch_size
 
     def fit(self, X, y):
-        """Train a new net."""
         import keras
-
-        from benchmarks._peer_models import keras_autoencoder
 
         keras.backend.clear_session()
         keras.utils.set_random_seed(0)
@@ -90,7 +72,6 @@ class KerasRegressor(BaseEstimator):
         return self
 
     def predict(self, X):
-        """Return reconstructions."""
         return self.net_.predict(X, batch_size=1024, verbose=0)
 
 

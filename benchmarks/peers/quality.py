@@ -11,10 +11,10 @@ from itertools import product
 
 import numpy as np
 
-from benchmarks._cases import CASES, possible_components, rows
-from benchmarks._peer_models import GRID, GRIDDED, PEERS, REFERENCES
-from benchmarks._report import Table, grouped
-from benchmarks.data import DataMissing
+from benchmarks._cases import CASES, samples
+from benchmarks._harness import Table, grouped, holds
+from benchmarks._process import quotients
+from benchmarks.peers.models import GRID, GRIDDED, PEERS, REFERENCES
 
 AHEAD = 0.9  # share of the cases in which skae is asked to be ahead of every peer's defaults
 TIMED = ("digits", "MNIST 5k", "mfeat", "watch")
@@ -32,75 +32,55 @@ SKAE = "skae"
 
 
 class Fits:
-    """The fits of one run: made by the pool's processes, kept in the records."""
+    """The fits of one run: made by the pool's processes, kept in the run's records."""
 
-    def __init__(self, pool, records, folder, limit):
-        self.pool, self.records, self.folder, self.limit = pool, records, folder, limit
+    def __init__(self, run, pool, folder):
+        self.run, self.records, self.pool, self.folder = run, run.records, pool, folder
 
     def file(self, case, seed):
-        """Return the file with a case's rows."""
+        """Return the file with a case's samples."""
         path = self.folder / f"{case.name}-{case.by_group}-{seed}.npz"
         if not path.exists():
-            train, test = rows(case, seed)
+            train, test = samples(case, seed)
             np.savez(path, train=train, test=test)
         return str(path)
 
-    def request(self, case, k, seed, settings=None):
+    def request(self, name, k, seed, settings=None):
         """Return the request for one fit."""
-        file = self.file(case, seed)
-        settings = settings or {}
-        return {"file": file, "k": k, "seed": seed, "settings": settings, "limit": self.limit}
+        given = {"file": self.file(CASES[name], seed), "k": k, "seed": seed}
+        return {"do": "fit", **given, "settings": settings or {}, "deadline": self.run.limit}
 
-    def record(self, case, k, seed, model, settings=None):
-        """Return the record of one fit: the one that is there, or a new one."""
-        key = {"part": "quality", "set": case.name, "k": k, "seed": seed, "model": model}
+    def record(self, name, k, seed, model, settings=None):
+        """Return the record of one fit of a case: the one that is there, or a new one."""
+        key = {"part": "quality", "set": name, "k": k, "seed": seed, "model": model}
         key["settings"] = json.dumps(settings or {}, sort_keys=True)
         key["packages"] = self.pool.packages[model]
-        found = self.records.find(**key)
-        if found is not None:
+        if (found := self.records.find(**key)) is not None:
             return found
-        answer = self.pool.ask(model, do="fit", **self.request(case, k, seed, settings))
+        answer = self.pool.ask(model, **self.request(name, k, seed, settings))
         record = {**key, **answer}
         if "squared_error" in answer:
-            pca = answer if model == "PCA" else self.record(case, k, seed, "PCA")
+            pca = answer if model == "PCA" else self.record(name, k, seed, "PCA")
             record["ratio"] = answer["squared_error"] / pca["squared_error"]
         self.records.add(record)
         return record
 
 
-def cases(sets, components, seeds):
-    """Yield (case, k, seed); a set whose package is missing is named and left out."""
-    for case in (CASES[name] for name in sets):
-        try:
-            possible = possible_components(case, components or case.components)
-        except DataMissing as reason:
-            print(f"{case.name}: left out, {reason}")
-            continue
-        yield from ((case, k, seed) for k, seed in product(possible, seeds))
-
-
-def run_quality(fits, models, jobs):
+def run_quality(fits, models, keys):
     """Fit every model of every case at its defaults; print the ratios, then seconds."""
     print("Held-out squared error / PCA's at each model's own defaults (- failed)\n")
-    columns = {"set": 22, "k": 3} | {SHORT.get(m, m): 7 for m in models}
-    table, found = Table(columns), []
-    for case, k, seed in jobs:
-        fits.pool.keep_for(case.name)
-        records = {model: fits.record(case, k, seed, model) for model in models}
-        found.append(records)
-        cells = (
-            decimal(r.get("ratio", 1.0 if m == "PCA" else None)) for m, r in records.items()
-        )
-        table.row(f"{case.name}, seed {seed}", str(k), *cells)
+    columns, found = {"set": "<22", "k": "3"} | {SHORT.get(m, m): "7" for m in models}, []
+    table = Table(columns)
+    for key in keys:
+        fits.pool.keep_for(key["set"])
+        records = [fits.record(key["set"], key["k"], key["seed"], m) for m in models]
+        found.append((f"{key['set']}, seed {key['seed']}", key["k"], records))
+        table.row(*found[-1][:2], *(decimal(record.get("ratio")) for record in records))
     print("\nSeconds of each fit, compiling included, importing not\n")
     table = Table(columns)
-    for records in found:
-        first = next(iter(records.values()))
-        cells = (decimal(record.get("seconds"), 1) for record in records.values())
-        table.row(f"{first['set']}, seed {first['seed']}", str(first["k"]), *cells)
-    for line in failures([r for records in found for r in records.values()]):
-        print(line)
-    print()
+    for name, k, records in found:
+        table.row(name, k, *(decimal(record.get("seconds"), 1) for record in records))
+    print(*failures([record for *_, some in found for record in some]), "", sep="\n")
 
 
 def decimal(number, digits=3):
@@ -124,26 +104,24 @@ def grid_settings():
     return [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
 
 
-def run_grid(fits, models, jobs):
+def run_grid(fits, models, keys):
     """Fit the peers to beat at every point of the small grid; print each one's best."""
-    print("The best on TEST rows of a small grid and the defaults (generous to the peers):")
+    print("The best on TEST samples of a small grid and the defaults (generous to the peers):")
     print(", ".join(f"{name} {values}" for name, values in GRID.items()), "\n")
-    columns = {"set": 22, "k": 3, "peer": 10, "best": 58, "ratio": 7, "fit s": 7, "grid s": 7}
-    table = Table(columns | {"skae": 7, "skae s": 7})
-    for case, k, seed in jobs:
-        fits.pool.keep_for(case.name)
-        own = fits.record(case, k, seed, SKAE)
-        for peer in (name for name in GRIDDED if name in models):
-            fits.record(case, k, seed, peer)
-            for settings in grid_settings():
-                fits.record(case, k, seed, peer, settings)
-            best, seconds = best_of_grid(of_case(fits.records.rows, case.name, k, seed), peer)
+    columns = {"set": "<22", "k": "3", "peer": "10", "best": "58", "ratio": "7", "fit s": "7"}
+    table = Table(columns | {"grid s": "7", "skae": "7", "skae s": "7"})
+    for name, k, seed in (tuple(key.values()) for key in keys):
+        fits.pool.keep_for(name)
+        own = fits.record(name, k, seed, SKAE)
+        for peer in (peer for peer in GRIDDED if peer in models):
+            for settings in ({}, *grid_settings()):
+                fits.record(name, k, seed, peer, settings)
+            best, seconds = best_of_grid(of_case(fits.records.rows, name, k, seed), peer)
             if best is None:
                 continue
-            cells = (decimal(best["ratio"]), decimal(best["seconds"], 1), decimal(seconds, 1))
-            own_cells = decimal(own.get("ratio")), decimal(own.get("seconds"), 1)
-            name = f"{case.name}, seed {seed}"
-            table.row(name, str(k), peer, best["settings"], *cells, *own_cells)
+            found = decimal(best["ratio"]), decimal(best["seconds"], 1), decimal(seconds, 1)
+            own_found = decimal(own.get("ratio")), decimal(own.get("seconds"), 1)
+            table.row(f"{name}, seed {seed}", k, peer, best["settings"], *found, *own_found)
     print()
 
 
@@ -164,8 +142,7 @@ def verdicts(records):
     """Return lines on who is ahead: defaults against defaults, and against the grids' best."""
     some = [r for r in records if r["part"] == "quality" and "ratio" in r]
     by_case = grouped(some, "set", "k", "seed")
-    lines = against_defaults(by_case) + against_references(by_case) + against_grids(by_case)
-    return lines
+    return against_defaults(by_case) + against_references(by_case) + against_grids(by_case)
 
 
 def at_defaults(records):
@@ -191,7 +168,7 @@ def against_defaults(by_case):
     if not ahead:
         return []
     share = sum(ahead) / len(ahead)
-    verdict = "holds" if share >= AHEAD else "DOES NOT HOLD"
+    verdict = holds(share >= AHEAD)
     head = (
         f"skae's defaults ahead of every peer's defaults in {sum(ahead)} of {len(ahead)} "
         f"cases ({share:.0%}, asked {AHEAD:.0%}) -> {verdict}"
@@ -245,7 +222,7 @@ def against_grids(by_case):
     ahead = sum(own["ratio"] < best["ratio"] for own, best, _ in rows)
     faster = sum(own["seconds"] < best["seconds"] for own, best, _ in rows)
     cheaper = sum(own["seconds"] < seconds for own, _, seconds in rows)
-    verdict = "holds" if ahead > len(rows) / 2 else "DOES NOT HOLD"
+    verdict = holds(ahead > len(rows) / 2)
     head = (
         f"skae's defaults ahead of the peers' grids at their best on test rows in {ahead} "
         f"of {len(rows)} cases (asked: most) -> {verdict}; in less time than the grids in "
@@ -274,62 +251,52 @@ def compared(own, other):
     )
 
 
-def run_time(fits, models, sets, repeats):
+def run_time(fits, models, keys, repeats):
     """Time skae to the held-out error that the best peer ends with, warm and fresh."""
     print("Time to the held-out error that the best peer ends with at its defaults, k = 8")
-    print("(warm: a process that has fitted other rows before; compiling counts in both;")
+    print("(warm: a process that has fitted other samples before; compiling counts in both;")
     print("error / target at most 1: reached; medians of seconds, and of ratios in a repeat;")
     print("CPU: ratio of CPU seconds, fresh, which other work on the machine disturbs less)\n")
-    columns = {
-        "set": 10,
-        "skae": 22,
-        "error / target": 14,
-        "peer s": 7,
-        "warm s": 7,
-        "ratio": 6,
-    }
-    table = Table(columns | {"fresh s": 7, "ratio ": 6, "CPU": 6})
-    lines = []
-    for case, k, seed in cases([s for s in TIMED if s in sets], [TIMED_K], [0]):
-        fits.pool.keep_for(case.name)
-        peers = [fits.record(case, k, seed, p) for p in PEERS if p in models]
+    columns = {"set": "<10", "skae": "22", "error / target": "14", "peer s": "7"}
+    columns |= {"warm s": "7", "ratio": "6", "fresh s": "7", "ratio ": "6", "CPU": "6"}
+    table, lines = Table(columns), []
+    for name in (key["set"] for key in keys):
+        fits.pool.keep_for(name)
+        peers = [fits.record(name, TIMED_K, 0, peer) for peer in PEERS if peer in models]
         best = min((r for r in peers if "ratio" in r), key=lambda r: r["ratio"], default=None)
-        if best is None:
-            continue
-        found = time_record(fits, case, best, repeats)
-        lines += print_times(table, found)
-    print(*lines, sep="\n")
-    print()
+        if best is not None:
+            lines += print_times(table, time_record(fits, name, best, repeats))
+    print(*lines, "", sep="\n")
 
 
-def time_record(fits, case, best, repeats):
+def time_record(fits, name, best, repeats):
     """Return all seconds to the best peer's error, the peer and skae taking turns."""
     own = {name: {"warm": [], "fresh": [], "cpu": [], "error": None} for name in SHORTER}
-    record = {"set": case.name, "peer": best["model"], "target": best["squared_error"]}
+    record = {"set": name, "peer": best["model"], "target": best["squared_error"]}
     record |= {"peer_seconds": [], "peer_cpu": [], "skae": own}
     for repeat in range(repeats):
-        answer = timed_fit(fits, best["model"], case, {}, repeat, "warm")
+        answer = timed_fit(fits, best["model"], name, {}, repeat, "warm")
         record["peer_seconds"].append(answer["seconds"])
         record["peer_cpu"].append(answer["cpu"])
-        for name, settings in SHORTER.items():
+        for way, settings in SHORTER.items():
             for state in ("warm", "fresh"):
-                answer = timed_fit(fits, SKAE, case, settings, repeat, state)
-                own[name][state].append(answer["seconds"])
-                own[name]["error"] = answer["squared_error"]
-            own[name]["cpu"].append(answer["cpu"])
+                answer = timed_fit(fits, SKAE, name, settings, repeat, state)
+                own[way][state].append(answer["seconds"])
+                own[way]["error"] = answer["squared_error"]
+            own[way]["cpu"].append(answer["cpu"])
     return record
 
 
-def timed_fit(fits, model, case, settings, repeat, state):
+def timed_fit(fits, model, name, settings, repeat, state):
     """Return the record of one fit in a new process: the one that is there, or a new one."""
-    key = {"part": "time", "set": case.name, "model": model, "repeat": repeat, "state": state}
+    key = {"part": "time", "set": name, "model": model, "repeat": repeat, "state": state}
     key["settings"] = json.dumps(settings, sort_keys=True)
     key["packages"] = fits.pool.packages[model]
     if found := fits.records.find(**key):
         return found
     fits.pool.close()
-    request = fits.request(case, TIMED_K, 0, settings)
-    answer = fits.pool.ask(model, warm=state == "warm", do="fit", **request)
+    request = fits.request(name, TIMED_K, 0, settings)
+    answer = fits.pool.ask(model, warm=state == "warm", **request)
     if "error" in answer:
         raise RuntimeError(f"{model} failed, having worked before: {answer['error']}")
     fits.records.add({**key, **answer})
@@ -357,16 +324,10 @@ def print_times(table, record):
     out = []
     for name in ("defaults", min(lines, key=lambda n: lines[n]["warm"], default=None)):
         if name in lines:
-            holds = lines[name]["warm"] <= MOST_WARM and lines[name]["fresh"] <= MOST_FRESH
+            fine = lines[name]["warm"] <= MOST_WARM and lines[name]["fresh"] <= MOST_FRESH
             out.append(
                 f"{record['set']}, best peer {record['peer']}: skae ({name}) reaches its "
                 f"error in {lines[name]['warm']:.2f} of its time warm (asked {MOST_WARM:.2f}), "
-                f"{lines[name]['fresh']:.2f} fresh (asked {MOST_FRESH:.2f}) -> "
-                f"{'holds' if holds else 'DOES NOT HOLD'}"
+                f"{lines[name]['fresh']:.2f} fresh (asked {MOST_FRESH:.2f}) -> {holds(fine)}"
             )
     return list(dict.fromkeys(out)) or [f"{record['set']}: never reached -> DOES NOT HOLD"]
-
-
-def quotients(some, others):
-    """Return the quotients of two lists, one by one."""
-    return [a / b for a, b in zip(some, others, strict=True)]

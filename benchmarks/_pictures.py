@@ -1,8 +1,6 @@
-"""The picture of the benchmark: variance explained over components, and digits rebuilt.
+"""The pictures: PCA and skae compared, new samples, images in eight numbers."""
 
-``measure_panel`` and ``measure_strip`` compute what is drawn; the others only draw.
-"""
-
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from benchmarks._cases import CASES, explained, fit_case, possible_components, rows
+from benchmarks._cases import CASES, fit_case, pca_explained, samples
 from benchmarks.data import load, split
 
-FILE = Path(__file__).parents[1] / "docs" / "pca.png"
 SEED = 0
 SHOWN = 8  # components in the strip of digits
 MOST = 32  # components on the axis
@@ -45,32 +42,31 @@ class Panel:
         return np.maximum.accumulate(best)
 
 
-def draw(file, second, record_of):
-    """Write the picture of digits and the set ``second``, 1400 pixels wide, to ``file``.
-
-    ``record_of`` (case, k, seed) returns the record of a fit, measured now or before.
-    """
-    panels = [measure_panel(name, record_of) for name in ("digits", second)]
-    images = measure_strip()
+@contextmanager
+def canvas(file, height):
+    """Give a figure 1400 pixels wide, and write it to ``file`` in the end."""
     with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 8.5}):
-        figure = Figure(figsize=(7.0, 5.5), dpi=200, facecolor="white")
+        figure = Figure(figsize=(7.0, height), dpi=200, facecolor="white")
         FigureCanvasAgg(figure)
-        _titles(figure)
-        for panel, left in zip(panels, (0.075, 0.575), strict=True):
-            _curves(figure.add_axes((left, 0.468, 0.395, 0.32)), panel)
-        _strip(figure, images, panels[0])
+        yield figure
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file)
 
 
-def measure_panel(name, record_of):
-    """Return the Panel of one set, with the fits of its cases at one seed."""
-    case = CASES[name]
-    X_train, X_test = rows(case, SEED)
-    pca = explained(PCA(svd_solver="full").fit(X_train), X_test)[:MOST]
-    sizes = possible_components(case, case.components)
-    fits = {k: np.array(record_of(case, k, SEED)["skae_r2"]) for k in sizes}
-    return Panel(name, pca, fits)
+def draw_pca(file, records):
+    """Draw the R2 of two sets, whose ``records`` ``benchmarks.pca`` makes, and digits."""
+    panels = []
+    for name in dict.fromkeys(record["set"] for record in records):
+        X_train, X_test = samples(CASES[name], SEED)
+        pca = pca_explained(PCA(svd_solver="full").fit(X_train), X_test)[:MOST]
+        fits = {r["k"]: np.array(r["skae_r2"]) for r in records if r["set"] == name}
+        panels.append(Panel(name, pca, fits))
+    images = measure_strip()
+    with canvas(file, 5.5) as figure:
+        _titles(figure)
+        for panel, left in zip(panels, (0.075, 0.575), strict=True):
+            _curves(figure.add_axes((left, 0.468, 0.395, 0.32)), panel)
+        _strip(figure, images, panels[0])
 
 
 def measure_strip():
@@ -79,18 +75,15 @@ def measure_strip():
     X_train, X_test, _, test = split(dataset, SEED)
     labels = dataset.y[test]
     X = X_test[[np.flatnonzero(labels == digit)[0] for digit in range(10)]]
-    models = (
-        PCA(SHOWN, svd_solver="full").fit(X_train),
-        fit_case(CASES["digits"], SHOWN, SEED)[0],
-    )
+    models = PCA(SHOWN, svd_solver="full").fit(X_train), fit_case("digits", SHOWN, SEED)[0]
     return np.stack([X, *(m.inverse_transform(m.transform(X)) for m in models)])
 
 
 def _titles(figure):
     title = "Same number of components, more of the data"
     note = (
-        "Variance explained on held-out rows. A dot is one fit of skae; the line that leads to "
-        "it,\nthe first components of that same fit."
+        "Variance explained on held-out samples. A dot is one fit of skae; the line to it,\n"
+        "the first components of that same fit."
     )
     figure.text(0.03, 0.94, title, size=13.5, weight="bold", color=INK)
     figure.text(0.03, 0.923, note, size=8.3, color=MUTED, va="top", linespacing=1.45)
@@ -173,6 +166,46 @@ def _strip(figure, images, panel):
         figure.text(0.03, middle - 0.008, note, color=color, va="top", size=8)
         for column, image in enumerate(images[row]):
             box = (left + column * width / 10, bottom, width / 10, height * 0.9)
-            axes = figure.add_axes(box)
-            axes.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
-            axes.set_axis_off()
+            _show(figure, box, image.reshape(8, 8), 16)
+
+
+def draw_samples(file, sheets):
+    """Draw sheets {set: samples (40, n_pixels)} of new images side by side."""
+    with canvas(file, 2.95) as figure:
+        figure.text(0.03, 0.92, "New rows", size=13.5, weight="bold", color=INK)
+        note = "Drawn by sample() from fits of 8 components: eight numbers make each image."
+        figure.text(0.2, 0.925, note, size=8.3, color=MUTED)
+        for i, (name, X) in enumerate(sheets.items()):
+            axes = _show(figure, (0.03 + 0.485 * i, 0.03, 0.455, 0.76), tiled(X), X.max())
+            title = {"digits": "Digits, 64 pixels", "MNIST 5k": "MNIST, 784 pixels"}[name]
+            axes.set_title(title, loc="left", size=9.5, weight="bold", color=INK)
+
+
+def draw_images(file, strips, new):
+    """Draw ``strips``, (name, note, color, images (10, 28, 28)), and ``new`` images (40, n)."""
+    with canvas(file, 2.0) as figure:
+        title = "Images in eight numbers"
+        figure.text(0.03, 0.865, title, size=13.5, weight="bold", color=INK)
+        for left, note in ((0.425, "MNIST, 784 pixels"), (0.655, "new ones: sample(), conv2d")):
+            figure.text(left, 0.87, note, size=8.3, color=MUTED)
+        for i, (name, note, color, images) in enumerate(strips):
+            bottom = 0.595 - 0.19 * i
+            figure.text(0.03, bottom + 0.1, name, color=color, weight="bold", size=9)
+            figure.text(0.03, bottom + 0.085, note, color=color, va="top", size=8)
+            _show(figure, (0.17, bottom, 0.465, 0.18), np.hstack(images), 255)
+        _show(figure, (0.65, 0.03, 0.335, 0.75), tiled(new), new.max())
+
+
+def _show(figure, box, image, most):
+    axes = figure.add_axes(box)
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=most)
+    axes.set_axis_off()
+    return axes
+
+
+def tiled(X, n_columns=8, gap=1):
+    """Return one image of all square images ``X`` (n, side * side), ``n_columns`` in a row."""
+    side = int(np.sqrt(X.shape[1]))
+    images = X.reshape(-1, n_columns, side, side)
+    images = np.pad(images, ((0, 0), (0, 0), (gap, gap), (gap, gap)))
+    return images.swapaxes(1, 2).reshape(-1, n_columns * (side + 2 * gap))

@@ -1,0 +1,1 @@
+"""skae next to other libraries; each runs in processes of its own."""

@@ -1,0 +1,208 @@
+"""Speed and memory of skae and its peers: steps, processes, searches, inference, one large fit.
+
+Each part asks the pool's processes, keeps a record of each answer, and prints a table.
+"""
+
+import json
+import statistics
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from benchmarks._cases import CASES
+from benchmarks._harness import Table, holds
+from benchmarks._process import medians, quotients, spread, whole_processes
+from benchmarks.peers.models import MODELS, PEERS
+from benchmarks.speed import NETS, default_plan, name_of
+
+WORK = "benchmarks.peers.work"
+STEPPED = ("skae", "torch", "skorch", "keras-jax", "keras-torch", "MLPRegressor")
+SEARCHED = ("skae", "skorch", "keras-jax", "keras-torch")
+LONG_SEARCHES = ("skae, defaults",)  # of --all alone
+MOST_SEARCH = 1 / 10  # of the wall time of skorch and of Keras
+NET = {"k": 8, "hidden": [128, 64], "epochs": 20, "batch_size": 64}
+RATES = [3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
+GRIDS = {
+    "numbers": {"rate": RATES, "decay": [0.0, 1e-3, 1e-2, 1e-1]},
+    "structures": {"rate": RATES, "hidden": [[64], [128], [64, 32], [128, 64]]},
+}
+ENCODED = {"n": 100_000, "n_features": 784, "k": 16, "hidden": [256]}
+LARGE = 50_000, 784
+
+
+def recorded(run, key, make):
+    """Return the record with this key: the one that is there, or what ``make`` returns."""
+    record = run.records.find(**key)
+    if record is None:
+        record = {**key, **make()}
+        run.records.add(record)
+    return record
+
+
+def run_steps(run, pool, models):
+    """Print the time of a step of the same net and batch, skae's own first."""
+    print("Time per step, warm, each model's best number of threads (as benchmarks.speed has")
+    print("it; skorch by partial_fit, Keras by fit, whole epochs of 4096 samples)\n")
+    columns = {"net": "<32", "model": "12", "threads": "7", "us/step": "8.0f"}
+    table = Table(columns | {"least": "8.0f", "/ skae": "24"})
+    stepped = [m for m in STEPPED if m in models]
+    packages = {m: pool.packages[m] for m in stepped}
+    for sizes, batch, n_steps, _ in NETS:
+        name = f"{name_of(sizes)}, batch {batch}"
+        key = {"part": "steps", "net": name, "repeats": run.repeats, "packages": packages}
+        request = {"do": "steps", "sizes": sizes, "batch": batch, "n_steps": n_steps}
+        record = recorded(run, key, lambda: asked_in_turn(run, pool, stepped, request))  # noqa: B023
+        own = None
+        for model, answers in record["seconds"].items():
+            threads = min(answers[0], key=lambda n: statistics.median(a[n] for a in answers))
+            seconds = [answer[threads] for answer in answers]
+            own = seconds if model == "skae" else own
+            micro = [1e6 * s / n_steps for s in seconds]
+            ratios = "" if own is None else spread(quotients(seconds, own))
+            middle = statistics.median(micro)
+            table.row(name, model, threads, middle, min(micro), ratios)
+    print()
+
+
+def asked_in_turn(run, pool, models, request):
+    """Return the answers of each model, which take turns; who fails is left out."""
+    seconds = {model: [] for model in models}
+    for turn in range(run.repeats + 1):
+        for model in list(seconds):
+            answer = pool.ask(model, **request)
+            if "error" in answer:
+                print(f"{model}: {answer['error']}")
+                del seconds[model]
+            elif turn > 0:  # the first compiles
+                seconds[model].append(answer)
+    return {"seconds": seconds}
+
+
+def run_process(run, pool, models, folder):
+    """Print the time of whole fresh processes: import, default fit on digits, codes."""
+    print("A whole fresh process on digits, k=8: import, fit at defaults, codes. The last one")
+    print("is PyTorch training skae's default net for as many steps, no gate\n")
+    X, file = load_digits().data, str(folder / "digits.npy")
+    np.save(file, X)
+    packages = {m: pool.packages[m] for m in ("skae", *PEERS) if m in models}
+    key = {"part": "process", "repeats": run.repeats, "packages": packages}
+
+    def measure():
+        given = {"file": file, "k": 8, "threads": 1}  # which small nets like best
+        jobs = {m: (pool.pythons[m], WORK, "whole", {"name": m, **given}) for m in packages}
+        if "torch" in models:
+            plan = {"file": file, "threads": 1, "plan": default_plan(X, 8)}
+            jobs["torch, skae's net and steps"] = (
+                pool.pythons["torch"],
+                WORK,
+                "whole_torch",
+                plan,
+            )
+        for name in list(jobs):
+            try:
+                whole_processes({name: jobs[name]}, 1)
+            except Exception as error:
+                print(f"{name}: {error}")
+                del jobs[name]
+        return dict(zip(("seconds", "parts"), whole_processes(jobs, run.repeats), strict=True))
+
+    record = recorded(run, key, measure)
+    columns = {"process": "<28", "seconds": "8.2f", "least": "8.2f", "skae's / its": "24"}
+    table = Table(columns | {"parts": "<40"})
+    for name, seconds in record["seconds"].items():
+        ratios = spread(quotients(record["seconds"]["skae"], seconds))
+        parts = medians(record["parts"][name])
+        table.row(name, statistics.median(seconds), min(seconds), ratios, parts)
+    print()
+
+
+def run_search(run, pool, models, fits, searched):
+    """Print the wall time of grid searches of 20 candidates x 5 folds on digits."""
+    print("GridSearchCV on digits' training samples, 20 candidates x 5 folds, one process,")
+    print(f"warm: {json.dumps(NET)}, AdamW; numbers: 5 rates x 4 decays; structures: 5 rates")
+    print('x 4 widths. "skae, defaults" (--all) is the default estimator, gate and all\n')
+    columns = {"grid": "<10", "model": "14", "seconds": "8.1f", "CPU s": "6.1f"}
+    columns |= {"skae's / its": "12.2f", "programs": "9", "MSE": "7.4f", "best": "<60"}
+    table, lines, file = Table(columns), [], fits.file(CASES["digits"], 0)
+    for kind, grid in GRIDS.items():
+        own = None
+        for model in (m for m in searched if m.partition(",")[0] in models):
+            name = model.partition(",")[0]
+            key = {"part": "search", "grid": kind, "model": model, "net": json.dumps(NET)}
+            key["packages"] = pool.packages[name]
+            request = {"searched": model, "file": file, "grid": grid, "net": NET}
+            record = recorded(run, key, lambda: asked_alone(run, pool, name, "search", request))  # noqa: B023
+            if "error" in record:
+                print(f"{kind}, {model}: {record['error']}")
+                continue
+            own = record["seconds"] if model == "skae" else own
+            ratio = None if own is None else own / record["seconds"]
+            programs = record["compiled"].get("jit(train_block)")
+            table.record(record | {"skae's / its": ratio, "programs": programs})
+            if own is not None and not model.startswith("skae"):
+                asked = f"(asked {MOST_SEARCH:.2f}) -> {holds(ratio <= MOST_SEARCH)}"
+                lines.append(f"{kind}: skae / {model} {ratio:.3f} {asked}")
+    print(*lines, "", sep="\n")
+
+
+def asked_alone(run, pool, name, do, request, **others):
+    """Return the answer of a process that has done nothing else."""
+    pool.close()
+    return pool.ask(name, do=do, deadline=10 * run.limit, **request, **others)
+
+
+def run_inference(run, pool, models):
+    """Print the time of a large transform and of a single sample."""
+    print(
+        f"transform of {ENCODED['n']:,} x {ENCODED['n_features']}, float32, and of one, warm;"
+    )
+    print(
+        f"nets of equal widths ({ENCODED['n_features']}-{ENCODED['hidden'][0]}-{ENCODED['k']});"
+    )
+    print(
+        "peers on samples that are scaled already, skae on raw ones; best number of threads\n"
+    )
+    columns = {"model": "<15", "seconds": "8.2f", "threads": "7", "one, us": "11.0f"}
+    table = Table(columns | {"threads of one": "8"})
+    for model in (m for m in models if MODELS[m].has_codes):  # a detector transforms nothing
+        key = {"part": "inference", "model": model, "asked": json.dumps(ENCODED)}
+        key["packages"] = pool.packages[model]
+        record = recorded(run, key, lambda: asked_alone(run, pool, model, "encode", ENCODED))  # noqa: B023
+        table.record(record)
+        if "error" in record:
+            print(f"  {record['error']}")
+    print()
+
+
+def run_memory(run, pool, models, folder):
+    """Print the peak memory of one epoch on a large array, each in a fresh process."""
+    print(
+        "Memory that a fit of one epoch writes, {:,} x {} float32 (X), k=16, in a".format(
+            *LARGE
+        )
+    )
+    print("process that has fitted a small array before; X itself is counted\n")
+    file = folder / "large.npy"
+    if not file.exists():
+        np.save(file, low_rank(*LARGE))
+    columns = {"model": "<15", "before, MB": "10.0f", "added, MB": "9.0f"}
+    table = Table(columns | {"added / X": "9.2f", "seconds": "7.1f"})
+    for model in (m for m in models if m != "KernelPCA"):  # its kernel would take 20 GB
+        key = {"part": "memory", "model": model, "asked": json.dumps(LARGE)}
+        key["packages"] = pool.packages[model]
+        settings = {"epochs": 1} if model in ("skae", *PEERS) else {}
+        request = {"file": str(file), "k": 16, "settings": settings, "warm": False}
+        record = recorded(run, key, lambda: asked_alone(run, pool, model, "occupy", request))  # noqa: B023
+        table.record(record)
+        if "error" in record:
+            print(f"  {record['error']}")
+    print()
+
+
+def low_rank(n, n_features, rank=64):
+    """Return seeded float32 samples near a subspace."""
+    rng = np.random.default_rng(0)
+    axes = rng.standard_normal((rank, n_features)).astype(np.float32)
+    X = rng.standard_normal((n, rank)).astype(np.float32) @ axes
+    X += rng.standard_normal(X.shape, np.float32)
+    return X
