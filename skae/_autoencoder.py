@@ -41,9 +41,8 @@ from skae._data.checks import (
     warn_of_range,
     within,
 )
-from skae._data.chunked import cut, most_rows
-from skae._data.columns import ends, has_missing
-from skae._data.rows import BOUND, Rows, balanced, fit_scaling, parts_of
+from skae._data.columns import observed_values
+from skae._data.rows import BOUND, as_rows, balanced, fit_scaling, most_rows, parts_of
 from skae._net.corruptions import CORRUPTIONS
 from skae._net.objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._parameters import LARGEST, Number, Sequence, is_weight, plain_number
@@ -57,7 +56,7 @@ from skae._select.evaluate import evaluated_prefixes
 from skae._select.gated import train, train_without_validation
 from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._select.splits import make_splits, trains_on_all
-from skae._streaming import Stream, add_errors, errors_on, nets_are_better, rows_of, sampled
+from skae._streaming import Stream, add_errors, errors_on, nets_are_better, sampled
 from skae._train.config import make_config
 from skae._train.loop import MATMUL_PRECISIONS
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
@@ -599,19 +598,20 @@ class AutoencoderTransformer(
         else:
             y = check_labels(y, "y", len(X))
         weight = self._weight(X, y, sample_weight)
-        X, y, groups, weight, kept = drop_rows(X, y, groups, weight)
-        warn_of_empty_columns(X, getattr(self, "feature_names_in_", None))
+        unscaled, y, groups, kept = drop_rows(X, y, groups, weight)
+        X, weight = unscaled.values, unscaled.weight
+        warn_of_empty_columns(unscaled, getattr(self, "feature_names_in_", None))
         check_range(self.loss, X, self.sample_shape_)
         if self.class_weight == "balanced":
             weight = balanced(weight, y)
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        scaling = self._scaling if continued else self._fit_scaling(X, weight)
+        scaling = self._scaling if continued else self._fit_scaling(unscaled)
         strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
-        rows = Rows(scaling.forward(X), weight, strata).held_if_missing()
+        rows = unscaled.weighted(weight, strata).scaled(scaling).held_if_missing()
         shape = self.sample_shape_
         config = make_config(self, rows, scaling, seed, sample_shape=shape, continued=continued)
-        warn_of_range(config.autoencoder.link, self.output_activation, X)
+        warn_of_range(config.autoencoder.link, self.output_activation, unscaled)
         if not is_alone(config.mesh):
             some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
             sizes = str((config.network, config.budget))
@@ -620,7 +620,7 @@ class AutoencoderTransformer(
         if X_val is not None:
             X_val = check_rows(self, X_val, reset=False)
             check_range(self.loss, X_val, self.sample_shape_)
-            held_out = Rows(scaling.forward(X_val), np.ones(len(X_val)))
+            held_out = as_rows(X_val).scaled(scaling)
         splits, refit = None, trains_on_all(self.cv, rows)
         if held_out is None and continued is None and self.cv is not None:
             fraction = float(self.validation_fraction)
@@ -639,13 +639,13 @@ class AutoencoderTransformer(
             interrupts=interrupts,
         )
         before = (self._variances, self._stream) if continued else None
-        interrupts.repeat(self._finish, X, weight, seed, result, scaling, config, before)
+        interrupts.repeat(self._finish, unscaled, seed, result, scaling, config, before)
         with interrupts.survived():
             progress.end()
         result.interrupted = interrupts.came
         interrupts.repeat(self._tell, result)
 
-    def _finish(self, X, weight, seed, result, scaling, config, before):
+    def _finish(self, rows, seed, result, scaling, config, before):
         """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
         if before is not None:
             self._set_fitted(result, scaling, self._bounds, config)
@@ -655,9 +655,9 @@ class AutoencoderTransformer(
             if stream is not None:
                 self._stream = stream._replace(pause=None, nets=self._model)
         else:
-            self._set_fitted(result, scaling, _bounds(X, result.model), config)
+            self._set_fitted(result, scaling, _bounds(rows, result.model), config)
             self._stream, self.n_samples_seen_ = None, result.n_rows
-        some = few(X, weight, seed)
+        some = few(rows.values, rows.weight, seed)
         self._density = self._fit_density(some, seed)
         self._residual = self._fit_residual(some)
 
@@ -743,12 +743,13 @@ class AutoencoderTransformer(
             self._check_structure("partial_fit", "Use a clone to begin anew")
         X = self._rows_to_fit(X) if is_first else check_rows(self, X, reset=False)
         check_range(self.loss, X, self.sample_shape_)
-        if has_missing(X):
+        unscaled = as_rows(X)
+        if unscaled.has_missing:
             raise ValueError(
                 "partial_fit takes rows without missing cells. Impute them first, or call fit."
             )
-        scaling = self._fit_scaling(X, np.ones(len(X))) if is_first else self._scaling
-        rows = rows_of(scaling.forward(np.asarray(X)))
+        scaling = self._fit_scaling(unscaled) if is_first else self._scaling
+        rows = as_rows(np.asarray(X)).scaled(scaling)
         n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
         config = make_config(
             self,
@@ -760,20 +761,20 @@ class AutoencoderTransformer(
             steps_before=steps,
         )
         with one_thread():
-            axes = merged_axes(before.axes, before.n_seen, rows.values, config.n_axes)
+            axes = merged_axes(before.axes, before.n_seen, rows, config.n_axes)
             run = go_on(
                 config.without_validation, rows, axes, n_seen, before.nets, before.pause
             )
         stream = before._replace(axes=axes, n_seen=n_seen, optimizer=_plain(self.optimizer))
         result, stream = self._trained(config, rows, run, stream)
-        bounds = _bounds(X, result.model)
+        bounds = _bounds(unscaled, result.model)
         if before.bounds is not None:
             (lowest, highest), (lower, upper) = before.bounds, bounds
             bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
         stream = stream._replace(bounds=bounds)
         if config.falls_back and not stream.uses_nets:
             result.use_pca(*pca_model_of(config, rows, run))
-            own = np.stack(np.broadcast_arrays(*_bounds(X, result.model)))
+            own = np.stack(np.broadcast_arrays(*_bounds(unscaled, result.model)))
             bounds = np.where(np.isfinite(own), bounds, own)
         kept = None if is_first else self.n_components_
         self._set_fitted(result, scaling, bounds, config, kept)
@@ -796,7 +797,7 @@ class AutoencoderTransformer(
         result.interrupted = interrupts.came
         sample = sampled(stream.sample, rows.values, stream.n_seen, stream.seed)
         uses_nets = errors is not None and nets_are_better(
-            stream.uses_nets, latest, errors, errors_on(rows_of(sample), run)
+            stream.uses_nets, latest, errors, errors_on(as_rows(sample), run)
         )
         is_cut_short = result.diverged or result.interrupted
         stream = stream._replace(
@@ -923,13 +924,13 @@ class AutoencoderTransformer(
         others = {"kl_weight > 0": self.kl_weight > 0, "shape of samples": self.sample_shape_}
         return {**structure, **others}
 
-    def _fit_scaling(self, X, weight):
+    def _fit_scaling(self, rows):
         loss, by_column = find_loss(self.loss), self.scaling == "standard"
         pools = loss.pools(by_column=by_column) if isinstance(loss, Joint) else None
         centered = self.linear_path is not None
         if self.scaling is None:
-            check_size(X, centered=centered)
-        return fit_scaling(X, weight, self.scaling, centered=centered, pools=pools)
+            check_size(rows, centered=centered)
+        return fit_scaling(rows, self.scaling, centered=centered, pools=pools)
 
     def _set_fitted(self, result, scaling, bounds, config, n_components=None):
         """Set every fitted attribute together, from the record of the run."""
@@ -1266,10 +1267,11 @@ class AutoencoderTransformer(
 
     def _encode(self, X, dtype=np.float64):
         """Return codes (n_samples, n_components_) in public units."""
-        scaled, unit = self._scaling.forward, self._code_unit
+        rows, unit = as_rows(X), self._code_unit
         out = np.empty((len(X), self.n_components_), dtype)
         with computing(self.device):
-            for part, Z in self._model.codes(lambda part: scaled(cut(X, part)), len(X)):
+            read = lambda part: rows.unread(part).scaled(self._scaling)  # noqa: E731
+            for part, Z in self._model.codes(read, len(X)):
                 with within(dtype):
                     out[part] = Z[:, : self.n_components_].astype(np.float64) * unit
         return out
@@ -1367,7 +1369,7 @@ class AutoencoderTransformer(
         return tags
 
 
-def _bounds(X, model):
+def _bounds(rows, model):
     """Return the (lower, upper) (n_features,) that reconstructions keep, in X's units.
 
     The model keeps them in scaled float32; rounding on the way back may not break them.
@@ -1379,8 +1381,8 @@ def _bounds(X, model):
         return link.ends
     is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
     if not link.in_axes and link.ends is None:
-        is_low = is_high = np.ones(X.shape[1], bool)
-    lower, upper = (end.astype(np.float64) for end in ends(X))
+        is_low = is_high = np.ones(rows.shape[1], bool)
+    lower, upper = (end.astype(np.float64) for end in rows.summary.ends)
     lower, upper = np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
     if link.ends is None:
         return lower, upper

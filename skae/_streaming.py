@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._data.rows import Rows
 from skae._pca import axes as pca_axes
 from skae._select.evaluate import Evaluator
 
@@ -87,8 +86,3 @@ def sampled(before, values, n_seen, seed):
     is_taken = place < KEPT_ROWS
     sample[place[is_taken]] = values[is_taken]
     return sample
-
-
-def rows_of(values):
-    """Return Rows of equal weight."""
-    return Rows(values, np.ones(len(values)))

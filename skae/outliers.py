@@ -11,8 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import check_rows, check_weight
-from skae._data.columns import has_cells
-from skae._data.rows import parts_of
+from skae._data.rows import as_rows, parts_of
 from skae._parameters import Number
 from skae._wrappers import AroundAutoencoder, Autoencoder, Seed
 
@@ -148,7 +147,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     def _learn(self, X, y, params):
         autoencoder = self._fit_autoencoder(X, y, params)
         all_rows = check_rows(self, X, reset=True)
-        counts = has_cells(all_rows)
+        counts = as_rows(all_rows).has_values
         if params.get("sample_weight") is not None:
             counts &= check_weight(params["sample_weight"], len(all_rows)) > 0
         X = all_rows if counts.all() else all_rows[counts]

@@ -11,10 +11,18 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, assert_all_finite, get_tags
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array
 
-from skae._data import chunked
-from skae._data.chunked import LongRows, attribute, blocks_of, is_long
-from skae._data.columns import has_cells, survey
-from skae._data.numbers import DTYPES, LARGEST, as_numbers, is_frame, is_missing, refuse_large
+from skae._data import rows as sizes
+from skae._data.chunked import attribute, chunked, is_long
+from skae._data.numbers import (
+    DTYPES,
+    LARGEST,
+    as_numbers,
+    dense,
+    is_frame,
+    is_missing,
+    refuse_large,
+)
+from skae._data.rows import as_rows
 from skae._parameters import is_count
 from skae._runtime.devices import refuse_traced
 from skae.losses import find_loss
@@ -32,7 +40,7 @@ IF_RAGGED = (
 def check_rows(estimator, X, *, reset, minimum=1):
     """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN where missing.
 
-    Samples of more dimensions become rows, and many of them LongRows. A
+    Samples of more dimensions become rows, and many of them ChunkedRows. A
     sparse matrix is taken where the estimator's tags say so. Raises scikit-learn's errors, and
     a TypeError or ValueError for what it lets through.
     """
@@ -72,19 +80,20 @@ def _check_array(estimator, X, *, reset, minimum):
 
 
 def _check_long(estimator, X, *, reset, minimum):
-    """Return ``X`` as LongRows, looked at once, block by block."""
+    """Return ``X`` as ChunkedRows, looked at once, block by block."""
     shape = X.shape[1:]
     fitted = None if reset or len(shape) < 2 else _fitted_shape(estimator)
     if fitted not in (None, shape):
         _refuse_shape(estimator, shape, fitted)
-    rows, name = LongRows(X), type(estimator).__name__
+    rows, name = chunked(X), type(estimator).__name__
     if len(rows) < minimum:
         raise ValueError(
             f"Found array with {len(rows)} sample(s) (shape={rows.shape}) while a minimum of "
             f"{minimum} is required by {name}."
         )
     has_missing = False
-    for block in [X.data] if issparse(X) else rows.blocks():
+    blocks = [X.data] if issparse(X) else (block for _, block in rows.blocks())
+    for block in blocks:
         assert_all_finite(block, allow_nan=True, estimator_name=name, input_name="X")
         refuse_large(block)
         has_missing = has_missing or bool(np.isnan(block).any())
@@ -107,7 +116,7 @@ def _has_sparse_columns(X):
 
     Their cells are numbers, most of them 0 and none missing.
     """
-    if not (is_frame(X) and np.prod(X.shape, dtype=float) > chunked.LEAST_NUMBERS):
+    if not (is_frame(X) and np.prod(X.shape, dtype=float) > sizes.LEAST_NUMBERS):
         return False
     return all(
         getattr(dtype, "fill_value", None) == 0 and dtype.subtype.kind in "biuf"
@@ -117,9 +126,9 @@ def _has_sparse_columns(X):
 
 def _checked_sparse(estimator, X):
     """Return a sparse ``X`` as CSR of one entry for each cell, or as an array where small."""
-    if len(X.shape) == 2 and X.shape[1] > chunked.MOST_NUMBERS:
+    if len(X.shape) == 2 and X.shape[1] > sizes.MOST_NUMBERS:
         raise ValueError(
-            f"X has {X.shape[1]} columns, and at most {chunked.MOST_NUMBERS} are possible: a "
+            f"X has {X.shape[1]} columns, and at most {sizes.MOST_NUMBERS} are possible: a "
             "reconstruction is dense. Leave out or merge columns first, for example by "
             "FeatureHasher or SelectKBest."
         )
@@ -140,7 +149,7 @@ def _checked_sparse(estimator, X):
     if not X.has_canonical_format:  # a cell may be the sum of several entries
         X = X.copy()
         X.sum_duplicates()
-    return X if is_long(X) else X.toarray()
+    return X if is_long(X) else dense(X)
 
 
 def _unbroken_csr(X):
@@ -297,32 +306,31 @@ def check_labels(labels, name, n_samples):
 
 
 def drop_rows(X, y, groups, weight):
-    """Return all four without the rows that say nothing, and which rows were kept (n,).
+    """Return weighted Rows of ``X`` that say something, their y and groups, and which (n,).
 
-    The weights are then of mean 1. Left out are the rows of weight 0 and the rows without any
-    observed cell. Raises ValueError if fewer than two rows are left, or no column with an
-    observed cell.
+    Left out are the rows of weight 0 and the rows without any observed value. Raises
+    ValueError if fewer than two rows are left.
     """
-    keep = (weight > 0) & has_cells(X)
+    rows = as_rows(X)
+    keep = (weight > 0) & rows.has_values
     if keep.sum() < 2:
         raise ValueError(
             f"Found array with n_samples={keep.sum()} of positive weight and with an observed "
             "cell, while a minimum of 2 is required by AutoencoderTransformer. Weights below "
             f"{LEAST_WEIGHT:g} times the largest one count as 0."
         )
-    X = X if keep.all() else X[keep]
     if not keep.all():
-        weight = weight[keep]
+        rows, weight = rows.take(keep), weight[keep]
         y, groups = (p if p is None else _safe_indexing(p, keep) for p in (y, groups))
-    return X, y, groups, weight / weight.mean(), keep
+    return rows.weighted(weight / weight.mean()), y, groups, keep
 
 
-def check_size(X, *, centered):
-    """Raise ValueError if float32 cannot hold the squares of ``X`` (n, d), which is not scaled.
+def check_size(rows, *, centered):
+    """Raise ValueError if float32 cannot hold the squares of ``rows``, which are not scaled.
 
-    If it is not ``centered``, its values count, not how they vary.
+    If they are not ``centered``, their values count, not how they vary.
     """
-    found = survey(X)
+    found = rows.summary
     ends = np.abs([found.lower, found.upper])
     with np.errstate(over="ignore"):
         size = found.upper - found.lower if centered else ends.max(axis=0)
@@ -352,9 +360,9 @@ def within(dtype):
         ) from None
 
 
-def warn_of_empty_columns(X, names=None):
-    """Warn if columns of ``X`` (n, d) have no observed cell; ``names`` (d,) tell which."""
-    empty = np.flatnonzero(survey(X).n_observed == 0)
+def warn_of_empty_columns(rows, names=None):
+    """Warn if columns of ``rows`` have no observed cell; ``names`` (d,) tell which."""
+    empty = np.flatnonzero(rows.summary.is_empty)
     if len(empty):
         told = (empty if names is None else names[empty]).tolist()
         warnings.warn(
@@ -369,15 +377,15 @@ def check_range(loss, X, sample_shape):
     """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
     loss = find_loss(loss, sample_shape)
     if hasattr(loss, "check") and not getattr(loss, "takes_any_value", False):
-        for block in blocks_of(X):
+        for _, block in as_rows(X).blocks():
             loss.check(block)
 
 
-def warn_of_range(link, name, X):
-    """Warn where ``X`` (n, d) has cells that a link of the user's choice cannot reach."""
+def warn_of_range(link, name, rows):
+    """Warn if ``rows`` have cells that a link of the user's choice cannot reach."""
     if link.ends is None or name == "auto":
         return
-    found, (lower, upper) = survey(X), link.ends
+    found, (lower, upper) = rows.summary, link.ends
     least, greatest = found.lower.min(), found.upper.max()
     if least < lower or greatest > upper:
         warnings.warn(

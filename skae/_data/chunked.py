@@ -1,17 +1,14 @@
-"""Rows that are too many to hold at once: read block by block from whatever has them.
-
-What decides is how many numbers there are, never where they are: an array and a file with the
-same rows are read in the same blocks, so that fits on them are equal to the bit.
-"""
+"""Rows that are too many to be copied: read block by block from whatever holds them."""
 
 from contextlib import suppress
 
 import numpy as np
 from scipy.sparse import issparse
 
-LEAST_NUMBERS = 2**22  # in rows that are read in blocks, and in arrays of them
-MOST_NUMBERS = 2**24  # float64 numbers that are held at once, 128 MB, where they must be
-BLOCK_NUMBERS = 2**20  # in a block that is read, 8 MB
+from skae._data import rows as sizes
+from skae._data.columns import Summary
+from skae._data.numbers import dense
+from skae._data.rows import Rows, most_rows
 
 
 def is_long(X):
@@ -19,11 +16,9 @@ def is_long(X):
     shape, dtype = attribute(X, "shape"), attribute(X, "dtype")
     if getattr(dtype, "kind", "O") not in "fiub" or not isinstance(shape, tuple):
         return False
-    if len(shape) < 2:
+    if len(shape) < 2 or isinstance(X, np.matrix | np.ma.MaskedArray) or hasattr(X, "columns"):
         return False
-    if isinstance(X, np.matrix | np.ma.MaskedArray):
-        return False
-    return not hasattr(X, "columns") and np.prod(shape, dtype=float) > LEAST_NUMBERS
+    return np.prod(shape, dtype=float) > sizes.LEAST_NUMBERS
 
 
 def attribute(X, name):
@@ -36,16 +31,23 @@ def attribute(X, name):
         ) from error
 
 
-def most_rows(n_columns):
-    """Return how many rows of ``n_columns`` cells may be held at once: one in any case."""
-    return max(1, MOST_NUMBERS // n_columns)
+def described(X):
+    """Return what errors call ``X``: its type, and its file if it has one."""
+    kind = f"{type(X).__module__.partition('.')[0]} {type(X).__name__}"
+    for names in ("filename", "file.filename", "group.file.filename", "store"):
+        place = X
+        with suppress(Exception):  # a file that is closed has no name any more
+            for name in names.split("."):
+                place = getattr(place, name)
+            return f"{kind} in {place}"
+    return kind
 
 
 class Source:
     """What holds rows, as its ``container`` was when it was first seen.
 
     A file may change between two passes. Whatever is read is held against what the first pass
-    found: the shape, and, once ``is_known``, that no cell is infinite and whether some are
+    found: the shape, and, once ``is_known``, that no value is infinite and whether some are
     missing (``has_missing``).
     """
 
@@ -65,7 +67,7 @@ class Source:
 
     def _read(self, index, n_rows):
         try:
-            rows = _dense(self.container[index])
+            rows = dense(self.container[index])
         except MemoryError:
             raise
         except Exception as error:
@@ -78,10 +80,10 @@ class Source:
                 f"rows of shape {(n_rows, *self.shape[1:])} became {rows.shape}"
             )
         if self._may_change and self.is_known and rows.dtype.kind == "f":
-            self._check_cells(rows)
+            self._check_values(rows)
         return rows
 
-    def _check_cells(self, rows):
+    def _check_values(self, rows):
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(rows.sum()):  # quick, and true of nearly all
                 return
@@ -99,155 +101,85 @@ class Source:
     def _gathered(self, index):
         """Return the rows at ``index`` of what only slices well, such as a data set of HDF5."""
         order = np.argsort(index, kind="stable")
-        size = max(1, BLOCK_NUMBERS // int(np.prod(self.shape[1:])))
+        size = max(1, sizes.BLOCK_NUMBERS // int(np.prod(self.shape[1:])))
         ordered = index[order]
-        cuts = np.flatnonzero(np.diff(ordered // size)) + 1
-        parts = []
-        for part in np.split(ordered, cuts) if len(ordered) else []:
-            first, last = part[0], part[-1]
-            parts.append(self._read(slice(first, last + 1), last + 1 - first)[part - first])
+        ends = np.flatnonzero(np.diff(ordered // size)) + 1
         out = np.empty((len(index), *self.shape[1:]), self.dtype)
-        if parts:
-            out[order] = np.concatenate(parts)
+        for part, places in zip(np.split(ordered, ends), np.split(order, ends), strict=True):
+            if len(part):
+                first, last = part[0], part[-1]
+                out[places] = self._read(slice(first, last + 1), last + 1 - first)[part - first]
         return out
 
 
-class LongRows:
+class ChunkedRows(Rows):
     """Rows (n, d) of a ``container``: anything that has a shape and dtype and slices its rows.
 
     They share a Source, which is made of it, or is handed on as the container.
 
     Samples of more dimensions are raveled. Rows are float32 or float64 as in the container, or
-    float64 in the units of ``scaling`` where there is one. ``index`` (n,) are the numbers of
-    the container's rows that count, None for all. Some of them come as an array, when they are
-    asked for; many are LongRows again.
+    float64 in the units of ``scaling`` if there is one. ``index`` (n,) are the numbers of
+    the container's rows that count, None for all. For users of arrays they are array-like:
+    some rows come as an array, when they are asked for; many are ChunkedRows again.
     """
 
-    ndim = 2
+    in_memory = False
 
-    def __init__(self, container, scaling=None, index=None):
+    def __init__(self, container, scaling=None, index=None, *parts):
         source = container if isinstance(container, Source) else Source(container)
         self.source, self.scaling, self.index = source, scaling, index
         n_rows = source.shape[0] if index is None else len(index)
         self.shape = (n_rows, int(np.prod(source.shape[1:])))
         is_single = source.dtype == np.float32 and scaling is None
         self.dtype = np.dtype(np.float32 if is_single else np.float64)
-        self.survey = None  # what the columns hold, once somebody has looked
+        self._set_parts(*parts)
 
-    def __len__(self):
-        return self.shape[0]
+    @property
+    def values(self):
+        """The rows themselves, which are array-like."""
+        return self
 
-    def __getitem__(self, rows):
-        """Return rows by a slice, a mask or numbers: an array where that is small."""
-        index = self._index(rows)
-        if isinstance(index, slice):
-            n_rows = len(range(*index.indices(self.source.shape[0])))
-        else:
-            n_rows = len(index)
-        if n_rows <= max(1, LEAST_NUMBERS // self.shape[1]):
-            return self._read(index)
-        if isinstance(index, slice):
-            index = np.arange(self.source.shape[0])[index]
-        return LongRows(self.source, self.scaling, index)
+    def __getitem__(self, index):
+        return self.take(index).values
 
     def __array__(self, dtype=None, copy=None):
         """Return all rows at once: for those who must have them."""
         rows = np.empty(self.shape, dtype or self.dtype)
-        for part, block in placed(self.blocks()):
+        for part, block in self.blocks():
             rows[part] = block
         return rows
 
-    @property
-    def may_be_held(self):
-        """Whether all rows may be an array, where they must be one."""
-        return len(self) <= most_rows(self.shape[1])
+    def _take(self, index, *parts):
+        index = self._numbers(index)
+        n_rows = len(range(len(self))[index]) if isinstance(index, slice) else len(index)
+        if n_rows <= max(1, sizes.LEAST_NUMBERS // self.shape[1]):
+            return Rows(self._read(index), *parts)
+        if isinstance(index, slice):
+            index = np.arange(len(self))[index]
+        return type(self)(self.source, self.scaling, index, *parts)
 
-    def scaled(self, scaling):
-        """Return the same rows in the units of ``scaling``."""
-        rows = LongRows(self.source, scaling, self.index)
-        if self.survey is not None:
-            rows.survey = self.survey.scaled(scaling)
-        return rows
+    def unread(self, part):
+        """Return the rows of a slice ``part``, however few, without reading them."""
+        index = np.arange(part.start, part.stop) if self.index is None else self.index[part]
+        return type(self)(self.source, self.scaling, index)
 
-    def blocks(self):
-        """Yield all rows as arrays, in their order."""
-        d = self.shape[1]
-        size = max(1, min(BLOCK_NUMBERS, LEAST_NUMBERS) // d)
-        for start in range(0, len(self), size):
-            yield self[start : start + size]
+    def in_any_order(self):
+        """Return the rows themselves, if rows anywhere in the container are quick to read."""
+        return self if self.source.has_any_order else np.asarray(self, np.float32)
 
-    def times(self, V, mean):
-        """Return the rows around ``mean`` (d,) times ``V`` (d, r)."""
-        if not self.is_sparse:
-            return np.concatenate([(block - mean) @ V for block in self.blocks()])
-        origin, unit = self._units
-        if np.ndim(unit) == 0:
-            return (self.sparse() @ V - (origin + unit * mean) @ V) / unit
-        scaled = V / unit[:, None]
-        return self.sparse() @ scaled - (origin @ scaled + mean @ V)
+    def held(self, most=None):
+        """Return the rows as an array: at most ``most`` of them, and what memory holds."""
+        n_held = min(len(self) if most is None else most, most_rows(self.shape[1]))
+        rows = self.subsample(n_held)
+        return Rows(rows.read(), *rows._parts)
 
-    def transposed_times(self, U, mean):
-        """Return the transpose of the rows around ``mean`` (d,) times ``U`` (n, r)."""
-        if not self.is_sparse:
-            out = np.zeros((self.shape[1], U.shape[1]))
-            for part, block in placed(self.blocks()):
-                out += (block - mean).T @ U[part]
-            return out
-        (origin, unit), sums = self._units, U.sum(axis=0)
-        out = self.sparse().T @ U
-        out /= unit if np.ndim(unit) == 0 else unit[:, None]
-        for column, own in zip(out.T, sums, strict=True):
-            column -= own * (origin / unit + mean)
-        return out
+    def _scaled(self, scaling):
+        return type(self)(self.source, scaling, self.index, *self._parts)
 
-    def covariance_times(self, V, mean, share):
-        """Return the covariance (d, d) of the rows around ``mean`` times ``V`` (d, r).
+    def _block(self, part):
+        return self._read(self._numbers(part))
 
-        Each row counts by its ``share`` (n,).
-        """
-        if self.is_sparse:
-            return self.transposed_times(share[:, None] * self.times(V, mean), mean)
-        out = np.zeros(V.shape)
-        for part, block in placed(self.blocks()):
-            centred = block - mean
-            out += centred.T @ (share[part, None] * (centred @ V))
-        return out
-
-    def squares(self, mean):
-        """Return the squared distance (n,) of each row from ``mean`` (d,)."""
-        if not self.is_sparse:
-            return np.concatenate([np.square(b - mean).sum(axis=1) for b in self.blocks()])
-        origin, unit = self._units
-        cells = self.sparse().multiply(1.0 / unit).tocsr()
-        origin = origin / unit + mean
-        products = cells @ origin
-        own = np.asarray(cells.multiply(cells).sum(axis=1)).ravel()
-        return np.maximum(own - 2 * products + origin @ origin, 0.0)
-
-    @property
-    def has_any_order(self):
-        """Whether rows anywhere in the container are read as quickly as others."""
-        return self.source.has_any_order
-
-    @property
-    def is_sparse(self):
-        """Whether the container holds what is not zero only."""
-        return issparse(self.source.container)
-
-    def sparse(self):
-        """Return the rows of a sparse container as float64, in its own units."""
-        X = self.source.container
-        X = X if self.index is None else X[self.index]
-        return X.astype(np.float64, copy=False)
-
-    @property
-    def _units(self):
-        """The origin (d,) and the unit, a number or (d,), of the scaled columns."""
-        if self.scaling is None:
-            return np.zeros(self.shape[1]), 1.0
-        return self.scaling.center, self.scaling.scale
-
-    def _index(self, rows):
+    def _numbers(self, rows):
         if self.index is not None:
             return self.index[rows]
         if isinstance(rows, slice):
@@ -263,39 +195,73 @@ class LongRows:
         return self.scaling.forward(rows)
 
 
-def cut(X, part):
-    """Return the rows of a slice ``part`` of ``X``; of LongRows unread, however few."""
-    if not isinstance(X, LongRows):
-        return X[part]
-    index = np.arange(part.start, part.stop) if X.index is None else X.index[part]
-    return LongRows(X.source, X.scaling, index)
+class SparseRows(ChunkedRows):
+    """Rows of a CSR matrix, whose sums and products never make them dense."""
+
+    def _csr(self):
+        """Return the rows as float64, in the container's units."""
+        X = self.source.container
+        X = X if self.index is None else X[self.index]
+        return X.astype(np.float64, copy=False)
+
+    @property
+    def _units(self):
+        """The origin (d,) and the unit, a number or (d,), of the scaled columns."""
+        if self.scaling is None:
+            return np.zeros(self.shape[1]), 1.0
+        return self.scaling.center, self.scaling.scale
+
+    def _summarised(self):
+        found = Summary.of_sparse(self._csr())
+        return found if self.scaling is None else found.scaled(self.scaling)
+
+    def means(self):
+        """Return the weighted means (d,)."""
+        mean = self._csr().T @ (self.weight / self.weight.sum())
+        return mean if self.scaling is None else self.scaling.forward(mean[None])[0]
+
+    def variances(self, mean):
+        """Return the weighted mean squares (d,) around ``mean`` (d,)."""
+        if self.scaling is not None:
+            return super().variances(mean)
+        X, share = self._csr(), self.weight / self.weight.sum()
+        squares = X.multiply(X).T @ share
+        return np.maximum(squares - 2 * mean * (X.T @ share) + mean**2, 0.0)
+
+    def times(self, V, mean):
+        """Return the rows around ``mean`` (d,) times ``V`` (d, r)."""
+        origin, unit = self._units
+        if np.ndim(unit) == 0:
+            return (self._csr() @ V - (origin + unit * mean) @ V) / unit
+        scaled = V / unit[:, None]
+        return self._csr() @ scaled - (origin @ scaled + mean @ V)
+
+    def transposed_times(self, U, mean):
+        """Return the transpose of the rows around ``mean`` (d,) times ``U`` (n, r)."""
+        (origin, unit), sums = self._units, U.sum(axis=0)
+        out = self._csr().T @ U
+        out /= unit if np.ndim(unit) == 0 else unit[:, None]
+        for column, own in zip(out.T, sums, strict=True):
+            column -= own * (origin / unit + mean)
+        return out
+
+    def covariance_times(self, V, mean, share):
+        """Return the covariance (d, d) of the rows around ``mean`` times ``V`` (d, r)."""
+        return self.transposed_times(share[:, None] * self.times(V, mean), mean)
+
+    def squares(self, mean):
+        """Return the squared distance (n,) of each row from ``mean`` (d,)."""
+        origin, unit = self._units
+        X = self._csr().multiply(1.0 / unit).tocsr()
+        origin = origin / unit + mean
+        own = np.asarray(X.multiply(X).sum(axis=1)).ravel()
+        return np.maximum(own - 2 * (X @ origin) + origin @ origin, 0.0)
+
+    def projected(self, basis, mean, fill):
+        """Return the rows around ``mean`` times ``basis``, and their squares, unfilled."""
+        return self.times(basis, mean), self.squares(mean)
 
 
-def placed(blocks):
-    """Yield (part, block) of ``blocks`` that follow each other: the slice that each one is."""
-    start = 0
-    for block in blocks:
-        yield slice(start, start + len(block)), block
-        start += len(block)
-
-
-def blocks_of(X):
-    """Return ``X`` in blocks: an array is one."""
-    return X.blocks() if isinstance(X, LongRows) else [X]
-
-
-def described(X):
-    """Return what errors call ``X``: its type, and its file if it has one."""
-    kind = f"{type(X).__module__.partition('.')[0]} {type(X).__name__}"
-    for names in ("filename", "file.filename", "group.file.filename", "store"):
-        place = X
-        with suppress(Exception):  # a file that is closed has no name any more
-            for name in names.split("."):
-                place = getattr(place, name)
-            return f"{kind} in {place}"
-    return kind
-
-
-def _dense(rows):
-    """Return rows, sparse or not, as an array."""
-    return rows.toarray() if issparse(rows) else np.asarray(rows)
+def chunked(X):
+    """Return a container of rows as ChunkedRows."""
+    return (SparseRows if issparse(X) else ChunkedRows)(X)

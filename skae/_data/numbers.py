@@ -81,6 +81,11 @@ def as_numbers(X, *, name="X", dtype=None, allow_nan=True, allow_inf=True, if_ra
     return A
 
 
+def dense(rows):
+    """Return rows, sparse or not, as an array."""
+    return rows.toarray() if issparse(rows) else np.asarray(rows)
+
+
 def refuse_large(A, name="X"):
     """Raise ValueError where float32 cannot hold a number of the array ``A`` of floats."""
     if A.size == 0:
@@ -235,8 +240,7 @@ def _as_array(X, name, if_ragged):
         if isinstance(X, list | tuple):
             return np.asarray(_without_masks(X))
         if not hasattr(X, "__array__") and all(hasattr(X, a) for a in ("shape", "dtype")):
-            X = X[:]  # it can be sliced and no more, as sparse rows of AnnData in a file
-            return X.toarray() if issparse(X) else np.asarray(X)
+            return dense(X[:])  # it can be sliced and no more, as AnnData's rows in a file
         return np.asarray(X)
     except MemoryError:
         raise

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._data.rows import tiles
+from skae._data.batches import tiles
+from skae._data.columns import observed_values
 from skae._runtime.blas import product
 from skae._runtime.devices import MOST_SMALL_PROGRAMS, compiled
 
@@ -156,9 +157,7 @@ class Model:
         ``target`` (n, d) is NaN where it does not count; ``noise`` (n, k) is of the codes.
         """
         half = self._half("whole", lambda model: (model.path, model.params))
-        observed = ~np.isnan(target)
-        rows = [self._inputs(encoder_input), np.where(observed, target, 0.0), observed, noise]
-        rows = np.column_stack(rows)
+        rows = np.column_stack([self._inputs(encoder_input), *observed_values(target), noise])
         program = partial(
             _cost_tiles, objective, half.path, half.params, traced, np.int32(n_kept)
         )

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._data.chunked import BLOCK_NUMBERS, LongRows, placed
-from skae._data.columns import column_means, has_missing
+from skae._data.columns import observed_values
+from skae._data.rows import BLOCK_NUMBERS, Rows
 from skae._runtime.blas import one_thread, product, solved
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
@@ -27,18 +27,18 @@ FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which
 class Axes(NamedTuple):
     """Principal axes of some rows: mean (d,), basis (d, n_axes), variances (n_axes,).
 
-    ``left`` is the variance outside of them.
+    ``residual`` is the variance outside of them.
     """
 
     mean: np.ndarray
     basis: np.ndarray
     variances: np.ndarray
-    left: float = 0.0
+    residual: float = 0.0
 
     @property
     def total(self):
         """The variance of the rows."""
-        return self.variances.sum() + self.left
+        return self.variances.sum() + self.residual
 
     def errors(self, X, n_components):
         """Return PCA's squared error of each row at 0..n_components: (n, n_components + 1)."""
@@ -49,14 +49,13 @@ class Axes(NamedTuple):
         captured[:, 1 : k + 1] = np.square(centred @ self.basis[:, :k])
         return np.maximum(total - captured.cumsum(axis=1), 0.0)
 
-    def errors_seen(self, X, filled, n_components, losses=None):
-        """Return likewise the errors on the observed cells of ``X``, encoded as ``filled``.
+    def observed_errors(self, X, filled, n_components, losses=None):
+        """Return the same errors on the observed values of ``X``, encoded as ``filled``.
 
         ``losses`` (target, out) -> (n, d) are squared errors by default.
         """
         losses = losses or (lambda target, out: np.square(target - out))
-        observed = ~np.isnan(X)
-        target = np.where(observed, X, self.mean)
+        target, observed = observed_values(X, self.mean)
         errors = np.empty((len(X), n_components + 1))
         codes = (filled - self.mean) @ self.basis
         out = np.tile(self.mean, (len(X), 1))
@@ -140,36 +139,41 @@ def _regression(centred, loadings, ridge):
     return solved(gram, product(centred, loadings).T).T
 
 
-def few_threads(X):
-    """Have BLAS use ``one_thread`` where rows ``X`` are an array: these are few."""
-    return nullcontext() if isinstance(X, LongRows) else one_thread()
+def few_threads(rows):
+    """Have BLAS use ``one_thread`` if ``rows`` are an array: these are few."""
+    return one_thread() if rows.in_memory else nullcontext()
 
 
 def fit_axes(rows, n_axes, n_components):
     """Return the Axes of ``rows``, the Filler that goes with them, and the filled values.
 
-    Where cells are missing, filling them and fitting the axes take turns (Ilin and Raiko 2010,
+    These are None if no value is missing, or if memory does not hold them. If values are
+    missing, filling them and fitting the axes take turns (Ilin and Raiko 2010,
     "Practical approaches to principal component analysis in the presence of missing values",
-    JMLR 11, 1957-2000) until the filled cells stay where they are. What is filled varies less
+    JMLR 11, 1957-2000) until the filled values stay where they are. What is filled varies less
     than what was there: its uncertainty is added to the covariance, in tables of at most
     WIDEST columns.
     """
-    if isinstance(rows.values, LongRows):
-        return _fit_long_axes(rows, n_axes, n_components)
+    if not rows.has_missing:
+        axes = principal_axes(rows, n_axes)
+        return axes, filler_along(axes, len(rows), n_components), None
+    if not rows.in_memory:
+        return *fit_axes(rows.held(), n_axes, n_components)[:2], None
     X, missing = rows.values, np.isnan(rows.values)
     (n, d), is_there = X.shape, ~missing.all(axis=0)
-    filled = np.where(missing, column_means(X, rows.weight), X) if missing.any() else X
-    axes = principal_axes(filled, n_axes, rows)
+    filled = np.where(missing, rows.means(), X)
+    axes = principal_axes(Rows(filled, rows.weight), n_axes)
     rank = _filling_rank(n, d, n_axes, n_components)
     filler, noise = _filler(axes, rank)
-    for _ in range(FILL_ROUNDS if missing.any() else 0):
+    for _ in range(FILL_ROUNDS):
         before, filled = filled, filler.fill(X)
+        complete = Rows(filled, rows.weight)
         if d <= WIDEST:
             uncertainty = noise * filler.uncertainty(missing, rows.weight)
             uncertainty *= np.outer(is_there, is_there)
-            axes = _covariance_axes(filled, n_axes, rows.weight, uncertainty)
+            axes = _covariance_axes(complete, n_axes, uncertainty)
         else:
-            axes = principal_axes(filled, n_axes, rows)
+            axes = principal_axes(complete, n_axes)
         filler, noise = _filler(axes, rank)
         change = np.square(filled - before).sum()
         if change <= FILL_TOL * np.square((filled - axes.mean)[missing]).sum():
@@ -177,34 +181,23 @@ def fit_axes(rows, n_axes, n_components):
     return axes, filler, filler.fill(X)
 
 
-def _fit_long_axes(rows, n_axes, n_components):
-    """Return the same of LongRows, unfilled; with missing cells, of as many as can be held."""
-    X = rows.values
-    if has_missing(X):
-        return *fit_axes(rows.some(len(X)), n_axes, n_components)[:2], X
-    axes = principal_axes(X, n_axes, rows)
-    return axes, filler_along(axes, len(X), n_components), X
+def merged_axes(seen, n_seen, rows, n_axes):
+    """Return the Axes of ``n_seen`` rows that have the Axes ``seen``, and of further ``rows``.
 
-
-def merged_axes(seen, n_seen, X, n_axes):
-    """Return the Axes of rows: ``n_seen`` of them have the Axes ``seen``, the rest are ``X``.
-
-    They are those of all rows where all axes are kept. Chan, Golub and LeVeque 1983,
+    They are those of all rows if all axes are kept. Chan, Golub and LeVeque 1983,
     "Algorithms for computing the sample variance", doi:10.1080/00031305.1983.10483115.
     """
     if seen is None:
-        return principal_axes(X, n_axes)
-    axes, share = principal_axes(X, X.shape[1]), len(X) / (n_seen + len(X))
+        return principal_axes(rows, n_axes)
+    axes, share = principal_axes(rows, rows.shape[1]), len(rows) / (n_seen + len(rows))
     shift = axes.mean - seen.mean
     covariance = share * (1 - share) * np.outer(shift, shift)
     for part, of_rows in ((axes, share), (seen, 1 - share)):
         covariance += of_rows * (part.basis * part.variances) @ part.basis.T
-    values, vectors = np.linalg.eigh(covariance)
-    mean = seen.mean + share * shift
-    merged = _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
-    merged = merged._replace(left=max(0.0, values.sum() - merged.variances.sum()))
+    merged = _eigen_axes(seen.mean + share * shift, covariance, n_axes)
+    residual = max(0.0, np.trace(covariance) - merged.variances.sum())
     signs = np.where(np.sum(merged.basis * seen.basis, axis=0) < 0, -1.0, 1.0)
-    return merged._replace(basis=merged.basis * signs)
+    return merged._replace(basis=merged.basis * signs, residual=residual)
 
 
 def filler_along(axes, n_rows, n_components):
@@ -225,7 +218,7 @@ def _filling_rank(n, d, n_axes, n_components):
 
 def mean_filler(rows):
     """Return the Filler that puts the column's mean into missing cells."""
-    mean = column_means(rows.values, rows.weight)
+    mean = rows.means()
     return Filler(mean, np.zeros((len(mean), 0)), np.zeros(0))
 
 
@@ -239,46 +232,43 @@ def _ridge(axes, rank):
     """Return the noise over the variances of the first ``rank`` axes (rank,), and the noise."""
     variances, d = axes.variances[:rank], len(axes.mean)
     total = axes.total or 1.0
-    left = axes.variances[rank:].sum() + axes.left
-    noise = max(left / max(1, d - rank), NOISE_FLOOR * total / d)
+    residual = axes.variances[rank:].sum() + axes.residual
+    noise = max(residual / max(1, d - rank), NOISE_FLOOR * total / d)
     return noise / np.maximum(variances, 1e-9 * total), noise
 
 
-def principal_axes(X, n_axes, rows=None):
-    """Return the Axes of ``X`` (n, d) in float64, padded with zeros to ``n_axes``.
+def principal_axes(rows, n_axes):
+    """Return the weighted Axes of complete ``rows``, padded with zeros to ``n_axes``.
 
-    The weights of ``rows`` count. scikit-learn's PCA is not fitted here: clients such as
-    MLflow's autolog take each fit of an estimator for one of the user's.
+    scikit-learn's PCA is not fitted here: clients such as MLflow's autolog take each fit of an
+    estimator for one of the user's.
     """
-    n, d = X.shape
-    weight = np.ones(n) if rows is None else rows.weight
-    if isinstance(X, LongRows) and n < d and n <= n_axes and X.may_be_held:
-        X = np.asarray(X)
-    if n_axes < min(n, d) or (isinstance(X, LongRows) and n < d):
-        return _leading_axes(X, min(n, n_axes), n_axes, weight)
-    if isinstance(X, LongRows):
-        return _long_axes(X, n_axes, weight)
+    n, d = rows.shape
+    if n < d and n <= n_axes and rows.fits_in_memory:
+        rows = rows.held()
+    if n_axes < min(n, d) or (n < d and not rows.in_memory):
+        return _leading_axes(rows, min(n, n_axes), n_axes)
     if n == 1:
-        return Axes(X[0], np.zeros((d, n_axes)), np.zeros(n_axes))
+        return Axes(rows.values[0], np.zeros((d, n_axes)), np.zeros(n_axes))
     if n >= d:
-        return _covariance_axes(X, n_axes, weight, 0.0)
-    mean, weighted = _weighted_rows(X, weight)
+        return _covariance_axes(rows, n_axes)
+    mean = rows.means()
+    weighted = np.sqrt(rows.weight / rows.weight.sum())[:, None] * (rows.values - mean)
     _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
     return _as_axes(mean, np.square(singular), transposed.T, n_axes)
 
 
-def _long_axes(X, n_axes, weight):
-    """Return the Axes of LongRows ``X`` from their covariance, added up block by block."""
-    mean = column_means(X, weight)
+def _covariance_axes(rows, n_axes, further=0.0):
+    """Return the Axes of the covariance of ``rows`` plus a ``further`` one (d, d)."""
+    mean, share = rows.means(), rows.weight / rows.weight.sum()
     covariance = np.zeros((len(mean), len(mean)))
-    for part, block in placed(X.blocks()):
-        weighted = np.sqrt(weight[part] / weight.sum())[:, None] * (block - mean)
+    for part, block in rows.blocks():
+        weighted = np.sqrt(share[part])[:, None] * (block - mean)
         covariance += weighted.T @ weighted
-    values, vectors = np.linalg.eigh(covariance)
-    return _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
+    return _eigen_axes(mean, covariance + further, n_axes)
 
 
-def _leading_axes(X, rank, n_axes, weight):
+def _leading_axes(rows, rank, n_axes):
     """Return the Axes of the ``rank`` greatest variances, by randomised subspace iteration.
 
     Halko, Martinsson and Tropp 2011, "Finding structure with randomness: probabilistic
@@ -286,41 +276,35 @@ def _leading_axes(X, rank, n_axes, weight):
     scikit-learn's ``randomized_svd`` takes arrays only, not rows that are read in blocks.
     The subspace is one of rows or of columns, whichever are fewer.
     """
-    X = X if isinstance(X, LongRows) else LongRows(X)
-    (n, d), mean = X.shape, column_means(X, weight)
-    share = weight / weight.sum()
+    (n, d), mean = rows.shape, rows.means()
+    share = rows.weight / rows.weight.sum()
     width = min(rank + OVERSAMPLED, n, d)
-    n_rounds = POWER_ROUNDS if width < min(n, d) else 0
-    total = float(share @ X.squares(mean))
+    n_rounds = 1 + (POWER_ROUNDS if width < min(n, d) else 0)
+    total = float(share @ rows.squares(mean))
     along, root = np.random.default_rng(0).standard_normal((d, width)), np.sqrt(share)[:, None]
     if n < d:
-        for _ in range(1 + n_rounds):
-            across = _subspace(root * X.times(along, mean))
+        for _ in range(n_rounds):
+            across = _subspace(root * rows.times(along, mean))
             del along  # wide rows make it large
-            along = X.transposed_times(root * across, mean)
-        values, turn = _descending(along.T @ along)
+            along = rows.transposed_times(root * across, mean)
+        gram = along.T @ along
     else:
-        for _ in range(1 + n_rounds):
-            along = _subspace(X.covariance_times(along, mean, share))
-        values, turn = _descending(along.T @ X.covariance_times(along, mean, share))
+        for _ in range(n_rounds):
+            along = _subspace(rows.covariance_times(along, mean, share))
+        gram = along.T @ rows.covariance_times(along, mean, share)
+    values, turn = np.linalg.eigh(gram)
+    values, turn = values[::-1][:rank], turn[:, ::-1][:, :rank]
     # Contiguous: SciPy copies any other one whenever sparse rows are multiplied by it.
-    basis = np.ascontiguousarray(_signed(_orthonormal(along, turn[:, :rank])))
+    basis = np.ascontiguousarray(_signed(_orthonormal(along, turn)))
     if rank < n_axes:
         basis = np.pad(basis, ((0, 0), (0, n_axes - rank)))
-    variances = np.zeros(n_axes)
-    variances[:rank] = values[:rank]
+    variances = np.pad(np.maximum(values, 0.0), (0, n_axes - rank))
     return Axes(mean, basis, variances, max(0.0, total - variances.sum()))
 
 
 def _subspace(Y):
     """Return orthonormal columns that span those of ``Y`` (n, r)."""
     return np.linalg.qr(Y)[0]
-
-
-def _descending(symmetric):
-    """Return the eigenvalues (r,) of a matrix, the greatest first, and vectors (r, r)."""
-    values, vectors = np.linalg.eigh(symmetric)
-    return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
 
 
 def _orthonormal(Y, turn):
@@ -347,16 +331,9 @@ def _times_in_place(Y, turn):
     return out
 
 
-def _covariance_axes(X, n_axes, weight, further):
-    """Return the Axes of the covariance of ``X`` (n, d) plus a ``further`` one (d, d), or 0."""
-    mean, weighted = _weighted_rows(X, weight)
-    values, vectors = np.linalg.eigh(weighted.T @ weighted + further)
+def _eigen_axes(mean, covariance, n_axes):
+    values, vectors = np.linalg.eigh(covariance)
     return _as_axes(mean, values[::-1], vectors[:, ::-1], n_axes)
-
-
-def _weighted_rows(X, weight):
-    mean = np.average(X, axis=0, weights=weight)
-    return mean, np.sqrt(weight / weight.sum())[:, None] * (X - mean)
 
 
 def _as_axes(mean, values, vectors, n_axes):

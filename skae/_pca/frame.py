@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._data.chunked import BLOCK_NUMBERS, LongRows, blocks_of
+from skae._data.rows import BLOCK_NUMBERS, Rows, as_rows, parts
 from skae._pca.axes import Axes, Filler, principal_axes, ridge_along
 from skae._runtime.blas import one_thread, product
 
@@ -31,20 +31,12 @@ class Reduction(NamedTuple):
 
     def forward(self, X):
         """Return scaled rows ``X`` (n, d), NaN where missing, in the axes: (n, r)."""
-        if isinstance(X, LongRows) and X.is_sparse:
-            return X.times(self.basis, self.mean)
-        return np.concatenate([product(x, self.basis) for x in self._centred(X)])
-
-    def _centred(self, X):
-        """Yield blocks of the rows ``X``, filled, around the mean."""
-        return (self.filler.fill(x) - self.mean for x in blocks_of(X))
+        return as_rows(X).projected(self.basis, self.mean, self.filler.fill)[0]
 
     def backward(self, Y):
         """Return rows (n, d) of float32 from their axes (n, r)."""
         out = np.empty((len(Y), len(self.mean)), np.float32)
-        size = max(1, BLOCK_NUMBERS // len(self.mean))
-        for start in range(0, len(Y), size):
-            part = slice(start, start + size)
+        for part in parts(len(Y), max(1, BLOCK_NUMBERS // len(self.mean))):
             out[part] = product(Y[part], self.basis.T) + self.mean
         return out
 
@@ -52,27 +44,20 @@ class Reduction(NamedTuple):
     def rows(self, rows):
         """Return the Rows in the axes, with the error that each of them keeps in any case.
 
-        Of rows with missing cells it is that of the filled ones.
+        Of rows with missing values it is that of the filled ones.
         """
-        X = rows.values
-        if isinstance(X, LongRows) and X.is_sparse:
-            Y, squares = self.forward(X), X.squares(self.mean)
-        else:  # read and filled once
-            parts = [
-                (product(x, self.basis), np.square(x).sum(axis=1)) for x in self._centred(X)
-            ]
-            Y, squares = (np.concatenate(part) for part in zip(*parts, strict=True))
-        left = np.maximum(squares - np.square(Y).sum(axis=1), 0.0)
-        return rows._replace(values=Y, left=left)
+        Y, squares = rows.projected(self.basis, self.mean, self.filler.fill)
+        residual = np.maximum(squares - np.square(Y).sum(axis=1), 0.0)
+        return Rows(Y, rows.weight, rows.strata, residual)
 
     def axes(self, axes):
         """Return in columns what ``axes`` are in the axes of this reduction."""
         mean = self.mean + self.basis @ axes.mean
-        return Axes(mean, self.basis @ axes.basis, axes.variances, axes.left)
+        return Axes(mean, self.basis @ axes.basis, axes.variances, axes.residual)
 
 
 @one_thread()
 def fit_reduction(rows, n_axes, n_components):
     """Return the Reduction of ``rows`` to their ``n_axes`` leading principal axes."""
-    axes = principal_axes(rows.values, n_axes, rows)
-    return Reduction(axes.mean, axes.basis, ridge_along(axes, len(rows.weight), n_components))
+    axes = principal_axes(rows, n_axes)
+    return Reduction(axes.mean, axes.basis, ridge_along(axes, len(rows), n_components))

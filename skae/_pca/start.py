@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._data.chunked import LongRows
-from skae._data.columns import ends, piles
 from skae._pca.axes import NOISE_FLOOR
 
 ERROR_FLOOR = 1e-12
@@ -92,7 +90,7 @@ def pca_path(
     loadings, noise_scale, ranges = (
         np.eye(n_axes),
         residual,
-        _ranges(rows.values, clip, interval),
+        _ranges(rows, clip, interval),
     )
     if in_columns:
         loadings, noise_scale = axes.basis.T, _column_residuals(rows, axes, k, filled)
@@ -234,7 +232,7 @@ def variational_path(path, axes, *, is_squared):
 def plain_path(rows, axes, n_components, *, link, clip, filled=None, interval=None):
     """Return the LinearPath of a plain autoencoder: no rotation, nothing but the nets."""
     d = len(axes.mean)
-    margin, ranges = np.zeros(d), _ranges(rows.values, clip, interval)
+    margin, ranges = np.zeros(d), _ranges(rows, clip, interval)
     if not link.in_axes:
         _, margin = _link_scales(rows, axes, 0, link, filled, ranges)
     return _float32(
@@ -253,16 +251,18 @@ def plain_path(rows, axes, n_components, *, link, clip, filled=None, interval=No
     )
 
 
-def _ranges(X, clip, interval=None):
+def _ranges(rows, clip, interval=None):
     """Return the columns' and the link's range, and the bounds that ``clip`` sets.
 
     With ``clip="auto"`` an end of the range in training is a bound of the quantity where cells
     pile up at it; elsewhere it is the accident of a sample, and clipping there costs where
     data are rare.
     """
-    lower, upper = ends(X)
+    lower, upper = rows.summary.ends
     origin, end = (lower, upper) if interval is None else interval
-    at_lower, at_upper = piles(X) if clip == "auto" else (np.full(len(lower), clip),) * 2
+    at_lower, at_upper = (
+        rows.summary.shares_at_ends if clip == "auto" else (np.full(len(lower), clip),) * 2
+    )
     return {
         "lower": lower,
         "upper": upper,
@@ -303,9 +303,9 @@ def _link_scales(rows, axes, k, link, filled, ranges):
 
 def _column_residuals(rows, axes, k, filled):
     """Return the root mean square (d,) of what PCA leaves of each column."""
-    if isinstance(rows.values, LongRows):
+    if not rows.in_memory:
         squares = np.square(axes.basis[:, k:]) @ axes.variances[k:]
-        return np.sqrt(squares + axes.left / len(squares))
+        return np.sqrt(squares + axes.residual / len(squares))
     centred = (rows.values if filled is None else filled) - axes.mean
     basis = axes.basis[:, :k]
     squares = np.square(centred - centred @ basis @ basis.T)

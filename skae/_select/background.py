@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from joblib import cpu_count
 from threadpoolctl import threadpool_info
 
-from skae._data.chunked import LongRows
 from skae._runtime.devices import is_processor, on_same_device
 
 LEAST_WORK = 2**30  # multiplications of a training, below which a thread is not worth it
@@ -26,7 +25,7 @@ def background_worker(config, rows):
     """
     budget = config.budget
     is_small = config.n_init * budget.n_numbers * budget.n_checkpoints <= MOST_NUMBERS
-    is_small &= config.is_reduced or not isinstance(rows.values, LongRows)
+    is_small &= config.is_reduced or rows.in_memory
     is_worth_it = is_small and config.n_init * budget.work >= LEAST_WORK
     if not (is_worth_it and config.mesh is None and is_processor() and n_threads() > 1):
         yield None

@@ -5,6 +5,7 @@ They are measured by the very programs that transform and inverse_transform run.
 
 import numpy as np
 
+from skae._data.columns import observed_values
 from skae._data.rows import parts
 from skae._runtime.blas import one_thread
 from skae._runtime.devices import broadcast
@@ -39,8 +40,8 @@ class Evaluator:
     def __init__(self, rows, run):
         if run.reduction is not None:
             rows = run.reduction.rows(rows)
-        rows = rows.some(len(rows.weight))
-        self.residual = np.zeros(len(rows.weight)) if rows.left is None else rows.left
+        rows = rows.held()
+        self.residual = rows.residual
         self.config = config = run.config
         self.objective = config.objective
         self.target, self.weight = rows.values, rows.weight
@@ -92,8 +93,7 @@ class Evaluator:
         target = self.target[rows]
         errors = np.empty((len(target), len(prefixes)))
         for part in parts(len(target), max(1, NUMBERS_AT_ONCE // target.shape[1])):
-            observed = ~np.isnan(target[part])
-            cells, Z = np.where(observed, target[part], 0.0), model.encode(inputs[part])
+            (cells, observed), Z = observed_values(target[part]), model.encode(inputs[part])
             for column, out in enumerate(model.decodes(Z, prefixes)):
                 losses = np.asarray(self.objective.cell_losses(model.path, cells, out))
                 errors[part, column] = np.where(observed, losses, 0.0).sum(axis=1)

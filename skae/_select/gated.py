@@ -143,7 +143,7 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
 
 def train_without_validation(rows, run, *, callback, interrupts, worker=None):
     """Train ``run``, begun on ``rows``, and keep the last checkpoint; return a FitResult."""
-    evaluator = Evaluator(rows.thinned(CURVE_ROWS), run)
+    evaluator = Evaluator(rows.subsample(CURVE_ROWS), run)
     compiled = None if worker is None else worker.submit(run.model(0).warm_up)
     with interrupts.survived():
         _train_alone(run, run.config.budget.n_checkpoints, callback)

@@ -6,8 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skae._data.chunked import LongRows, most_rows
-from skae._data.rows import interleaved
+from skae._data.batches import interleaved
 from skae._train.config import FINAL
 
 LARGEST_VALIDATION, MOST_VALIDATIONS = 2_000, 5  # rows in one; how many there may be
@@ -25,8 +24,7 @@ def make_splits(cv, fraction, rows, y, groups, kept, seed):
     They index ``rows``, the samples of X that are ``kept`` (n_samples,), as are ``y`` and
     ``groups``. Of "auto" each held-out part is a ``fraction``.
     """
-    n_rows, n_columns = rows.values.shape
-    is_costly = n_rows > most_rows(n_columns) or not trains_on_all(cv, rows)
+    is_costly = not (rows.fits_in_memory and trains_on_all(cv, rows))
     splits = _all_splits(cv, fraction, rows, y, groups, kept, seed)
     return list(islice(splits, 1 if cv == "auto" and is_costly else None))
 
@@ -51,9 +49,8 @@ def _all_splits(cv, fraction, rows, y, groups, kept, seed):
         splitter = cv
     else:
         return _kept(cv.split() if hasattr(cv, "split") else cv, kept)  # of fixed rows
-    X = rows.values  # of which splitters want the length
-    if isinstance(X, LongRows):
-        X = np.asarray(X) if X.may_be_held else np.empty((len(X), 0))
+    # Splitters want the length, and a few of them the values.
+    X = rows.read() if rows.fits_in_memory else np.empty((len(rows), 0))
     return _kept(_split_by(splitter, cv, X, y, groups), np.ones(len(X), bool))
 
 

@@ -4,13 +4,12 @@ from functools import partial
 
 import numpy as np
 
-from skae._data.chunked import LongRows, blocks_of, placed
-from skae._data.rows import (
+from skae._data.batches import (
     RowSource,
     gather_complete,
     gather_missing,
     hide_blocks,
-    hide_cells,
+    hide_values,
     part_rows,
 )
 from skae._net.objective import N_RANDOM_WORDS
@@ -23,44 +22,40 @@ MOST_RESIDENT = 2**28  # numbers of rows that an accelerator holds while nets tr
 
 def hide(config, X, rng):
     """Return ``X`` (n, d) with NaN in what the nets are to fill."""
-    X = hide_cells(X, config.hidden_share, rng) if config.hidden_share else X
+    X = hide_values(X, config.hidden_share, rng) if config.hidden_share else X
     together = config.network.n_hidden_together
     return hide_blocks(X, together, rng) if together else X
 
 
 def row_source(config, rows, path, filler, rng, *, has_missing):
     """Return the RowSource of the nets' inputs and, if they differ, of their targets."""
-    X, is_own_target = rows.values, config.objective.in_axes
-    is_long, size = isinstance(X, LongRows), config.budget.batch_size
+    is_own_target, size = config.objective.in_axes, config.budget.batch_size
 
     def inputs(X):
-        with few_threads(rows.values):
+        with few_threads(rows):
             filled = filler.fill(X) - path.mean
-            if is_long:  # products that may come again in each pass: in float32
+            if not rows.in_memory:  # products that may come again in each pass: in float32
                 filled = filled.astype(np.float32)
             x = filled if path.basis is None else filled @ path.basis
         return np.concatenate([x, np.isnan(X)], axis=1) if config.missing_indicator else x
 
-    def complete(values):
-        x = np.empty((len(values), config.network.n_inputs), np.float32)
-        for place, block in placed(blocks_of(values)):
+    def complete(rows):
+        x = np.empty((len(rows), config.network.n_inputs), np.float32)
+        for place, block in rows.blocks():
             x[place] = inputs(block)
-        if is_own_target:
-            return x, None
-        is_quick = isinstance(values, LongRows) and values.has_any_order
-        return x, values if is_quick else np.asarray(values, np.float32)
+        return x, None if is_own_target else rows.in_any_order()
 
     def load(part):
-        values = X if part is None else X[part]
+        loaded = rows if part is None else rows.take(part)
         if has_missing:
-            return gather_missing(np.asarray(values), partial(hide, config, rng=rng), inputs)
-        return gather_complete(*complete(values))
+            return gather_missing(loaded.read(), partial(hide, config, rng=rng), inputs)
+        return gather_complete(*complete(loaded))
 
-    n_numbers = config.network.n_inputs + (0 if is_own_target else X.shape[1])
-    most = part_rows(X, n_numbers, size, is_gappy=has_missing)
-    is_resident = not (is_long or has_missing or is_processor()) and config.mesh is None
-    is_resident &= len(X) * n_numbers <= MOST_RESIDENT
-    table = (*complete(X), None) if is_resident else None
+    n_numbers = config.network.n_inputs + (0 if is_own_target else rows.shape[1])
+    most = part_rows(rows, n_numbers, size, has_missing=has_missing)
+    is_resident = rows.in_memory and not (has_missing or is_processor())
+    is_resident &= config.mesh is None and len(rows) * n_numbers <= MOST_RESIDENT
+    table = (*complete(rows), None) if is_resident else None
     given = {"strata": rows.strata, "most_rows": most, "table": table}
     return RowSource(load, rows.weight, size, rng, **given)
 

@@ -12,9 +12,8 @@ from numbers import Integral
 import jax
 import numpy as np
 
-from skae._data.chunked import most_rows
-from skae._data.columns import has_missing, piles
-from skae._data.rows import hidden_share
+from skae._data.batches import hidden_share
+from skae._data.rows import most_rows
 from skae._net.objective import PENALTIES, Autoencoder, Objective
 from skae._parameters import comparable, is_count, plain_parameters
 from skae._pca.axes import MOST_FILLING, few_threads, fit_axes
@@ -118,16 +117,15 @@ def make_config(
     stream are taken once, at a constant rate, after ``steps_before`` steps; all axes are kept.
     """
     params, is_stream = plain_parameters(params), steps_before is not None
-    X = rows.values
-    n, d = X.shape
+    n, d = rows.shape
     sample_shape = sample_shape or (d,)
     linear = params.linear_path is not None
     loss = _comparable_loss(find_loss(params.loss, sample_shape))
-    is_complete = not has_missing(X)
+    is_complete = not rows.has_missing
     is_reduced = d > WIDEST and is_complete and not is_stream and _is_reducible(params, loss)
     if continued is None:
-        _check_n_components(params, d if is_stream else min(n, d), X.shape)
-        link = LINKS["identity"] if is_reduced else _link(params, loss, X)
+        _check_n_components(params, d if is_stream else min(n, d), rows.shape)
+        link = LINKS["identity"] if is_reduced else _link(params, loss, rows)
         n_axes = _n_axes(n, d, params.n_components) if linear and not is_stream else d
         n_components = _n_components(params, rows, n_axes)
         if is_reduced:
@@ -199,7 +197,7 @@ def make_config(
         traced=_traced(params, n_steps, usual_steps),
         seed=seed,
         missing_indicator=missing_indicator,
-        hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(X),
+        hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(rows),
         interval=_interval(autoencoder.link, scaling, d),
         is_reduced=is_reduced,
     )
@@ -313,7 +311,7 @@ def _name(loss):
     return f"{type(loss).__name__}(...)" if isinstance(loss, Joint) else repr(loss)
 
 
-def _link(params, loss, X):
+def _link(params, loss, rows):
     """Return the link: the loss's own, the one asked for, or what the cells speak for."""
     own, asked = getattr(loss, "link", None), params.output_activation
     if own is not None:
@@ -324,7 +322,7 @@ def _link(params, loss, X):
             )
         return own
     if asked == "auto":
-        share = sum(at_end.mean() for at_end in piles(X))
+        share = sum(at_end.mean() for at_end in rows.summary.shares_at_ends)
         asked = "logistic" if share >= LOGISTIC_SHARE else "identity"
     return LINKS[asked]
 
@@ -397,8 +395,8 @@ def _n_components(params, rows, n_axes):
     """Return the size of the code to train, from an int or a share of variance."""
     if isinstance(params.n_components, Integral):
         return int(params.n_components)
-    rank = min(*rows.values.shape, n_axes)
-    with few_threads(rows.values):
+    rank = min(*rows.shape, n_axes)
+    with few_threads(rows):
         axes = fit_axes(rows, rank, min(MOST_FILLING, max(1, rank - 1)))[0]
     share = axes.variances.cumsum() / (axes.total or 1.0)
     wanted = params.n_components + MARGIN * (1 - params.n_components)

@@ -15,8 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skae._data.chunked import LongRows
-from skae._data.columns import has_missing
 from skae._net.inference import Model
 from skae._runtime.devices import (
     broadcast,
@@ -164,8 +162,8 @@ class TrainingRun:
     ):
         self.config, self.start, self.pca, self.filler = config, start, pca, filler
         self.path, self.reduction, self.n_rows = path, reduction, len(rows.weight)
-        self.is_large = reduction is not None or isinstance(rows.values, LongRows)
-        self._has_missing = config.missing_indicator or has_missing(rows.values)
+        self.is_large = reduction is not None or not rows.in_memory
+        self._has_missing = config.missing_indicator or rows.has_missing
         self.seed, self._stream = (config.seed + stream) % 2**31, stream
         self.step, self.steps_before = 0, 0 if pause is None else pause.step
         self.is_cancelled = self.diverged = False

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from skae._data.columns import column_means
-from skae._data.rows import parts_of
+from skae._data.columns import observed_values
+from skae._data.rows import Rows, parts_of
 from skae._net.inference import Model
 from skae._pca import axes as pca_axes
 from skae._pca import start as pca_start
@@ -35,7 +35,7 @@ class Pca(NamedTuple):
 
 def begin(config, rows, stream):
     """Return a TrainingRun on the scaled ``rows``: PCA fitted, nets at their start."""
-    with pca_axes.few_threads(rows.values):
+    with pca_axes.few_threads(rows):
         reduction, rows = reduced(config, rows)
         pca, filled = fit_pca(config, rows)
         path, filler = _net_path(config, rows, pca, filled)
@@ -59,8 +59,8 @@ def go_on(config, rows, axes, n_seen, model=None, pause=None):
     ``model`` and ``pause`` are what the rows before have left, None at the beginning.
     """
     filler = pca_axes.filler_along(axes, n_seen, config.network.n_components)
-    pca = _own_pca(config, rows, axes, filler, rows.values)
-    path, filler = _net_path(config, rows, pca, rows.values)
+    pca = _own_pca(config, rows, axes, filler, None)
+    path, filler = _net_path(config, rows, pca, None)
     if model is None:
         params, start = _fresh_params(config, FINAL), "random"
     else:
@@ -127,7 +127,7 @@ def reduced(config, rows):
 
 def fit_pca(config, rows):
     """Return the Pca of ``rows``, through the link if it has a range, and filled rows."""
-    with pca_axes.few_threads(rows.values):
+    with pca_axes.few_threads(rows):
         axes, filler, filled = pca_axes.fit_axes(
             rows, config.n_axes, config.network.n_components
         )
@@ -148,12 +148,11 @@ def pca_errors(config, rows, pca, *, is_plain=None):
         seen = hide(config, seen, np.random.default_rng([config.seed, FINAL, 2]))
     if not is_plain:
         losses = partial(_pca_losses, config, pca.path)
-    with pca_axes.few_threads(rows.values):
+    with pca_axes.few_threads(rows):
         if is_plain and not np.isnan(seen).any():
-            errors = pca.axes.errors(seen, k)
-            return seen, errors if rows.left is None else errors + rows.left[:, None]
+            return seen, pca.axes.errors(seen, k) + rows.residual[:, None]
         X, filled = rows.values, pca.filler.fill(seen)
-        errors = [pca.axes.errors_seen(X[p], filled[p], k, losses) for p in parts_of(X)]
+        errors = [pca.axes.observed_errors(X[p], filled[p], k, losses) for p in parts_of(X)]
     return seen, np.concatenate(errors)
 
 
@@ -205,11 +204,11 @@ def _weighed(config, path, rows):
     objective = config.objective
     if not isinstance(objective.loss, Joint):
         return path
-    rows = rows.some(len(rows.weight))
-    X = rows.values
-    mean = column_means(X, rows.weight)
-    losses = objective.cell_losses(path, np.where(np.isnan(X), mean, X), mean)
-    marginal = column_means(np.where(np.isnan(X), np.nan, losses), rows.weight)
+    rows = rows.held()
+    mean = rows.means()
+    X, observed = observed_values(rows.values, mean)
+    losses = objective.cell_losses(path, X, mean)
+    marginal = Rows(np.where(observed, losses, np.nan), rows.weight).means()
     weights = objective.loss.weights(marginal)
     return path._replace(cell_weight=weights.astype(np.float32))
 
@@ -222,7 +221,7 @@ def _measured(config, path, rows, pca, link):
     longer than needed to be PCA, but may not be PCA, would count its penalties as nothing.
     """
     errors = squared = pca_start.cut_errors(pca.axes, config.network.n_components)
-    subsample = rows.some(MEASURED_ROWS)
+    subsample = rows.held(MEASURED_ROWS)
     if config.missing_indicator:
         path = pca_start.marked_path(path)
         found = pca_errors(config, subsample, pca, is_plain=True)[1]

@@ -17,11 +17,11 @@ from skae import (
     AutoencoderOutlierDetector,
 )
 from skae import _autoencoder as _transformer
-from skae._data import chunked as _long
+from skae._data import batches as _sources
 from skae._data import rows as _rows
-from skae._data.chunked import LongRows, is_long
-from skae._data.columns import column_means, column_variances, ends, has_missing, piles, survey
-from skae._data.rows import Rows, RowSource, gather_complete
+from skae._data.batches import RowSource, gather_complete
+from skae._data.chunked import ChunkedRows, chunked, is_long
+from skae._data.rows import Rows, fit_scaling
 from skae._pca.axes import principal_axes
 from skae._train import batches as _batches
 from skae._train import config
@@ -34,17 +34,17 @@ DIGITS = load_digits().data[:600]
 def little_memory(monkeypatch):
     """Rows are long beyond 2,000 numbers, and read and loaded in small blocks."""
     for name in ("LEAST_NUMBERS", "MOST_NUMBERS"):
-        monkeypatch.setattr(_long, name, 2_000)
-    monkeypatch.setattr(_long, "BLOCK_NUMBERS", 1_000)
-    for name in ("MOST_INPUTS", "PART_NUMBERS"):
         monkeypatch.setattr(_rows, name, 2_000)
+    monkeypatch.setattr(_rows, "BLOCK_NUMBERS", 1_000)
+    for name in ("MOST_INPUTS", "PART_NUMBERS"):
+        monkeypatch.setattr(_sources, name, 2_000)
 
 
 @pytest.fixture
 def some_memory(monkeypatch):
     """Rows are read in blocks beyond 2,000 numbers, and may be held."""
-    monkeypatch.setattr(_long, "LEAST_NUMBERS", 2_000)
-    monkeypatch.setattr(_long, "BLOCK_NUMBERS", 1_000)
+    monkeypatch.setattr(_rows, "LEAST_NUMBERS", 2_000)
+    monkeypatch.setattr(_rows, "BLOCK_NUMBERS", 1_000)
     return monkeypatch
 
 
@@ -137,17 +137,17 @@ def test_scores_read_rows_as_often_as_they_must(quick, some_memory):
         assert rows.n_read == times * len(rows)
 
 
-class TestLongRows:
+class TestChunkedRows:
     @pytest.mark.parametrize("kind", KINDS)
     def test_rows_are_those_of_the_container(self, kind, tmp_path, little_memory):
-        rows = LongRows(held(kind, DIGITS, tmp_path))
+        rows = chunked(held(kind, DIGITS, tmp_path))
         assert rows.shape == DIGITS.shape and len(rows) == len(DIGITS)
         some = np.array([400, 3, 3, 599, 0])
         mask = np.arange(len(DIGITS)) % 100 == 7
         for index in (slice(5, 20), slice(None, None, 50), some, mask):
             assert_array_equal(rows[index], DIGITS[index])
         part = rows[mask | (np.arange(len(DIGITS)) < 300)]
-        assert isinstance(part, LongRows)
+        assert isinstance(part, ChunkedRows)
         assert_array_equal(part[290:306], DIGITS[[*range(290, 300), 307, 407, 507]])
         assert_array_equal(np.asarray(rows), DIGITS)
 
@@ -156,24 +156,23 @@ class TestLongRows:
         X = DIGITS.copy()
         if kind == "array":
             X[::7, 3] = np.nan
-        rows, weight = LongRows(held(kind, X, tmp_path)), np.arange(1.0, len(X) + 1)
-        mean = column_means(X, weight)
-        assert_allclose(column_means(rows, weight), mean, rtol=1e-12)
-        variances = column_variances(X, weight, mean)
-        assert_allclose(column_variances(rows, weight, mean), variances, atol=1e-10)
-        for found, expected in zip(survey(rows), survey(X), strict=True):
+        weight = np.arange(1.0, len(X) + 1)
+        rows, array = chunked(held(kind, X, tmp_path)).weighted(weight), Rows(X, weight)
+        mean = array.means()
+        assert_allclose(rows.means(), mean, rtol=1e-12)
+        assert_allclose(rows.variances(mean), array.variances(mean), atol=1e-10)
+        for found, expected in zip(rows.summary, array.summary, strict=True):
             assert_array_equal(found, expected)
-        assert_array_equal(ends(rows), ends(X))
-        assert_array_equal(piles(rows), piles(X))
-        assert has_missing(rows) == (kind == "array")
+        assert_array_equal(rows.summary.ends, array.summary.ends)
+        assert_array_equal(rows.summary.shares_at_ends, array.summary.shares_at_ends)
+        assert rows.has_missing == (kind == "array")
 
     @pytest.mark.parametrize("scaling", ["global", "standard"])
     @pytest.mark.parametrize("kind", ["array", "csr"])
     def test_products_are_those_of_scaled_rows(self, kind, scaling, tmp_path, little_memory):
-        weight = np.ones(len(DIGITS))
-        fitted = _rows.fit_scaling(DIGITS, weight, scaling, centered=True)
+        fitted = fit_scaling(Rows(DIGITS), scaling, centered=True)
         X = fitted.forward(DIGITS)
-        rows = LongRows(held(kind, DIGITS, tmp_path), fitted)[100:]
+        rows = chunked(held(kind, DIGITS, tmp_path)).scaled(fitted)[100:]
         mean = np.random.default_rng(0).normal(size=64)
         V, U = np.random.default_rng(1).normal(size=(64, 3)), X[100:, :2]
         assert_allclose(rows.times(V, mean), (X[100:] - mean) @ V, atol=1e-9)
@@ -183,9 +182,8 @@ class TestLongRows:
     @pytest.mark.parametrize("is_weighted", [False, True])
     def test_axes_are_those_of_all_rows(self, is_weighted, little_memory):
         weight = np.where(is_weighted, np.arange(1.0, len(DIGITS) + 1), 1.0)
-        rows = Rows(DIGITS, weight)
-        expected = principal_axes(DIGITS, 64, rows)
-        found = principal_axes(LongRows(DIGITS), 64, rows)
+        expected = principal_axes(Rows(DIGITS, weight), 64)
+        found = principal_axes(chunked(DIGITS).weighted(weight), 64)
         assert_allclose(found.variances, expected.variances, atol=1e-9)
         assert_allclose(found.mean, expected.mean, atol=1e-9)
         assert_allclose(np.abs(np.sum(found.basis * expected.basis, axis=0))[:40], 1, rtol=1e-6)
@@ -194,7 +192,7 @@ class TestLongRows:
     def test_leading_axes_know_what_they_leave(self, is_weighted):
         weight = np.where(is_weighted, np.arange(1.0, len(DIGITS) + 1), 1.0)
         rows = Rows(DIGITS, weight)
-        expected, found = (principal_axes(DIGITS, n, rows) for n in (64, 20))
+        expected, found = (principal_axes(rows, n) for n in (64, 20))
         assert_allclose(found.variances, expected.variances[:20], rtol=0.01)
         assert_allclose(found.total, expected.total, rtol=1e-9)
 
@@ -264,16 +262,16 @@ class TestFits:
         X = Sliced(DIGITS)
         estimator = quick().fit(X)
         estimator.transform(X)
-        assert X.most_read <= 2 * _long.MOST_NUMBERS  # what is held, and the runs around it
+        assert X.most_read <= 2 * _rows.MOST_NUMBERS  # what is held, and the runs around it
 
     def test_long_rows_are_fitted_as_well_as_others(self, monkeypatch, quick):
         held_out = load_digits().data[600:900]
         estimator = quick(n_components=4, max_iter=40, output_activation="identity", clip=False)
         usual = estimator.fit(DIGITS).score(held_out)
         for name in ("LEAST_NUMBERS", "MOST_NUMBERS"):
-            monkeypatch.setattr(_long, name, 20_000)
-        for name in ("MOST_INPUTS", "PART_NUMBERS"):
             monkeypatch.setattr(_rows, name, 20_000)
+        for name in ("MOST_INPUTS", "PART_NUMBERS"):
+            monkeypatch.setattr(_sources, name, 20_000)
         assert is_long(DIGITS)
         assert abs(estimator.fit(DIGITS).score(held_out) - usual) < 0.02
 
@@ -295,7 +293,7 @@ class TestFits:
         """They are read in blocks, and that is all: the same folds, the same batches."""
         container, usual = held(kind, DIGITS, tmp_path), quick(**parameters)
         with some_memory.context() as patched:
-            patched.setattr(_long, "LEAST_NUMBERS", 2**22)
+            patched.setattr(_rows, "LEAST_NUMBERS", 2**22)
             expected = usual.fit(DIGITS)
             curve, Z = expected.validation_curve_, expected.transform(DIGITS)
         assert is_long(container)
@@ -337,7 +335,7 @@ class TestFits:
         wide = np.tile(DIGITS[:40], (1, 4)) + np.random.default_rng(0).normal(size=(40, 256))
         for rows in (X, wide):
             with some_memory.context() as patched:
-                patched.setattr(_long, "LEAST_NUMBERS", 2**22)
+                patched.setattr(_rows, "LEAST_NUMBERS", 2**22)
                 expected = quick().fit(rows).explained_variance_ratio_
             assert is_long(rows)
             assert_allclose(quick().fit(rows).explained_variance_ratio_, expected, rtol=1e-3)
@@ -397,11 +395,11 @@ class TestFits:
         for fitted in (detector.fit(rows), copy.deepcopy(detector).fit(rows.tocoo())):
             assert_array_equal(fitted.score_samples(rows), expected.score_samples(X))
             assert fitted.offset_ == expected.offset_
-        monkeypatch.setattr(_long, "LEAST_NUMBERS", 20_000)
+        monkeypatch.setattr(_rows, "LEAST_NUMBERS", 20_000)
         monkeypatch.setattr(_rows, "BLOCK_NUMBERS", 10_000)
         assert_allclose(expected.score_samples(rows), expected.score_samples(X), rtol=1e-5)
         assert_allclose(detector.fit(rows).offset_, expected.offset_, rtol=0.02)
-        monkeypatch.delattr(LongRows, "__array__")
+        monkeypatch.delattr(ChunkedRows, "__array__")
         scores = detector.score_samples(rows)
         assert_array_equal(detector.predict(rows), np.where(scores < detector.offset_, -1, 1))
 
@@ -414,7 +412,7 @@ class TestFits:
         X = DIGITS[:100].reshape(-1, *shape)
         expected = quick().fit(X)
         file = held("hdf5", X, tmp_path)
-        monkeypatch.setattr(_long, "LEAST_NUMBERS", least)
+        monkeypatch.setattr(_rows, "LEAST_NUMBERS", least)
         found = quick().fit(file)
         for method in ("transform", "impute", "score", "score_samples"):
             expected_of = getattr(expected, method)(X)
@@ -434,7 +432,7 @@ class TestFits:
 
     @pytest.mark.parametrize("least", [2_000, 2**22])
     def test_backed_sparse_rows_are_as_their_array(self, quick, least, monkeypatch):
-        monkeypatch.setattr(_long, "LEAST_NUMBERS", least)
+        monkeypatch.setattr(_rows, "LEAST_NUMBERS", least)
         expected, rows = quick().fit(DIGITS), BackedSparse(DIGITS)
         found = quick().fit(rows)
         assert_array_equal(found.transform(rows), expected.transform(DIGITS))
@@ -479,7 +477,7 @@ class TestFits:
 
     def test_a_file_that_is_closed(self, quick, tmp_path, little_memory):
         file = held("hdf5", DIGITS, tmp_path)
-        fitted, rows = quick(max_iter=1).fit(file), LongRows(file)
+        fitted, rows = quick(max_iter=1).fit(file), chunked(file)
         file.file.close()
         with pytest.raises(
             ValueError, match=r"could not be read from h5py Dataset in .*rows\.h5"
@@ -499,7 +497,7 @@ class TestFits:
         ids=["text", "complex", "structured"],
     )
     def test_datasets_of_no_numbers(self, quick, cells, words, least, tmp_path, monkeypatch):
-        monkeypatch.setattr(_long, "LEAST_NUMBERS", least)
+        monkeypatch.setattr(_rows, "LEAST_NUMBERS", least)
         h5py = pytest.importorskip("h5py", reason="an extra of the tests")
         with h5py.File(tmp_path / "cells.h5", "w") as file:
             file["X"] = [cells] * 10 if isinstance(cells, list) else np.tile(cells, (10, 1))
@@ -557,7 +555,7 @@ class TestSparse:
 
     @pytest.fixture(autouse=True, params=[2_000, 2**22])
     def least(self, request, monkeypatch):
-        monkeypatch.setattr(_long, "LEAST_NUMBERS", request.param)
+        monkeypatch.setattr(_rows, "LEAST_NUMBERS", request.param)
 
     @pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.int8, bool, ">f8"])
     def test_dtypes(self, quick, dtype):
@@ -680,16 +678,15 @@ class TestWideRows:
     @pytest.mark.parametrize("cv", [None, "auto"])
     def test_sparse_rows_are_never_all_columns_at_once(self, quick, monkeypatch, cv):
         """All rows to train on, or some to judge: they are in the axes before they are held."""
-        monkeypatch.setattr(_long, "LEAST_NUMBERS", 2_000)
-        for module in (_long, _rows):
-            monkeypatch.setattr(module, "BLOCK_NUMBERS", 1_000)
-        held, hold = [], LongRows.__array__
+        monkeypatch.setattr(_rows, "LEAST_NUMBERS", 2_000)
+        monkeypatch.setattr(_rows, "BLOCK_NUMBERS", 1_000)
+        held, hold = [], ChunkedRows.__array__
 
         def noted(rows, dtype=None, copy=None):
             held.append(rows.shape)
             return hold(rows, dtype, copy)
 
-        monkeypatch.setattr(LongRows, "__array__", noted)
+        monkeypatch.setattr(ChunkedRows, "__array__", noted)
         quick(n_components=3, cv=cv).fit(sparse.csr_array(DIGITS))
         assert held == []
 
@@ -714,8 +711,8 @@ class TestWideRows:
         self, quick, is_read_in_blocks, monkeypatch
     ):
         if is_read_in_blocks:
-            for module, name in ((_long, "LEAST_NUMBERS"), (_rows, "BLOCK_NUMBERS")):
-                monkeypatch.setattr(module, name, 2_000)
+            for name in ("LEAST_NUMBERS", "BLOCK_NUMBERS"):
+                monkeypatch.setattr(_rows, name, 2_000)
         gappy = DIGITS.copy()
         gappy[::3, 20] = np.nan
         complete = quick(warm_start=True).fit(DIGITS, X_val=DIGITS[:100]).validation_curve_

@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 
-from skae._data.rows import Rows, hide_cells
+from skae._data.batches import hide_values
+from skae._data.rows import Rows
 from skae._pca.axes import fit_axes
 
 NAMES = list("abcd")
@@ -175,7 +176,7 @@ def test_filling_is_the_conditional_mean():
 
 
 def test_hidden_cells_stay_within_what_is_observed(gappy):
-    hidden = hide_cells(gappy, 0.2, np.random.default_rng(0))
+    hidden = hide_values(gappy, 0.2, np.random.default_rng(0))
     assert np.isnan(hidden[np.isnan(gappy)]).all()
     share = np.isnan(hidden[~np.isnan(gappy)]).mean()
     assert 0.1 < share < 0.3

@@ -7,8 +7,8 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from skae._data.columns import piles
-from skae._data.rows import Rows, RowSource, fit_scaling, gather_complete, tiles
+from skae._data.batches import RowSource, gather_complete, tiles
+from skae._data.rows import Rows, fit_scaling
 from skae._pca.axes import principal_axes
 from skae._pca.start import pca_path, plain_path
 from skae.losses._ranges import LINKS
@@ -99,7 +99,7 @@ def test_tiles_cover_the_rows_once(n_rows):
 @pytest.mark.parametrize("kind", ["global", "standard", None])
 def test_scaling_is_undone(kind):
     X = TABLES["iris"]
-    scaling = fit_scaling(X, np.ones(len(X)), kind, centered=True)
+    scaling = fit_scaling(Rows(X), kind, centered=True)
     scaled = scaling.forward(X)
     assert_allclose(scaling.backward(scaled), X, rtol=1e-12)
     assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
@@ -112,9 +112,7 @@ def test_scaling_is_undone(kind):
 @pytest.mark.parametrize("kind", ["global", "standard", None])
 def test_constant_columns_are_not_blown_up(kind):
     X = np.column_stack([np.full(20, 0.1), np.linspace(0, 1, 20)])
-    assert_allclose(
-        fit_scaling(X, np.ones(len(X)), kind, centered=True).forward(X)[:, 0], 0, atol=1e-12
-    )
+    assert_allclose(fit_scaling(Rows(X), kind, centered=True).forward(X)[:, 0], 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -122,7 +120,7 @@ def test_errors_are_those_of_pca_at_each_prefix(name):
     X = TABLES[name]
     train, test = X[::2], X[1::2]
     most = min(len(train) - 1, train.shape[1])  # n rows around their mean have n - 1 axes
-    axes = principal_axes(train, most)
+    axes = principal_axes(Rows(train), most)
     errors = axes.errors(test, most)
     assert_allclose(errors[:, 0], np.square(test - train.mean(axis=0)).sum(axis=1))
     total = errors[:, 0].mean()
@@ -137,7 +135,7 @@ def test_errors_are_those_of_pca_at_each_prefix(name):
 @pytest.mark.parametrize("n_axes", [12, 16, 30])
 def test_axes_are_padded_with_zeros(n_axes):
     X = TABLES["wide"]
-    axes = principal_axes(X, n_axes)
+    axes = principal_axes(Rows(X), n_axes)
     assert axes.basis.shape == (30, n_axes) and axes.variances.shape == (n_axes,)
     assert_array_equal(axes.basis[:, 12:], 0)
     assert_allclose(axes.variances.sum(), X.var(axis=0).sum())
@@ -148,16 +146,14 @@ def test_axes_are_padded_with_zeros(n_axes):
 @pytest.mark.parametrize("link", [*LINKS, None])
 def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
     X = TABLES[name]
-    axes = principal_axes(X, X.shape[1])
+    axes = principal_axes(Rows(X), X.shape[1])
     if link is None:
-        path = plain_path(
-            Rows(X, np.ones(len(X))), axes, n_components, link=LINKS["identity"], clip=True
-        )
+        path = plain_path(Rows(X), axes, n_components, link=LINKS["identity"], clip=True)
     else:
         link = LINKS[link]
         interval = None if link.ends is None else np.tile([[0.0], [1.0]], X.shape[1])
         path = pca_path(
-            Rows(X, np.ones(len(X))),
+            Rows(X),
             axes,
             n_components,
             link=link,
@@ -204,9 +200,9 @@ def test_noise_is_of_the_columns_size_for_few_components(quick, n_components):
         assert_allclose(left.sum(), path.cut_error[-1] / (1 - 4 / len(left)), rtol=1e-4)
 
 
-def test_piles_are_the_shares_at_the_ends():
+def test_shares_at_the_ends():
     X = np.array([[0, 0, 5], [0, 1, 5], [3, 2, 5], [1, 2, 5]])
-    at_least, at_most = piles(X)
+    at_least, at_most = Rows(X).summary.shares_at_ends
     assert_array_equal(at_least, [0.25, 0, 0])  # beyond the one cell that must be there
     assert_array_equal(at_most, [0, 0.25, 0])
 
@@ -214,7 +210,11 @@ def test_piles_are_the_shares_at_the_ends():
 def test_clip_auto_bounds_only_the_ends_with_piles():
     X = np.column_stack([np.maximum(np.linspace(-1, 1, 100), 0), np.linspace(0, 1, 100)])
     path = pca_path(
-        Rows(X, np.ones(100)), principal_axes(X, 2), 1, link=LINKS["identity"], clip="auto"
+        Rows(X, np.ones(100)),
+        principal_axes(Rows(X), 2),
+        1,
+        link=LINKS["identity"],
+        clip="auto",
     )
     assert_array_equal(path.floor, [0, -np.inf])
     assert_array_equal(path.ceiling, [np.inf, np.inf])

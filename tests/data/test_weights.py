@@ -36,9 +36,10 @@ def test_weight_zero_is_absence(quick, X, with_holes):
 def test_axes_of_integer_weights_are_those_of_repeated_rows(shape):
     X, weight = rng.normal(size=shape), rng.integers(1, 5, shape[0]).astype(float)
     repeated = np.repeat(X, weight.astype(int), axis=0)
-    rows = Rows(X, weight / weight.mean())
     rank = min(shape[0] - 1, shape[1])
-    one, other = principal_axes(X, rank, rows), principal_axes(repeated, rank)
+    one, other = (
+        principal_axes(rows, rank) for rows in (Rows(X, weight / weight.mean()), Rows(repeated))
+    )
     assert_allclose(one.mean, other.mean, atol=1e-12)
     assert_allclose(one.variances, other.variances, atol=1e-12)
     assert_allclose(one.basis, other.basis, atol=1e-8)
@@ -47,9 +48,9 @@ def test_axes_of_integer_weights_are_those_of_repeated_rows(shape):
 @pytest.mark.parametrize("kind", ["global", "standard", None])
 def test_scaling_of_integer_weights_is_that_of_repeated_rows(kind):
     X, weight = rng.normal(size=(40, 3)), rng.integers(1, 5, 40)
-    one = fit_scaling(X, weight / weight.mean(), kind, centered=True)
+    one = fit_scaling(Rows(X, weight / weight.mean()), kind, centered=True)
     repeated = np.repeat(X, weight, axis=0)
-    other = fit_scaling(repeated, np.ones(len(repeated)), kind, centered=True)
+    other = fit_scaling(Rows(repeated), kind, centered=True)
     assert_allclose(one.center, other.center)
     assert_allclose(one.scale, other.scale)
 

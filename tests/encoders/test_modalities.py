@@ -19,7 +19,7 @@ from skae import (
     Samples,
     TokenEncoder,
 )
-from skae._data.rows import hide_blocks
+from skae._data.batches import hide_blocks
 from skae._pca.axes import Filler
 from skae.architectures import Blocks, Conv2d, Dense
 from skae.losses import Categorical, Joint

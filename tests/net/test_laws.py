@@ -68,7 +68,7 @@ def rows(n=12):
 def path_of(x, link=LINKS["identity"], k=K, in_columns=False):
     interval = None if link.ends is None else np.tile([[0.0], [1.0]], D)
     settings = {"link": link, "clip": False, "interval": interval, "in_columns": in_columns}
-    return pca_path(Rows(x, np.ones(len(x))), principal_axes(x, D), k, **settings)
+    return pca_path(Rows(x, np.ones(len(x))), principal_axes(Rows(x), D), k, **settings)
 
 
 def gradient(network, link="identity", corruption="gaussian", ordered=True, **choices):

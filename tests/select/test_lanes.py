@@ -71,7 +71,7 @@ def test_one_training_alone_stays_in_the_callers_thread(quick, curve, lanes, par
 
 def test_rows_that_are_read_in_blocks_are_held_once(quick, curve, lanes, monkeypatch):
     threads = lanes(True)
-    monkeypatch.setattr("skae._data.chunked.LEAST_NUMBERS", 100)
+    monkeypatch.setattr("skae._data.rows.LEAST_NUMBERS", 100)
     quick(cv=2).fit(curve)
     assert set(threads) == {"MainThread"}
 
