@@ -41,7 +41,6 @@ from skae._data.checks import (
     warn_of_range,
     within,
 )
-from skae._data.columns import observed_values
 from skae._data.rows import BOUND, as_rows, balanced, fit_scaling, most_rows, parts_of
 from skae._net.corruptions import CORRUPTIONS
 from skae._net.objective import CODE_ACTIVATIONS, Objective, noise_variance
@@ -599,16 +598,16 @@ class AutoencoderTransformer(
             y = check_labels(y, "y", len(X))
         weight = self._weight(X, y, sample_weight)
         unscaled, y, groups, kept = drop_rows(X, y, groups, weight)
-        X, weight = unscaled.values, unscaled.weight
+        X = unscaled.values
         warn_of_empty_columns(unscaled, getattr(self, "feature_names_in_", None))
         check_range(self.loss, X, self.sample_shape_)
         if self.class_weight == "balanced":
-            weight = balanced(weight, y)
+            unscaled = unscaled.weighted(balanced(unscaled.weight, y))
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         scaling = self._scaling if continued else self._fit_scaling(unscaled)
         strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
-        rows = unscaled.weighted(weight, strata).scaled(scaling).held_if_missing()
+        rows = unscaled.weighted(unscaled.weight, strata).scaled(scaling).held_if_missing()
         shape = self.sample_shape_
         config = make_config(self, rows, scaling, seed, sample_shape=shape, continued=continued)
         warn_of_range(config.autoencoder.link, self.output_activation, unscaled)
