@@ -15,8 +15,8 @@ from skae._parameters import LARGEST
 DTYPES = (np.float64, np.float32)
 # How the dtypes of pandas, polars, Arrow and NumPy begin, in small letters.
 TIMES = ("date", "duration", "month", "period", "time")
-TEXTS = ("bin", "bytes", "cat", "dict", "enum", "fixed_size_bin", "large_bin", "large_str")
-TEXTS += ("str", "utf8")
+BYTES = ("bin", "bytes", "fixed_size_bin", "large_bin")
+TEXTS = (*BYTES, "cat", "dict", "enum", "large_str", "str", "utf8")
 MOST_NAMES = 10  # of columns in a message
 TIME_CELLS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 TEXT_CELLS = (str, bytes, bytearray)

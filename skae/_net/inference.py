@@ -27,8 +27,8 @@ BLOCK_TILES = 2**6  # at most: one row, too, has a whole block to fill
 IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
 READ_BY_BOTH = "mean", "basis", "code_scale", "strength"  # of what a path holds
 READ_BY_ENCODER = *READ_BY_BOTH, "projection", "gain", "code_log_variance"
-READ_BY_DECODER = *READ_BY_BOTH, "loadings", "offset", "output_scale", "floor", "ceiling"
-READ_BY_DECODER += "origin", "unit", "margin"
+OUTPUT_RANGE = "floor", "ceiling", "origin", "unit", "margin"
+READ_BY_DECODER = *READ_BY_BOTH, "loadings", "offset", "output_scale", *OUTPUT_RANGE
 
 
 class Half(NamedTuple):

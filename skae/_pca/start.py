@@ -94,7 +94,7 @@ def pca_path(
     )
     if in_columns:
         loadings, noise_scale = axes.basis.T, _column_residuals(rows, axes, k, filled)
-    output_scale, offset, margin = noise_scale, *np.zeros((2, loadings.shape[1]))
+    output_scale, (offset, margin) = noise_scale, np.zeros((2, loadings.shape[1]))
     if not link.in_axes:
         loadings, offset = axes.basis.T, axes.mean
         output_scale, margin = _link_scales(rows, axes, k, link, filled, ranges)

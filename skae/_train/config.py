@@ -249,7 +249,7 @@ def _check_callables(params, n_features):
         if callable(loss) and not hasattr(loss, "link"):
             calls.append(("loss", "(target, output) -> losses", loss, _rows_of(n, 2)))
     if callable(params.corruption):
-        key, row = jax.eval_shape(lambda: jax.random.key(0)), *_rows_of(n_features, 1)
+        key, (row,) = jax.eval_shape(lambda: jax.random.key(0)), _rows_of(n_features, 1)
         level = jax.ShapeDtypeStruct((), np.float32)
         form, arguments = "(key, row, level) -> row", [key, row, level]
         calls.append(("corruption", form, params.corruption, arguments))
