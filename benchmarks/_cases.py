@@ -100,4 +100,4 @@ def fit_case(name, k, seed):
 def fit_pca_by_skae(X, k, seed):
     """Return a fit after a step of no length, which is PCA, of observed values if some miss."""
     given = {"cv": None, "learning_rate": 1e-30, "max_iter": 1}
-    return fit(X, k, seed, output_activation="identity", clip=False, **given)[0]
+    return fit(X, k, seed, output_activation="identity", **given)[0]

@@ -173,7 +173,7 @@ def measure_start(set, k, seed, start):
     pca = PCA(k, svd_solver="full").fit(X)
     rebuilt = pca.inverse_transform(pca.transform(X))
     begun = fit_pca_by_skae(X, k, seed)
-    open_ended = {"output_activation": "identity", "clip": False}
+    open_ended = {"output_activation": "identity"}
     linear, _ = fit(X, k, seed, hidden_layer_sizes=(), **open_ended)
     distance = np.linalg.norm(begun.inverse_transform(begun.transform(X)) - rebuilt)
     explained_by_pca = 1 - np.square(X - rebuilt).sum() / np.square(X - pca.mean_).sum()

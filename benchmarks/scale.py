@@ -223,7 +223,6 @@ def seconds_per_sample(path):
         batch_size=COST_BATCH,
         max_iter=epochs,
         output_activation="identity",
-        clip=False,
         cv=None,
         random_state=0,
     ).set_callbacks(watch).fit(X)

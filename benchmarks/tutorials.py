@@ -96,7 +96,6 @@ class SkaeTutorial:
             linear_path=None,
             ordered=False,
             scaling=None,
-            clip=False,
             corruption=None,
             optimizer="adam",
             learning_rate=LEARNING_RATE,

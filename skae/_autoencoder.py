@@ -47,7 +47,13 @@ from skae._net.objective import CODE_ACTIVATIONS, Objective, noise_variance
 from skae._parameters import LARGEST, Number, Sequence, is_weight, plain_number
 from skae._pca.axes import Axes, merged_axes
 from skae._runtime.blas import one_thread, product, threads_restored
-from skae._runtime.devices import check_alike, computing, default_errors, is_alone
+from skae._runtime.devices import (
+    check_alike,
+    computing,
+    default_errors,
+    is_alone,
+    matmul_precision,
+)
 from skae._runtime.interrupts import Interrupts, unchanged_by_failure
 from skae._runtime.version import __version__
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
@@ -57,7 +63,6 @@ from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, w
 from skae._select.splits import make_splits, trains_on_all
 from skae._streaming import Stream, add_errors, errors_on, nets_are_better, sampled
 from skae._train.config import make_config
-from skae._train.loop import MATMUL_PRECISIONS
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
 from skae._train.start import go_on, pca_model_of
 from skae.architectures import ARCHITECTURES
@@ -84,7 +89,6 @@ STRUCTURE = (
     "code_activation",
     "n_nonzero_coefs",
     "output_activation",
-    "clip",
 )
 
 
@@ -157,18 +161,16 @@ class AutoencoderTransformer(
     n_nonzero_coefs : int or None, default=None
         Codes keep their so many largest entries, in units of PCA's deviations; the others are
         zero (k-sparse autoencoder [4]_). The fit does not begin at PCA.
-    output_activation : {"auto", "identity", "logistic", "sigmoid", "tanh", "relu", \
+    output_activation : {"auto", "identity", "clip", "logistic", "sigmoid", "tanh", "relu", \
             "softmax"}, default="auto"
-        With "logistic" the decoder's correction is added to the logit of PCA's
-        reconstruction within each column's range in training. "auto" takes it where at least
-        a fifth of all cells lie at the ends of their columns' ranges, as in images. Where the
-        model kept is PCA, its reconstructions are PCA's. The others have ranges in X's units:
+        Range of the reconstructions. "identity" has none, "clip" clips to each feature's range
+        in training, and "logistic" adds the decoder's correction to the logit of PCA's
+        reconstruction within that range. "auto" is "logistic" if at least a fifth of all
+        values lie at the ends of their features' ranges, as in images. Otherwise it clips at
+        those ends of the range at which at least one value in twenty lies; if the model kept
+        is PCA, its reconstructions are PCA's. The others have ranges in X's units:
         "sigmoid" is logistic from 0 to 1, "tanh" lies between -1 and 1, "relu" is not
-        negative, "softmax" makes each row add up to one; PCA is then kept within that range.
-    clip : "auto" or bool, default="auto"
-        Whether reconstructions are clipped to each column's range in training. "auto" clips
-        at those ends of the range where at least one cell in twenty lies; PCA, where it is
-        the model kept, is clipped by True only.
+        negative, "softmax" makes each row add up to one. PCA is kept within the range, too.
     corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
             default="gaussian"
         What is done to the input, not to the target, while training [3]_: noise, cells set to
@@ -199,8 +201,6 @@ class AutoencoderTransformer(
     contraction : float, default=0.0
         Weight of the squared Frobenius norm of the encoder's Jacobian, over the number of
         components (contractive autoencoder [5]_). It is 1 for PCA.
-    weight_l1 : float, default=0.0
-        Weight of the sum of the absolute weights of both nets.
     kl_weight : float, default=0.0
         Above 0, codes are normal distributions (variational autoencoder [6]_): the objective
         is minus the bound on the log likelihood, with so many times the Kullback-Leibler
@@ -210,12 +210,10 @@ class AutoencoderTransformer(
         scaled units). ``transform`` returns the means, ``sample`` draws from the standard
         normal distribution. With ``linear_path="pca"`` the fit begins at probabilistic PCA,
         which shrinks PCA's codes a little, so that no code collapses at the start.
-    kl_warmup : float, default=0.0
-        Share of the steps over which ``kl_weight`` rises from 0.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
             "muon", "schedule_free", "lbfgs"} or callable, default="adamw"
         A name, or an Optax factory such as ``optax.lion``, which is called with the learning
-        rate.
+        rate. Gradients are clipped to a global norm of 1 before.
     learning_rate : "auto" or float, default="auto"
         Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on,
         and less for batches of fewer than 64 rows.
@@ -226,8 +224,6 @@ class AutoencoderTransformer(
     weight_decay : "auto" or float, default="auto"
         Decoupled weight decay, in units of the learning rate. "auto" is 0.3, and less, down to
         0.1, with fewer than four components if PCA leaves less than half of the variance.
-    max_gradient_norm : float or None, default=1.0
-        Largest norm of the gradient, which is scaled down to it; None does not.
     n_init : int, default=1
         Nets that are trained side by side, on the same batches from other random weights; the
         one that is best on held-out rows is kept (by the training loss where nothing is held
@@ -247,11 +243,12 @@ class AutoencoderTransformer(
     class_weight : "balanced", dict or None, default=None
         Weights of the classes in ``y``, times ``sample_weight``; "balanced" gives each class
         the same total. Batches and the hold-outs of ``cv="auto"`` are then stratified.
-    cv : "auto", int, splitter, list or None, default="auto"
-        The rows that judge. "auto" holds out ``validation_fraction`` of the rows, and up to
-        five disjoint hold-outs one after another, until 250 rows were held out and the gain
-        over PCA is clear: three standard errors in the mean, or one in the mean and three for
-        a typical row. A gain that stays unclear is not kept. The net is then trained on
+    cv : "auto", float, int, splitter, list or None, default="auto"
+        The rows that judge. A float in (0, 1) is the share of the rows to hold out, 2,000 at
+        most; "auto" is 0.2. Up to five disjoint hold-outs come one after another, until 250
+        rows were held out and the gain over PCA is clear: three standard
+        errors in the mean, or one in the mean and three for a typical row. A gain that stays
+        unclear is not kept. The net is then trained on
         all rows up to the chosen step. If that training ends clearly worse than the judged net,
         on rows that both have seen, the judged net is kept, or PCA of all rows if that is no
         worse on the rows held out. Above 16 million numbers there is one hold-out, and above
@@ -260,8 +257,6 @@ class AutoencoderTransformer(
         list holds pairs of indices, (train, held out); of these too no more are trained than
         it takes. None
         trains on all rows and keeps the last step, ungated.
-    validation_fraction : float, default=0.2
-        Share of the rows in each hold-out of ``cv="auto"`` without groups: 2,000 at most.
     warm_start : bool, default=False
         Go on from the fitted model, ungated unless ``X_val`` is given. Its scaling, PCA and
         ranges stay.
@@ -277,11 +272,9 @@ class AutoencoderTransformer(
         ``jax.distributed.initialize``: each takes a share of the rows of every batch, and the
         result is that of one device but for rounding. Processes are given the same rows and
         parameters and an int as ``random_state``; transform runs on one device of its process.
-    matmul_precision : {"float32", "tensorfloat32", "bfloat16"}, default="float32"
-        To what the factors of matrix products are rounded while training, where the device has
-        such products (GPUs, TPUs); they are summed in float32. Processors train in float32
-        whatever it says, and so do the nets' maps to codes and back everywhere: held-out rows
-        judge what will be used.
+        Matrix products are in float32, but while training JAX's own switch counts if it is
+        set: ``jax.default_matmul_precision("BF16_BF16_F32")`` rounds factors and sums in
+        float32 on devices that have such products (GPUs, TPUs).
 
     Attributes
     ----------
@@ -342,7 +335,7 @@ class AutoencoderTransformer(
     -----
     "Never worse than PCA" is a statement of statistics, not a theorem: the model is PCA unless
     its error on held-out rows is clearly lower. With penalties (``sparsity``, ``contraction``,
-    ``weight_l1``, ``kl_weight``) the error and its penalties are judged together, and the error
+    ``kl_weight``) the error and its penalties are judged together, and the error
     alone may be above PCA's.
 
     A process that forks after it has computed leaves its children no JAX: they get a
@@ -410,21 +403,17 @@ class AutoencoderTransformer(
         "loss": [StrOptions(set(LOSSES)), callable],
         "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
         "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
-        "output_activation": [StrOptions({"auto"} | set(LINKS))],
-        "clip": [StrOptions({"auto"}), "boolean"],
+        "output_activation": [StrOptions({"auto", "clip"} | set(LINKS))],
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
         "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
         "augmentation": [callable, None],
         "sparsity": [Number(Real, 0, HEAVIEST, closed="both")],
         "contraction": [Number(Real, 0, HEAVIEST, closed="both")],
-        "weight_l1": [Number(Real, 0, HEAVIEST, closed="both")],
         "kl_weight": [Number(Real, 0, HEAVIEST, closed="both")],
-        "kl_warmup": [Number(Real, 0, 1, closed="both")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
         "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
-        "max_gradient_norm": [Number(Real, 0, LARGEST, closed="right"), None],
         "n_init": [Number(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
@@ -437,17 +426,16 @@ class AutoencoderTransformer(
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "cv": [
             StrOptions({"auto"}),
+            Number(RealNotInt, 0, 1, closed="neither"),
             Number(Integral, 2, None, closed="left"),
             HasMethods(["split", "get_n_splits"]),
             list,
             None,
         ],
-        "validation_fraction": [Number(Real, 0, 1, closed="neither")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "device": [str, None],
-        "matmul_precision": [StrOptions(set(MATMUL_PRECISIONS))],
     }
 
     def __init__(
@@ -465,20 +453,16 @@ class AutoencoderTransformer(
         code_activation="identity",
         n_nonzero_coefs=None,
         output_activation="auto",
-        clip="auto",
         corruption="gaussian",
         corruption_level=0.4,
         augmentation=None,
         sparsity=0.0,
         contraction=0.0,
-        weight_l1=0.0,
         kl_weight=0.0,
-        kl_warmup=0.0,
         optimizer="adamw",
         learning_rate="auto",
         learning_rate_schedule="cosine",
         weight_decay="auto",
-        max_gradient_norm=1.0,
         n_init=1,
         batch_size="auto",
         max_iter="auto",
@@ -486,12 +470,10 @@ class AutoencoderTransformer(
         n_iter_no_change="auto",
         class_weight=None,
         cv="auto",
-        validation_fraction=0.2,
         warm_start=False,
         random_state=None,
         verbose=0,
         device=None,
-        matmul_precision="float32",
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -505,20 +487,16 @@ class AutoencoderTransformer(
         self.code_activation = code_activation
         self.n_nonzero_coefs = n_nonzero_coefs
         self.output_activation = output_activation
-        self.clip = clip
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.augmentation = augmentation
         self.sparsity = sparsity
         self.contraction = contraction
-        self.weight_l1 = weight_l1
         self.kl_weight = kl_weight
-        self.kl_warmup = kl_warmup
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
-        self.max_gradient_norm = max_gradient_norm
         self.n_init = n_init
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -526,12 +504,10 @@ class AutoencoderTransformer(
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.cv = cv
-        self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
         self.device = device
-        self.matmul_precision = matmul_precision
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -578,8 +554,9 @@ class AutoencoderTransformer(
         TypeError
             For containers without order.
         """
+        precision = matmul_precision()
         with self._whole_or_not_at_all():
-            self._fit(X, y, sample_weight, X_val, groups)
+            self._fit(X, y, sample_weight, X_val, groups, precision)
         return self
 
     @contextmanager
@@ -589,7 +566,7 @@ class AutoencoderTransformer(
         with unchanged_by_failure(self, spared), computing(self.device), threads_restored():
             yield
 
-    def _fit(self, X, y, sample_weight, X_val, groups):
+    def _fit(self, X, y, sample_weight, X_val, groups, precision):
         X = self._rows_to_fit(X)
         groups = check_labels(groups, "groups", len(X))
         if self.class_weight is None:
@@ -608,8 +585,15 @@ class AutoencoderTransformer(
         scaling = self._scaling if continued else self._fit_scaling(unscaled)
         strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
         rows = unscaled.weighted(unscaled.weight, strata).scaled(scaling).held_if_missing()
-        shape = self.sample_shape_
-        config = make_config(self, rows, scaling, seed, sample_shape=shape, continued=continued)
+        config = make_config(
+            self,
+            rows,
+            scaling,
+            seed,
+            sample_shape=self.sample_shape_,
+            continued=continued,
+            precision=precision,
+        )
         warn_of_range(config.autoencoder.link, self.output_activation, unscaled)
         if not is_alone(config.mesh):
             some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
@@ -622,8 +606,7 @@ class AutoencoderTransformer(
             held_out = as_rows(X_val).scaled(scaling)
         splits, refit = None, trains_on_all(self.cv, rows)
         if held_out is None and continued is None and self.cv is not None:
-            fraction = float(self.validation_fraction)
-            splits = make_splits(self.cv, fraction, rows, y, groups, kept, seed)
+            splits = make_splits(self.cv, rows, y, groups, kept, seed)
         n_trainings = 1 if splits is None else len(splits) + refit
         reconstruction = partial(self._reconstruction, scaling=scaling)
         progress, interrupts = Progress(self, X, y, n_trainings, reconstruction), Interrupts()
@@ -732,11 +715,12 @@ class AutoencoderTransformer(
         >>> ae.n_samples_seen_, ae.transform(X).shape
         (1797, (1797, 8))
         """
+        precision = matmul_precision()
         with self._whole_or_not_at_all():
-            self._partial_fit(X)
+            self._partial_fit(X, precision)
         return self
 
-    def _partial_fit(self, X):
+    def _partial_fit(self, X, precision):
         is_first, before = not hasattr(self, "_model"), self._stream_so_far()
         if not is_first:
             self._check_structure("partial_fit", "Use a clone to begin anew")
@@ -758,6 +742,7 @@ class AutoencoderTransformer(
             sample_shape=self.sample_shape_,
             continued=before.nets,
             steps_before=steps,
+            precision=precision,
         )
         with one_thread():
             axes = merged_axes(before.axes, before.n_seen, rows, config.n_axes)

@@ -18,7 +18,6 @@ PLAIN = {  # skae without what the others do not do: PCA, order, noise, a gate
     "ordered": False,
     "scaling": None,
     "output_activation": "identity",
-    "clip": False,
     "corruption": None,
     "learning_rate_schedule": "constant",
     "n_iter_no_change": None,
@@ -85,13 +84,16 @@ def check_steps(epochs, n_samples, batch):
     return epochs // N_CHECKS * epoch_steps
 
 
-def skae_trainer(sizes, batch, architecture="dense", shape=None, **parameters):
+def skae_trainer(sizes, batch, architecture="dense", shape=None, precision=None, **parameters):
     """Return a function that times a plain autoencoder of skae for some steps.
 
     They are steps of ``fit`` between two checkpoints: shuffled batches gathered on the host,
     compiled blocks, losses back on the host. The number of threads is JAX's own choice.
-    ``parameters`` are further ones of the estimator, such as ``device``.
+    ``precision`` is JAX's name for that of products, ``parameters`` are further ones of the
+    estimator, such as ``device``.
     """
+    import jax
+
     from skae import AutoencoderTransformer
     from skae.architectures import Recurrent
 
@@ -114,7 +116,8 @@ def skae_trainer(sizes, batch, architecture="dense", shape=None, **parameters):
 
     def train(n_steps):
         epochs = epochs_for(n_steps, N_SAMPLES, batch)
-        model.set_params(max_iter=epochs).fit(X)
+        with jax.default_matmul_precision(precision):
+            model.set_params(max_iter=epochs).fit(X)
         return watch.seconds[1] * n_steps / check_steps(epochs, N_SAMPLES, batch)
 
     return train

@@ -183,9 +183,6 @@ class Objective:
             )
             if self.corruption == "gaussian":
                 traced["corruption_level"] *= thickness**progress
-        if self.autoencoder.variational:
-            ramp = jnp.minimum(1.0, (step + 1) * traced["kl_ramp"])
-            traced["kl_weight"] *= ramp
         return traced
 
     def cost(self, params, path, traced, x, target, observed, n_kept, noise):
@@ -300,13 +297,7 @@ def contraction(autoencoder, params, path, x, z):
     return jnp.sum(jnp.square(jacobian[:, :n_axes])) / len(z)
 
 
-def weight_l1(autoencoder, params, path, x, z):
-    """Return the sum of the absolute weights, biases among them."""
-    nets = params["encoder"], params["decoder"]
-    return sum(jnp.sum(jnp.abs(leaf)) for leaf in jax.tree.leaves(nets))
-
-
-PENALTIES = {"sparsity": sparsity, "contraction": contraction, "weight_l1": weight_l1}
+PENALTIES = {"sparsity": sparsity, "contraction": contraction}
 
 
 def noise_variance(model, n_kept):

@@ -81,6 +81,11 @@ def refuse_traced(X: object) -> None:
         raise TypeError(TRACED)
 
 
+def matmul_precision() -> str:
+    """Return the precision of products that a user has set in JAX, "float32" if none."""
+    return jax.default_matmul_precision.value or "float32"
+
+
 @contextmanager
 def computing(device: str | None = None) -> Iterator[None]:
     """Compute in float32 on ``device``: None or "all" (JAX's default), "cpu", "gpu:1".

@@ -7,44 +7,55 @@ from numbers import Integral
 import numpy as np
 
 from skae._data.batches import interleaved
+from skae._parameters import plain_number
 from skae._train.config import FINAL
 
 LARGEST_VALIDATION, MOST_VALIDATIONS = 2_000, 5  # rows in one; how many there may be
+AUTO_SHARE = 0.2  # of the samples, that cv="auto" holds out at a time
 MOST_ROWS_REFITTED = 20_000
+
+
+def share_held_out(cv):
+    """Return the share of samples that a split holds out, None if ``cv`` names its splits."""
+    cv = AUTO_SHARE if isinstance(cv, str) else plain_number(cv)
+    return cv if isinstance(cv, float) else None
 
 
 def trains_on_all(cv, rows):
     """Say whether a net is trained on all ``rows`` once it was evaluated on folds."""
-    return cv != "auto" or len(rows.weight) <= MOST_ROWS_REFITTED
+    return share_held_out(cv) is None or len(rows.weight) <= MOST_ROWS_REFITTED
 
 
-def make_splits(cv, fraction, rows, y, groups, kept, seed):
+def make_splits(cv, rows, y, groups, kept, seed):
     """Return the list of (train, val) indices that ``cv`` asks for, one if training is costly.
 
     They index ``rows``, the samples of X that are ``kept`` (n_samples,), as are ``y`` and
-    ``groups``. Of "auto" each held-out part is a ``fraction``.
+    ``groups``.
     """
     is_costly = not (rows.fits_in_memory and trains_on_all(cv, rows))
-    splits = _all_splits(cv, fraction, rows, y, groups, kept, seed)
-    return list(islice(splits, 1 if cv == "auto" and is_costly else None))
+    splits = _all_splits(cv, rows, y, groups, kept, seed)
+    return list(islice(splits, 1 if share_held_out(cv) and is_costly else None))
 
 
-def _all_splits(cv, fraction, rows, y, groups, kept, seed):
+def _all_splits(cv, rows, y, groups, kept, seed):
     from sklearn.model_selection import GroupKFold, KFold  # slow to import
 
-    if cv == "auto" and groups is None:
+    share, n_folds = share_held_out(cv), int(cv) if isinstance(cv, Integral) else None
+    if share is not None and groups is None:
         rng = np.random.default_rng([seed, FINAL])
-        return validation_splits(len(rows.weight), fraction, rng, rows.strata)
-    if isinstance(cv, str | Integral) and groups is not None:
+        return validation_splits(len(rows.weight), share, rng, rows.strata)
+    if share is not None:
+        n_folds = max(2, round(1 / share))
+    if n_folds is not None and groups is not None:
         n_groups = len(np.unique(groups))
         if n_groups < 2:
             raise ValueError(
                 "groups holds one group, and at least two are needed to hold one out. "
                 "Pass X_val, cv=None or no groups."
             )
-        splitter = GroupKFold(min(5 if cv == "auto" else int(cv), n_groups))
-    elif isinstance(cv, Integral):
-        splitter = KFold(int(cv), shuffle=True, random_state=seed)
+        splitter = GroupKFold(min(n_folds, n_groups))
+    elif n_folds is not None:
+        splitter = KFold(n_folds, shuffle=True, random_state=seed)
     elif hasattr(cv, "split") and not hasattr(cv, "test_fold"):
         splitter = cv
     else:

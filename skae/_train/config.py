@@ -27,6 +27,7 @@ from skae.losses import Joint, SquaredError, find_loss
 from skae.losses._ranges import LINKS
 
 USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
+CLIPS = {"identity": False, "clip": True, "logistic": True}  # others clip at piles of values
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
 MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
 MOST_COMPONENTS = 512  # that a float n_components starts from
@@ -108,13 +109,22 @@ class FitConfig:
 
 
 def make_config(
-    params, rows, scaling, seed, *, sample_shape=None, continued=None, steps_before=None
+    params,
+    rows,
+    scaling,
+    seed,
+    *,
+    sample_shape=None,
+    continued=None,
+    steps_before=None,
+    precision="float32",
 ):
     """Return the FitConfig for ``rows`` in units of ``scaling`` from an estimator's ``params``.
 
     ``sample_shape`` is what the columns of a row are, where they are no plain row;
     ``continued`` the Model that a warm start goes on from, whose sizes are kept. Rows of a
     stream are taken once, at a constant rate, after ``steps_before`` steps; all axes are kept.
+    Nets train in the ``precision``, one of JAX's names for those of matrix products.
     """
     params, is_stream = plain_parameters(params), steps_before is not None
     n, d = rows.shape
@@ -187,13 +197,13 @@ def make_config(
             optimizer,
             n_init,
             follows_loss=params.learning_rate_schedule == "plateau" and not is_stream,
-            matmul_precision=params.matmul_precision,
+            matmul_precision=precision,
             mesh=find_mesh(params.device),
         ),
         budget=budget,
         n_axes=n_axes,
         linear=linear,
-        clip=False if is_reduced else params.clip,
+        clip=False if is_reduced else CLIPS.get(params.output_activation, "auto"),
         traced=_traced(params, n_steps, usual_steps),
         seed=seed,
         missing_indicator=missing_indicator,
@@ -210,7 +220,6 @@ def _is_reducible(params, loss):
         and isinstance(_architecture(params), Dense)
         and params.linear_path is not None
         and params.output_activation in ("auto", "identity")
-        and params.clip is not True
         and params.corruption in ("gaussian", None)
         and params.augmentation is None
     )
@@ -227,15 +236,10 @@ def _traced(params, n_steps, usual_steps):
     decay = thin_decay = params.weight_decay
     if decay == "auto":
         decay, thin_decay = DECAY, THIN_DECAY
-    norm = params.max_gradient_norm
-    norm = np.inf if norm is None else max(norm, np.finfo(np.float32).tiny)
-    traced["max_gradient_norm"] = np.float32(norm)
-    warmup = max(1.0, params.kl_warmup * n_steps)
     return {
         **traced,
         "weight_decay": np.float32(decay),
         "thin_decay": np.float32(thin_decay),
-        "kl_ramp": np.float32(1.0 / warmup),
         "average_decay": np.float32(average_decay(n_steps)),
         "settling": np.float32(1.0 / (SETTLED_AFTER * usual_steps)),
     }
@@ -290,7 +294,7 @@ def _check_optimizer(optimizer, network, *, is_variational):
 
 
 def _one_update(optimizer, weights):
-    made = make_optimizer(optimizer, 1e-3, 0.0, 1.0)
+    made = make_optimizer(optimizer, 1e-3, 0.0)
     given = {"value": 0.0, "grad": weights, "value_fn": lambda weights: 0.0}
     return made.update(weights, made.init(weights), weights, **given)[0]
 
@@ -324,7 +328,7 @@ def _link(params, loss, rows):
     if asked == "auto":
         share = sum(at_end.mean() for at_end in rows.summary.shares_at_ends)
         asked = "logistic" if share >= LOGISTIC_SHARE else "identity"
-    return LINKS[asked]
+    return LINKS["identity" if asked == "clip" else asked]
 
 
 def _interval(link, scaling, n_features):

@@ -32,11 +32,6 @@ from skae._train.packing import Packing
 CORRECTION_SCALES = (0.5, 1.0)  # of the corrections to PCA, evaluated at every checkpoint
 MOST_KEPT = 2**22  # numbers in the weights of the checkpoints that a run keeps
 COMPILED_BY = 2  # checkpoints: what evaluates them
-MATMUL_PRECISIONS = {  # names of JAX's; what a device does not have, it computes in float32
-    "float32": "float32",
-    "tensorfloat32": "tensorfloat32",
-    "bfloat16": "BF16_BF16_F32",  # factors rounded, summed in float32
-}
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class StepConfig:
     optimizer: object
     n_init: int = 1  # nets that are trained side by side
     follows_loss: bool = False  # the learning rate does, beside its schedule
-    matmul_precision: str = "float32"
+    matmul_precision: str = "float32"  # JAX's name for it
     mesh: object = None  # of devices that each take a share of a batch's rows
 
     def batch_loss(self, *given):
@@ -63,7 +58,7 @@ class StepConfig:
             return psum_gradient(self.mesh, self.objective.total_cost, *given)
 
     def _products(self):
-        return jax.default_matmul_precision(MATMUL_PRECISIONS[self.matmul_precision])
+        return jax.default_matmul_precision(self.matmul_precision)
 
 
 def _block_shape(step_config, packing, state, path, batches, *others):
@@ -118,11 +113,7 @@ def train_block(step_config, packing, state, path, batches, rates, traced, first
 
 def _optimizer(step_config, rate, traced):
     return make_optimizer(
-        step_config.optimizer,
-        rate,
-        traced["weight_decay"],
-        traced["max_gradient_norm"],
-        step_config.follows_loss,
+        step_config.optimizer, rate, traced["weight_decay"], step_config.follows_loss
     )
 
 
@@ -357,6 +348,6 @@ def _optimizer_memory(step_config, shapes):
     """Return the shapes and dtypes of the optimizer's memory."""
     structure, leaves = shapes
     params = structure.unflatten([jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
-    traced = {"weight_decay": 0.0, "max_gradient_norm": 1.0}
+    traced = {"weight_decay": 0.0}
     begin = _optimizer(step_config, 1.0, traced).init
     return jax.eval_shape(begin if step_config.n_init == 1 else jax.vmap(begin), params)

@@ -30,6 +30,7 @@ OPTIMIZERS = {  # names in Optax, which is imported when the first fit needs it,
 
 BY_MATRIX = {"muon"}  # all other names do the same to every number
 DECAYS = "weight_decay", "adam_weight_decay"  # Muon has one for the matrices, one for the rest
+LARGEST_NORM = 1.0  # of all gradients together
 FIRST_FACTOR = 0.04  # that one cycle begins at
 LAST_FACTOR = 0.01  # that the exponential schedule falls to
 # Of "plateau": steps whose mean loss is one value, values without improvement until the rate
@@ -43,12 +44,10 @@ PLATEAU = {
 }
 
 
-def make_optimizer(
-    optimizer, learning_rate, weight_decay, max_gradient_norm, follows_loss=False
-):
+def make_optimizer(optimizer, learning_rate, weight_decay, follows_loss=False):
     """Return the Optax transformation of a name or factory at these numbers.
 
-    Gradients are scaled down to a global norm of at most ``max_gradient_norm``. Weight decay
+    Gradients are scaled down to a global norm of at most 1. Weight decay
     is decoupled [1]_ for every optimizer: by its own parameter where it has one, otherwise
     added to its update.
 
@@ -66,7 +65,7 @@ def make_optimizer(
       It wants a schedule that does not fall, such as "warmup". What is judged and kept is
       the running average of y = 0.9 x + 0.1 z, as of every optimizer, and not x itself.
     - "lbfgs" remembers ten steps' curvature [11]_ and searches the length of each step, which
-      is its own business: the learning rate and the largest gradient norm do not count. It is
+      is its own business: neither the learning rate nor clipping counts. It is
       made for whole batches without noise (``batch_size`` of all rows, ``corruption=None``,
       ``ordered=False``), and one of its steps costs several gradients.
 
@@ -78,8 +77,6 @@ def make_optimizer(
         Learning rate of this step; may be traced.
     weight_decay : float or jax.Array
         Weight decay in units of the learning rate; may be traced.
-    max_gradient_norm : float or jax.Array
-        Largest norm of all gradients together; may be traced, may be infinite.
     follows_loss : bool, default=False
         Halve the rate each time that the loss has stopped falling.
 
@@ -121,13 +118,13 @@ def make_optimizer(
     import optax
     from optax.contrib import reduce_on_plateau
 
-    parts = _parts(optimizer, learning_rate, weight_decay, max_gradient_norm)
+    parts = _parts(optimizer, learning_rate, weight_decay)
     if follows_loss:
         parts = *parts, reduce_on_plateau(**PLATEAU)
     return optax.with_extra_args_support(optax.chain(*parts))
 
 
-def _parts(optimizer, learning_rate, weight_decay, max_gradient_norm):
+def _parts(optimizer, learning_rate, weight_decay):
     """Return the transformations that an update goes through, one after another."""
     import optax
 
@@ -135,7 +132,7 @@ def _parts(optimizer, learning_rate, weight_decay, max_gradient_norm):
     if optimizer == "lbfgs":
         return optax.lbfgs(), decay
     made = transformation_of(optimizer, learning_rate, weight_decay)
-    clip = _clip(max_gradient_norm)
+    clip = _clip()
     return (clip, made) if _own_decays(optimizer) else (clip, made, decay)
 
 
@@ -184,8 +181,8 @@ def is_elementwise(optimizer):
     return isinstance(optimizer, str) and optimizer not in BY_MATRIX
 
 
-def _clip(max_norm):
-    """Return the transformation to a global norm of at most ``max_norm``.
+def _clip():
+    """Return the transformation to a global norm of at most LARGEST_NORM.
 
     Optax's own divides every gradient; one factor for all is part of the kernels that follow.
     """
@@ -194,7 +191,7 @@ def _clip(max_norm):
     def update(gradient, state, params=None):
         squares = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)]
         norm = jnp.maximum(jnp.sqrt(sum(squares)), jnp.finfo(jnp.float32).tiny)
-        factor = jnp.minimum(1.0, max_norm / norm)
+        factor = jnp.minimum(1.0, LARGEST_NORM / norm)
         return jax.tree.map(lambda leaf: leaf * factor, gradient), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

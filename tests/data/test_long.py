@@ -266,7 +266,7 @@ class TestFits:
 
     def test_long_rows_are_fitted_as_well_as_others(self, monkeypatch, quick):
         held_out = load_digits().data[600:900]
-        estimator = quick(n_components=4, max_iter=40, output_activation="identity", clip=False)
+        estimator = quick(n_components=4, max_iter=40, output_activation="identity")
         usual = estimator.fit(DIGITS).score(held_out)
         for name in ("LEAST_NUMBERS", "MOST_NUMBERS"):
             monkeypatch.setattr(_rows, name, 20_000)

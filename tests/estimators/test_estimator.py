@@ -35,9 +35,7 @@ TABLES = {
     "wide": (np.random.default_rng(0).normal(size=(30, 80)), 4),
 }
 # A rate that leaves float32 weights where they began, so that the nets as they start are run.
-UNTRAINED = dict(
-    learning_rate=1e-30, cv=None, max_iter=1, output_activation="identity", clip=False
-)
+UNTRAINED = dict(learning_rate=1e-30, cv=None, max_iter=1, output_activation="identity")
 
 
 def through(estimator, X):
@@ -76,7 +74,7 @@ def test_codes_of_step_zero_have_pcas_scale(quick, X):
     assert_allclose(np.abs(Z), np.abs(expected), atol=1e-4)
 
 
-@pytest.mark.parametrize("output_activation", ["identity", "logistic"])
+@pytest.mark.parametrize("output_activation", ["clip", "logistic"])
 def test_gate_that_keeps_pca(quick, noise, output_activation):
     """Steps far too long lose to PCA on held-out rows: plain PCA is what is kept."""
     estimator = quick(
@@ -85,13 +83,12 @@ def test_gate_that_keeps_pca(quick, noise, output_activation):
         cv=2,
         n_components=3,
         output_activation=output_activation,
-        clip=True,
     ).fit(noise)
     assert estimator.best_iter_ == 0 and estimator.n_iter_ >= 1
     assert estimator.error_ratio_ == 1
     pca = PCA(3, svd_solver="full").fit(noise)
     rebuilt = pca.inverse_transform(pca.transform(noise))
-    rebuilt = np.clip(rebuilt, noise.min(axis=0), noise.max(axis=0))  # as clip=True asks
+    rebuilt = np.clip(rebuilt, noise.min(axis=0), noise.max(axis=0))  # as was asked
     error = np.linalg.norm(through(estimator, noise) - rebuilt)
     assert error <= 1e-5 * np.linalg.norm(rebuilt)
 
@@ -107,10 +104,19 @@ def test_linear_maps_are_pca(quick, name, cv):
         max_iter=20,
         cv=cv,
         output_activation="identity",
-        clip=False,
     ).fit(X)
     explained = PCA(k).fit(X).explained_variance_ratio_.sum()
     assert explained * 0.99 <= estimator.score(X) <= explained + 1e-5
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(150) % 7])
+def test_cv_as_a_share(quick, X, groups):
+    usual, same, half = (quick(cv=cv).fit(X, groups=groups) for cv in ("auto", 0.2, 0.5))
+    assert_array_equal(same.transform(X), usual.transform(X))
+    assert_array_equal(same.validation_curve_, usual.validation_curve_)
+    assert len(half.validation_curve_) and (
+        half.validation_curve_[-1] != usual.validation_curve_[-1]
+    )
 
 
 def test_training_beats_pca(quick):

@@ -99,7 +99,7 @@ def test_a_share_of_variance(quick, X):
 
 
 def test_samples_keep_the_range(quick, X):
-    rows = quick(clip=True).fit(X).sample(2000, random_state=0)
+    rows = quick(output_activation="clip").fit(X).sample(2000, random_state=0)
     assert (rows >= X.min(axis=0)).all() and (rows <= X.max(axis=0)).all()
     assert (rows == X.min(axis=0)).any()  # the range is what holds them
 
@@ -133,7 +133,7 @@ def test_noise_of_losses_is_drawn_from_their_distributions(quick):
 
 
 def test_noisy_samples_keep_the_range(quick, X):
-    rows = quick(clip=True).fit(X).sample(2000, random_state=0, noise=True)
+    rows = quick(output_activation="clip").fit(X).sample(2000, random_state=0, noise=True)
     assert (rows >= X.min(axis=0)).all() and (rows <= X.max(axis=0)).all()
 
 

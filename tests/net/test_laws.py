@@ -316,7 +316,7 @@ class TestOptimizers:
 
     def update(self, name, gradient, rate):
         params = jax.tree.map(jnp.asarray, self.params)
-        optimizer = make_optimizer(name, rate, 0.5, 1.0)
+        optimizer = make_optimizer(name, rate, 0.5)
         return optimizer.update(
             gradient,
             optimizer.init(params),

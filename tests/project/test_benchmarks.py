@@ -75,7 +75,7 @@ def test_peers_train_the_net_that_is_timed(peer):
 
 
 def test_steps_of_several_nets_are_timed_in_each_precision():
-    train = steps.skae_trainer((6, 4, 2), 2048, n_init=2, matmul_precision="bfloat16")
+    train = steps.skae_trainer((6, 4, 2), 2048, n_init=2, precision="BF16_BF16_F32")
     seconds = accelerators.in_turn({"two": train}, 2, 3)["two"]
     assert len(seconds) == 3 and min(seconds) > 0
 

@@ -49,7 +49,7 @@ def gathered(monkeypatch):
         {},
         {"n_init": 2, "linear_path": None},
         {"loss": "absolute_error"},
-        {"clip": True},
+        {"output_activation": "clip"},
     ],
     ids=lambda parameters: "-".join(parameters) or "defaults",
 )

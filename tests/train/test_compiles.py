@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
@@ -224,25 +225,49 @@ def products(monkeypatch):
     "asked, of_nets, further",
     [
         ("float32", "HIGHEST", {}),
+        (None, "HIGHEST", {}),
         ("tensorfloat32", "HIGH", {}),
-        ("bfloat16", "bf16", {}),
-        ("bfloat16", "bf16", {"contraction": 0.1}),
-        ("bfloat16", "bf16", {"optimizer": "lbfgs"}),
-        ("bfloat16", "bf16", {"loss": "absolute_error"}),
+        ("BF16_BF16_F32", "bf16", {}),
+        ("BF16_BF16_F32", "bf16", {"contraction": 0.1}),
+        ("BF16_BF16_F32", "bf16", {"optimizer": "lbfgs"}),
+        ("BF16_BF16_F32", "bf16", {"loss": "absolute_error"}),
     ],
 )
 def test_products_of_nets_are_in_the_chosen_precision(
     quick, rows, products, asked, of_nets, further
 ):
     """The nets' own, backwards too: PCA's part of the model stays in float32."""
-    estimator = quick(hidden_layer_sizes=(11,), matmul_precision=asked, cv=None, **further)
-    estimator.fit(rows)
+    estimator = quick(hidden_layer_sizes=(11,), cv=None, **further)
+    with jax.default_matmul_precision(asked):
+        estimator.fit(rows)
     assert set(products) == {(True, of_nets), (False, "HIGHEST")}
+
+
+def test_precision_is_of_training_alone(quick, rows, products, compiled):
+    """Nothing else compiles anew for it, and training once for each precision."""
+    jax.clear_caches()
+    expected = quick(hidden_layer_sizes=(11,), cv=None).fit(rows)
+    codes = expected.transform(rows)
+    compiled.clear()
+    products.clear()
+    with jax.default_matmul_precision("BF16_BF16_F32"):
+        assert_array_equal(expected.transform(rows), codes)
+        assert compiled == []
+        for _ in range(2):
+            quick(hidden_layer_sizes=(11,), cv=None).fit(rows)
+        assert Counter(compiled) == {"jit(train_block)": 1}
+    assert (True, "bf16") in products
+    compiled.clear()
+    quick(hidden_layer_sizes=(11,), cv=None).fit(rows)
+    assert compiled == []
 
 
 def test_a_processor_trains_in_float32_whatever_is_chosen(quick, X):
     """XLA rounds factors where the device gains by it."""
-    fits = [quick(matmul_precision=p).fit(X) for p in ("float32", "tensorfloat32", "bfloat16")]
+    fits = [quick().fit(X)]
+    for precision in ("tensorfloat32", "bfloat16", "BF16_BF16_F32"):
+        with jax.default_matmul_precision(precision):
+            fits.append(quick().fit(X))
     for other in fits[1:]:
         np.testing.assert_array_equal(other.transform(X), fits[0].transform(X))
         np.testing.assert_array_equal(other.loss_curve_, fits[0].loss_curve_)
