@@ -1,6 +1,6 @@
 """Encode and decode many rows, in padded tiles of one shape.
 
-Tiles make a row's result independent, to the bit, of the rows beside it, and let any number
+Tiles make a row's result independent, to the bit, of the rows around it, and let any number
 of rows run one compiled program. Rows stream: while the device computes some blocks of tiles,
 the host prepares the next one.
 """
@@ -32,21 +32,18 @@ READ_BY_DECODER = *READ_BY_BOTH, "loadings", "offset", "output_scale", *OUTPUT_R
 
 
 class Half(NamedTuple):
-    """An encoder or a decoder on a device: its path, its weights and the rows of a tile.
-
-    ``tile_rows`` is None on an accelerator, where it depends on their width.
-    """
+    """An encoder or a decoder on a device."""
 
     path: object
     params: object
-    tile_rows: int | None
+    tile_rows: int | None  # None on an accelerator: it depends on their width
 
 
 @dataclass(frozen=True)
 class Model:
     """A trained encoder-decoder: what is static, NumPy path, weights and filler.
 
-    Where there is a ``reduction``, path and filler are of the axes that it makes of wide rows.
+    If there is a ``reduction``, path and filler are of the axes that it makes of wide rows.
     Encoder and decoder are put on the device when they are first needed. They stay there as
     long as the model lives, and are no part of its state.
     """
@@ -59,7 +56,6 @@ class Model:
 
     @property
     def network(self):
-        """The static record of the architecture."""
         return self.autoencoder.network
 
     @property
@@ -71,48 +67,42 @@ class Model:
     def _without_reduction(self):
         return replace(self, reduction=None)
 
-    def scaled(self, share):
-        """Return the Model with a ``share`` of its corrections; on devices it is the same."""
-        path = self.path._replace(strength=self.path.strength * np.float32(share))
+    def scaled(self, scale):
+        """Return the Model with scaled corrections; it shares this one's arrays on devices."""
+        path = self.path._replace(strength=self.path.strength * np.float32(scale))
         model = replace(self, path=path)
-        vars(model)["_strong"] = self
+        vars(model)["_unscaled"] = self
         return model
 
     @property
     def n_features(self):
-        """The number of columns of a row."""
         return len(self.path.lower if self.reduction is None else self.reduction.mean)
 
     @property
     def n_axes(self):
-        """The number of principal axes, or of columns where inputs are these."""
+        """The number of principal axes, or of columns if inputs are these."""
         return len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
 
     @property
     def reads_missing_indicator(self):
-        """Whether the encoder is told which cells are missing."""
+        """Whether the encoder is told which values are missing."""
         return self.network.n_inputs > self.n_axes
 
     def __getstate__(self):
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def warm_up(self):
-        """Compile what maps one row to its code and back, where that is not done yet."""
+        """Compile what maps one row to its code and back."""
         model = self.without_reduction
         model.decode(model.encode(np.zeros((1, model.n_features))), self.network.n_components)
 
     def encode(self, X):
         """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
-        out = np.empty((len(X), self.network.n_components), np.float32)
-        for part, Z in self.codes(lambda part: X[part], len(X)):
-            out[part] = Z
-        return out
+        stream = self.codes(lambda part: X[part], len(X))
+        return _collected(stream, len(X), self.network.n_components)
 
     def codes(self, read, n_rows):
-        """Yield (part, float32 codes) of blocks of rows, all ``n_rows`` of them in turn.
-
-        ``read`` returns the scaled rows (n, d) of a slice ``part``, NaN where missing.
-        """
+        """Yield (part, float32 codes) of the scaled rows that ``read`` (part) returns."""
         if self.reduction is not None:
             reduced = self.without_reduction
             return reduced.codes(lambda part: self.reduction.forward(read(part)), n_rows)
@@ -132,15 +122,12 @@ class Model:
         """Yield what ``decode`` returns with each of ``prefixes``; all are begun at once."""
         streams = [self.rows(lambda part: Z[part], len(Z), n_kept) for n_kept in prefixes]
         for stream in streams:
-            out = np.empty((len(Z), self.n_features), np.float32)
-            for part, rows in stream:
-                out[part] = rows
-            yield out
+            yield _collected(stream, len(Z), self.n_features)
 
     def rows(self, read, n_rows, n_kept):
-        """Yield (part, scaled float32 rows) of blocks of codes, all ``n_rows`` in turn.
+        """Yield (part, scaled float32 rows) of the codes that ``read`` (part) returns.
 
-        ``read`` returns the codes of a slice ``part``, or their first ``n_kept`` columns.
+        These may be their first ``n_kept`` columns alone.
         """
         if self.reduction is not None:
             found = self.without_reduction.rows(read, n_rows, n_kept)
@@ -152,26 +139,28 @@ class Model:
         return self._stream(read, n_rows, width, half, program)
 
     def costs(self, objective, traced, encoder_input, target, noise, n_kept):
-        """Return the ``objective`` (n,) of ``encoder_input`` (n, d), cut at ``n_kept``.
+        """Return the ``objective`` (n,) of ``encoder_input`` (n, d) at ``n_kept`` components.
 
         ``target`` (n, d) is NaN where it does not count; ``noise`` (n, k) is of the codes.
         """
-        half = self._half("whole", lambda model: (model.path, model.params))
+        half = self._half("whole", _whole)
         rows = np.column_stack([self._inputs(encoder_input), *observed_values(target), noise])
         program = partial(
             _cost_tiles, objective, half.path, half.params, traced, np.int32(n_kept)
         )
-        found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
-        return np.concatenate([block[:, 0] for _, block in found])
+        return self._all_at_once(rows, half, program)[:, 0]
 
     def corrupted(self, objective, level, X, seed):
         """Return scaled rows ``X`` (n, d) as training corrupts them; NaN where missing."""
-        half = self._half("whole", lambda model: (model.path, model.params))
+        half = self._half("whole", _whole)
         rows = np.column_stack([self.filler.fill(X), np.arange(len(X))])
         program = partial(_corrupt_tiles, objective, half.path, level, np.uint32(seed))
-        found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
-        found = np.concatenate([block for _, block in found])
+        found = self._all_at_once(rows, half, program)
         return np.where(np.isnan(X), np.nan, found.astype(np.float64))
+
+    def _all_at_once(self, rows, half, program):
+        found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
+        return np.concatenate([block for _, block in found])
 
     def _inputs(self, X):
         rows = self.filler.fill(X)
@@ -185,8 +174,8 @@ class Model:
         """Return the Half on JAX's present device that ``make`` (model) -> (path, params)."""
         there = vars(self).setdefault("_halves", {})
         key = name, jax.default_device.value
-        if key not in there and hasattr(self, "_strong"):
-            half = self._strong._half(name, make)
+        if key not in there and hasattr(self, "_unscaled"):
+            half = self._unscaled._half(name, make)
             path = half.path._replace(strength=jax.device_put(self.path.strength))
             there[key] = half._replace(path=path)
         elif key not in there:
@@ -206,6 +195,13 @@ class Model:
 
         blocks = tiles(read, n_rows, (n_tiles, tile_rows, width))
         return _fetched_ahead(begin(*block) for block in blocks)
+
+
+def _collected(stream, n_rows, width):
+    out = np.empty((n_rows, width), np.float32)
+    for part, rows in stream:
+        out[part] = rows
+    return out
 
 
 def _block_shape(tile_rows, width):
@@ -230,11 +226,15 @@ def _fetched_ahead(begun):
     return fetch()
 
 
+def _whole(model):
+    return model.path, model.params
+
+
 def _encoder(model):
     """Return the path and weights that make codes of columns.
 
-    Axes are columns times the basis. Where the first layer is dense, it is multiplied by the
-    basis once, instead of every row, if that is less work.
+    Axes are columns times the basis. If the first layer is dense, it is multiplied by the basis
+    once, instead of every row, if that is less work.
     """
     path, layers = model.path, model.params["encoder"]
     if path.basis is not None:
@@ -247,7 +247,7 @@ def _encoder(model):
 
 
 def _decoder(model):
-    """Return the path and weights that make columns of codes, likewise."""
+    """Return the path and weights that make columns of codes, folded in the same way."""
     path, layers = model.path, model.params["decoder"]
     if path.basis is not None and model.autoencoder.link.in_axes:
         basis = path.basis.T
@@ -310,11 +310,11 @@ def _corrupt_tiles(objective, path, level, seed, block, n_used):
 
 
 def _axes(path, row):
-    """Return the encoder's inputs of one row: its axes, then its marks if it has any."""
-    x, marks = jnp.split(row, [len(path.mean)])
+    """Return the encoder's inputs of one row: its axes, then its missing indicator if any."""
+    x, indicator = jnp.split(row, [len(path.mean)])
     x = x - path.mean
     x = x if path.basis is None else x @ path.basis
-    return jnp.concatenate([x, marks]) if len(marks) else x
+    return jnp.concatenate([x, indicator]) if len(indicator) else x
 
 
 def _each_tile(row_function, block, n_used, width):

@@ -20,10 +20,8 @@ from skae.architectures.dense import FEW
 from skae.losses import SquaredError
 from skae.losses._ranges import Identity, shares
 
-FIRST_CUT_SHARE, LAST_CUT_SHARE = 0.5, 0.05  # of the rows, whose code is cut
-N_RANDOM_WORDS = (
-    7  # random ones of 32 bits for each row of a batch: three keys of two, and a cut
-)
+FIRST_TRUNCATED, LAST_TRUNCATED = 0.5, 0.05  # shares of the rows whose code is truncated
+N_RANDOM_WORDS = 7  # of 32 bits for each row of a batch: three keys of two, and a prefix
 NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
 SMALLEST_CODE = 1e-4  # mean square, below which a code is nothing and not dense
 CODE_ACTIVATIONS = {
@@ -52,7 +50,7 @@ class Autoencoder:
 
     @property
     def begins_at_pca(self):
-        """Whether zero nets make it PCA, where its linear path is PCA's."""
+        """Whether zero nets make it PCA, if its linear path is PCA's."""
         return self.code_activation == "identity" and self.n_nonzero_coefs is None
 
     @property
@@ -61,7 +59,7 @@ class Autoencoder:
         return 2 if self.code_activation == "relu" else 1
 
     def encode(self, path, params, x):
-        """Return the code (k,) of one row ``x`` (n_inputs,): axes, then marks if it has any."""
+        """Return the code (k,) of one row ``x`` (n_inputs,): axes, then missing indicator."""
         return self.posterior(path, params, x)[0]
 
     def posterior(self, path, params, x):
@@ -114,7 +112,6 @@ class Objective:
 
     @property
     def network(self):
-        """The static record of the architecture."""
         return self.autoencoder.network
 
     @property
@@ -124,7 +121,7 @@ class Objective:
 
     @property
     def is_error_alone(self):
-        """Whether there is nothing in it but the error of reconstructions."""
+        """Whether it is the error of reconstructions and nothing else."""
         return not (self.penalties or self.autoencoder.variational)
 
     @property
@@ -133,7 +130,7 @@ class Objective:
         return self.corruption not in (None, "gaussian")
 
     def batch_loss(self, params, path, traced, batch):
-        """Return the weighted mean of ``cost`` over a batch, corrupted and with cut codes.
+        """Return the weighted mean of ``cost`` over a corrupted batch with truncated codes.
 
         ``batch`` is (x, target, observed, bits, weight). Unless ``in_axes``, or if cells are
         missing, targets and ``observed`` are in columns. All that is random about a row is made
@@ -152,7 +149,7 @@ class Objective:
 
     def _drawn_cost(self, params, path, traced, x, target, observed, bits):
         """Return the ``cost`` of one row, with what its random ``bits`` make of it."""
-        *keys, cut_word = jnp.split(bits, [2, 4, 6])
+        *keys, prefix_word = jnp.split(bits, [2, 4, 6])
         corruption_key, augmentation_key, noise_key = (_key(pair) for pair in keys)
         if self.augmentation is not None:
             x, target = self._augmented(augmentation_key, x, target, path)
@@ -161,20 +158,20 @@ class Objective:
             x = self.corrupt(corruption_key, x, traced["corruption_level"], path)
         if self.autoencoder.variational:
             noise = jax.random.normal(noise_key, (self.network.n_components,), x.dtype)
-        n_kept = self._cut(cut_word[0], traced["cut_share"])
+        n_kept = self._n_kept(prefix_word[0], traced["truncated_share"])
         return self.cost(params, path, traced, x, target, observed, n_kept, noise)
 
     def traced_at(self, step, path, traced):
         """Return ``traced`` as they are at a step of the training.
 
-        The share of cut codes falls linearly: order is found early, and the full code is
+        The share of truncated codes falls linearly: order is found early, and the full code is
         polished late. With few components, if PCA leaves little unexplained, Gaussian noise
         falls geometrically and weights decay less: early noise finds a smooth solution, and
         late noise would blur a thin surface.
         """
         progress = jnp.minimum(1.0, (step + 1) * traced["settling"])
-        change = LAST_CUT_SHARE - FIRST_CUT_SHARE
-        traced = {**traced, "cut_share": FIRST_CUT_SHARE + change * progress}
+        change = LAST_TRUNCATED - FIRST_TRUNCATED
+        traced = {**traced, "truncated_share": FIRST_TRUNCATED + change * progress}
         thin_decay = traced.pop("thin_decay")
         if self.network.n_components < FEW:
             thickness = jnp.square(thickness_of(path.cut_error[-1], path.cut_error[0]))
@@ -237,8 +234,8 @@ class Objective:
         """Whether the loss is one of cells in X's units: 0 and 1 are then the path's ends."""
         return getattr(self.loss, "link", None) is not None
 
-    def _cut(self, word, share):
-        """How many leading components a row keeps: all of them, or m for a share of the rows.
+    def _n_kept(self, word, share):
+        """Return how many leading components a row keeps: all, or m for a share of the rows.
 
         log m is uniform: were m, the first prefixes of a long code would hardly be seen.
         """
@@ -246,8 +243,8 @@ class Objective:
         if not self.ordered or k == 1:
             return k
         place = (word >> 8).astype(jnp.float32) * (2.0**-24 / share)
-        cut = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
-        return jnp.where(place < 1, cut, k)
+        kept = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
+        return jnp.where(place < 1, kept, k)
 
     @property
     def corrupt(self):
@@ -255,12 +252,7 @@ class Objective:
         return CORRUPTIONS.get(self.corruption) or partial(in_columns, self.corruption)
 
     def _augmented(self, key, x, target, path):
-        """Return another input and target: a row that is as good as the one that is there."""
-
-        def augment(key, row, level):
-            return self.augmentation(key, row)
-
-        x = in_columns(augment, key, x, 1.0, path)
+        x = in_columns(lambda key, row, level: self.augmentation(key, row), key, x, 1.0, path)
         return x, None if target is None else self.augmentation(key, target)
 
 

@@ -1,8 +1,7 @@
-"""A second lane for trainings, beside the thread that asked for them.
+"""A background thread for trainings, with the same results to the bit as without.
 
 The products of small nets are too small for many cores: two nets train at once in little more
-than the time of one, and a program is compiled while another runs. What comes out is the same,
-to the bit, with a second lane or without.
+than the time of one, and a program is compiled while another runs.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -38,10 +37,7 @@ def background_worker(config, rows):
 
 
 def n_threads():
-    """Return how many threads may be busy: as many cores as there are, or as BLAS may use.
-
-    joblib's processes, and users, tell BLAS where others are at work beside this one.
-    """
+    """Return how many threads may be busy: as many as cores, or as BLAS was told to use."""
     told = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
     return min([cpu_count(), *told])
 
@@ -51,7 +47,7 @@ class BackgroundWorker:
 
     def __init__(self):
         self._thread = ThreadPoolExecutor(1, "skae")
-        self._runs = []
+        self._runs, self._moves = [], []
 
     def submit(self, function, *arguments):
         """Have ``function`` called after all that was submitted before; return its Future."""
@@ -61,31 +57,22 @@ class BackgroundWorker:
         """Have ``run`` cancelled if this worker is closed before it ended."""
         self._runs.append(run)
 
-    def close(self):
-        """Leave: what has not begun never will, what has begun ends soon."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        while self._runs:
-            self._runs.pop().cancel()
-        self._thread.shutdown()
-
-
-class SpeculativeTraining:
-    """The training on all rows, under way in a ``worker`` before it is known where it ends."""
-
-    def __init__(self, worker, run):
-        self.worker, self.run = worker, run
-        self._moves = []
-        worker.cancel_at_end(run)
-
-    def train_to(self, checkpoint):
-        """Train up to a checkpoint, in the lane's own time."""
+    def train_ahead(self, run, checkpoint):
+        """Train the one speculative ``run`` up to a checkpoint, without waiting for it."""
         while len(self._moves) < checkpoint:
-            self._moves.append(self.worker.submit(self.run.advance))
+            self._moves.append(self.submit(run.advance))
 
-    def end_at(self, checkpoint):
-        """Wait for a checkpoint, if it was asked for; forget what came later."""
+    def end_at(self, run, checkpoint):
+        """Wait for a checkpoint of it, if it was asked for; forget what came later."""
         for move in self._moves[:checkpoint]:
             move.result()
         if len(self._moves) > checkpoint:
-            self.worker.close()
-        self.run.rewind(checkpoint)
+            self.close()
+        run.rewind(checkpoint)
+
+    def close(self):
+        """Begin nothing that has not begun, and wait for what has, which ends soon."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        while self._runs:
+            self._runs.pop().is_cancelled = True
+        self._thread.shutdown()

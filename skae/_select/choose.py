@@ -1,7 +1,4 @@
-"""Which checkpoint of some folds is kept, or PCA: held-out costs in, a Choice out.
-
-Nothing is trained or judged here, and nothing knows how costs were measured.
-"""
+"""Which checkpoint of some folds is kept, or PCA: held-out costs in, a Choice out."""
 
 from functools import cached_property
 from typing import NamedTuple
@@ -18,11 +15,11 @@ CAUTIOUS = 1.005  # of PCA's error, within which a candidate is no worse without
 
 
 class Candidates:
-    """Every checkpoint of some folds, at every variant, beside PCA on the held-out rows.
+    """Every candidate at every checkpoint of some folds, compared with PCA on held-out rows.
 
-    ``ratios`` (n_checks + 1, n_variants, n_prefixes) are mean costs over PCA's, ``criterion``
-    (n_checks + 1, n_variants) is what decides between candidates, lower is better; ``gains``
-    (n_checks + 1, n_variants) are the gains over PCA in standard errors.
+    ``ratios`` (n_checkpoints + 1, n_candidates, n_prefixes) are mean costs over PCA's,
+    ``criterion`` (n_checkpoints + 1, n_candidates) is what decides, lower is better; ``gains``,
+    of that shape, are over PCA in standard errors.
     """
 
     def __init__(self, histories):
@@ -48,7 +45,7 @@ class Candidates:
         """Three quarters of it are the full code's, the rest is the prefixes'; 1 for PCA.
 
         Means are geometric, so that a full code of a hundredth of PCA's error weighs as much
-        as its prefixes; of costs that may be negative they are arithmetic. Where rows are all
+        as its prefixes; of costs that may be negative they are arithmetic. If all rows are
         alike, nothing is better than anything.
         """
         if not self.has_variance:
@@ -59,11 +56,10 @@ class Candidates:
 
     @property
     def is_allowed(self):
-        """Which candidates (n_checks + 1, n_variants) may be kept instead of PCA.
+        """Which candidates may be kept instead of PCA.
 
-        None of their prefixes, nor the full code, is worse than PCA's on held-out rows, nor by
-        more than a margin without the best of these rows. With penalties the error alone may
-        be.
+        No prefix, nor the full code, is worse than PCA's on held-out rows, nor by more than a
+        margin without the best of these rows. With penalties the error alone may be.
         """
         if not self.objective.is_error_alone:
             return np.ones(self.ratios.shape[:-1], bool)
@@ -127,7 +123,7 @@ def _blended(values):
 
 
 def validation_curve(histories):
-    """Return the criterion (n_checks + 1,) over all rows, each check at its best variant."""
+    """Return the criterion (n_checkpoints + 1,) of the best candidate over all folds."""
     return Candidates(histories).criterion.min(axis=1)
 
 

@@ -2,7 +2,7 @@
 
 Checkpoint 0 is PCA. Folds are trained, first one, then two at a time, only until the gain over
 PCA is clear on held-out samples. The net is then trained on all of them by the same schedule
-and stopped at the chosen checkpoint. A background worker, if any, begins that beside the first
+and stopped at the chosen checkpoint. A background worker, if any, begins that during the first
 fold.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from skae._net.inference import Model
 from skae._pca.axes import Axes
-from skae._select.background import SpeculativeTraining, background_worker
+from skae._select.background import background_worker
 from skae._select.choose import CLEAR_GAIN, Candidates, Choice, choose, validation_curve
 from skae._select.evaluate import CURVE_ROWS, Evaluator, FoldHistory, relative_to
 from skae._train.config import FINAL
@@ -80,8 +80,8 @@ def train(config, rows, *, splits, held_out, refit, continued=None, callback, in
         return run, rows.take(val), rows.take(compared) if refit else None
 
     found, given = [], {"callback": callback, "interrupts": interrupts}
-    beside = nullcontext() if callback.calls_back else background_worker(config, rows)
-    with interrupts.survived(if_any=found), beside as worker:
+    thread = nullcontext() if callback.calls_back else background_worker(config, rows)
+    with interrupts.survived(if_any=found), thread as worker:
         if held_out is None and splits is None:
             config = config.without_validation if callback.is_silent else config
             result = train_without_validation(rows, start(config), **given, worker=worker)
@@ -110,18 +110,17 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
         while added := list(islice(folds, FOLDS_AT_ONCE if histories else 1)):
             histories += [FoldHistory(*fold, worker) for fold in added]
             if worker is not None and refit and final is None:
-                final = SpeculativeTraining(worker, begin(config, rows, FINAL))
+                final = begin(config, rows, FINAL)
+                worker.cancel_at_end(final)
             ahead = final if len(histories) == 1 else None
             reason = _follow(histories, callback, worker, ahead)
             if reason == "callback" or _gain_is_clear(histories):
                 break
     is_stopped = interrupts.came or reason == "callback"
-    if is_stopped and worker is not None:
-        worker.close()
     if is_stopped:
         histories = [min(histories, key=lambda history: history.curve().min())]
-    if not histories:
-        raise ValueError("cv yielded no split: nothing can be held out. Pass another cv.")
+        if worker is not None:
+            worker.close()
     choice = interrupts.repeat(choose, histories)
     best = interrupts.repeat(_best_fold, histories, choice)
     pairs = [(history.run, history.evaluator) for history in histories]
@@ -130,14 +129,13 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
         history.run.release()
     del histories, pairs  # large, and not needed any more
     if choice.is_pca:
-        if worker is not None:
-            worker.close()
         result.model, result.axes = interrupts.repeat(pca_model, config, rows)
         result.n_rows = len(rows.weight)
     elif refit:
         result.keep(best.run, choice.candidate, best.run.nearest(choice.checkpoint))
         if not is_stopped:
-            _train_on_all(config, rows, choice, best, result, callback, interrupts, final)
+            given = choice, best, result, callback, interrupts, final, worker
+            _train_on_all(config, rows, *given)
     return result
 
 
@@ -194,7 +192,7 @@ def _follow(histories, callback, worker, ahead):
         if reason := reason_to_stop(runs, checkpoint, last, asked=asked, curve=curve):
             break
         if ahead is not None and checkpoint > 0:
-            ahead.train_to(checkpoint + 1)
+            worker.train_ahead(ahead, checkpoint + 1)
         _advance(behind, worker)
         behind = [history for history in behind if not history.run.diverged]
         asked = any([callback(history.run, history.curve()[-1]) for history in behind])
@@ -208,11 +206,11 @@ def _follow(histories, callback, worker, ahead):
 
 def _advance(histories, worker):
     """Train folds up to their next checkpoints, every other one in the background."""
-    here, beside = (histories, []) if worker is None else (histories[::2], histories[1::2])
-    beside = [worker.submit(history.advance) for history in beside]
+    here, elsewhere = (histories, []) if worker is None else (histories[::2], histories[1::2])
+    futures = [worker.submit(history.advance) for history in elsewhere]
     for history in here:
         history.advance()
-    for future in beside:
+    for future in futures:
         future.result()
 
 
@@ -226,7 +224,6 @@ def _train_alone(run, last, callback):
 
 
 def _gain_is_clear(histories):
-    """Say whether no fold needs to be added."""
     choice, n_rows = choose(histories), Candidates(histories).n_rows
     return not choice.is_pca and choice.gain >= CLEAR_GAIN and n_rows >= ENOUGH_ROWS
 
@@ -242,24 +239,26 @@ def _best_fold(histories, choice):
     return min(histories, key=rank)
 
 
-def _train_on_all(config, rows, choice, best, result, callback, interrupts, final):
+def _train_on_all(
+    config, rows, choice, best, result, callback, interrupts, final=None, worker=None
+):
     """Train on all rows up to the chosen checkpoint, and put the end into the ``result``.
 
     Nothing is held out from this training, so it is compared with the ``best`` fold's net,
     which stays if the new one is clearly worse on rows that both have seen, or worse than PCA
     there. But that net has seen fewer rows than PCA: PCA is kept if it is better after all.
     """
-    run, is_cut_short = None if final is None else final.run, True
+    run, is_cut_short = final, True
     with interrupts.survived():
         if final is None:
             run = begin(config, rows, FINAL)
         else:
-            final.end_at(choice.checkpoint)
+            worker.end_at(run, choice.checkpoint)
             callback(run, None)
         _train_alone(run, choice.checkpoint, callback)
         is_cut_short = False
     if is_cut_short and final is not None:
-        final.worker.close()
+        worker.close()
         run.rewind(choice.checkpoint)
     result.diverged |= run is not None and run.diverged
     if run is None or run.checkpoint == 0:

@@ -10,7 +10,7 @@ try:
 except ImportError:  # scikit-learn below 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands where scikit-learn has no callbacks yet."""
+        """Nothing: scikit-learn has no callbacks yet."""
 
     def with_callbacks(method):
         """Return ``method`` itself."""
@@ -40,16 +40,14 @@ class Progress:
 
     @property
     def calls_back(self):
-        """Whether callbacks see each checkpoint, in its turn."""
         return bool(getattr(self.estimator, "_skl_callbacks", ()))
 
     @property
     def is_silent(self):
-        """Whether nobody is told anything."""
         return not (self.estimator.verbose or self.calls_back)
 
     def __call__(self, run, criterion):
-        """Report the epochs that have ended since this trial's checkpoint before."""
+        """Report the epochs that have ended since this run's checkpoint before."""
         training = self.of_run.get(run) or self._begin(run, criterion)
         if self.estimator.verbose:
             self._print(training, run, criterion)
@@ -64,7 +62,6 @@ class Progress:
         )
 
     def end(self):
-        """Tell the callbacks that the fit has ended."""
         if self.context is not None:
             self._end_trainings()
             self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)

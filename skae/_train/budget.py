@@ -7,6 +7,7 @@ import numpy as np
 from skae._parameters import LARGEST
 from skae._runtime.devices import is_processor
 from skae._train.optimizers import SCHEDULES
+from skae.architectures.dense import FEW
 
 AVERAGED_STEPS = 100  # that the running average of the weights reaches back
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
@@ -14,6 +15,7 @@ PROCESSOR_RATE, ACCELERATOR_RATE = 4e10, 4e13  # operations a second, roughly
 MOST_IN_BLOCK = 2**26  # numbers in the rows that an accelerator has for a block
 MOST_STEPS = 10**8  # of a fit: their rates are made beforehand
 N_CHECKPOINTS = 25  # in a run, if it has as many epochs
+USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,6 @@ class Budget:
 
     @property
     def n_checkpoints(self):
-        """How many checkpoints there are."""
         return -(-self.n_steps // self.checkpoint_steps)
 
     @property
@@ -41,28 +42,20 @@ class Budget:
         return 3 * self.n_numbers * self.batch_size * self.n_steps
 
 
-def make_budget(
-    n_rows,
-    n_numbers,
-    row_numbers,
-    *,
-    batch_size,
-    max_iter,
-    auto_steps,
-    patience,
-    tol,
-    rate,
-    schedule,
-):
-    """Return the Budget for ``n_rows`` of ``row_numbers`` and a net of ``n_numbers`` weights.
+def auto_steps(network):
+    """Return the steps of max_iter="auto", on up to 4,000 rows."""
+    return 4000 if network.n_components < FEW else 3000
 
-    ``max_iter`` "auto" means ``auto_steps`` steps, and more of them above 4,000 rows.
+
+def make_budget(params, n_rows, network, n_numbers, *, is_stream):
+    """Return the Budget for ``n_rows`` and a ``network`` of ``n_numbers`` weights.
 
     The block's capacity does not depend on the rows, so that folds share a program.
     """
-    epoch_steps = -(-n_rows // batch_size)
+    batch_size = _batch_size(params.batch_size, n_rows)
+    epoch_steps, max_iter = -(-n_rows // batch_size), 1 if is_stream else params.max_iter
     if max_iter == "auto":
-        n_steps = auto_steps * np.sqrt(max(1.0, n_rows / 4000))
+        n_steps = auto_steps(network) * np.sqrt(max(1.0, n_rows / 4000))
         max_iter = max(1, round(n_steps / epoch_steps))
     n_steps = max_iter * epoch_steps
     if n_steps > MOST_STEPS:
@@ -70,25 +63,36 @@ def make_budget(
             f"max_iter={max_iter} epochs of {epoch_steps} steps are more than the {MOST_STEPS} "
             "steps that a fit may have. Lower max_iter, or raise batch_size."
         )
-    checkpoint_epochs = max(1, max_iter // N_CHECKPOINTS)
-    checkpoint_steps = checkpoint_epochs * epoch_steps
+    checkpoint_steps = max(1, max_iter // N_CHECKPOINTS) * epoch_steps
     if max_iter < N_CHECKPOINTS:
         checkpoint_steps = -(-n_steps // N_CHECKPOINTS)
+    patience = params.n_iter_no_change
     if patience == "auto":
         patience = -(-max_iter // 3)
     if patience is not None:
         patience = min(max(1, -(-patience * epoch_steps // checkpoint_steps)), n_steps)
+    rate = params.learning_rate
+    if rate == "auto":  # lower if the gradients of small batches are noisier
+        rate = 3e-3 if network.n_components < FEW else 1e-3
+        rate *= min(1.0, (batch_size / USUAL_BATCH) ** 0.5)
+    schedule = "constant" if is_stream else params.learning_rate_schedule
     return Budget(
         batch_size=batch_size,
         n_steps=n_steps,
         epoch_steps=epoch_steps,
         checkpoint_steps=checkpoint_steps,
-        block_steps=_block_steps(n_numbers, batch_size, row_numbers),
+        block_steps=_block_steps(n_numbers, batch_size, network.n_inputs + network.n_outputs),
         patience=patience,
-        tol=tol,
+        tol=params.tol,
         n_numbers=n_numbers,
         rates=_rates(rate, schedule, n_steps),
     )
+
+
+def _batch_size(size, n_rows):
+    if size != "auto":  # more would be padding; in powers of two, so that folds are alike
+        return min(size, 2 ** int(np.ceil(np.log2(n_rows))))
+    return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
 
 
 def average_decay(n_steps):
@@ -97,7 +101,6 @@ def average_decay(n_steps):
 
 
 def _rates(rate, schedule, n_steps):
-    """Return the learning rate of each step (n_steps,)."""
     rates = rate * _factors(schedule, n_steps)
     if np.abs(rates).max() > LARGEST:
         raise ValueError(

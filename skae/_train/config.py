@@ -8,6 +8,7 @@ as ``n_components`` is the exception: its number of components follows the rows.
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from numbers import Integral
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -18,23 +19,22 @@ from skae._net.objective import PENALTIES, Autoencoder, Objective
 from skae._parameters import comparable, is_count, plain_parameters
 from skae._pca.axes import MOST_FILLING, few_threads, fit_axes
 from skae._runtime.devices import find_mesh
-from skae._train.budget import Budget, average_decay, make_budget
+from skae._train.budget import Budget, auto_steps, average_decay, make_budget
 from skae._train.loop import StepConfig
 from skae._train.optimizers import make_optimizer, transformation_of
 from skae.architectures._names import find_architecture
-from skae.architectures.dense import FEW, Dense
+from skae.architectures.dense import Dense
 from skae.losses import Joint, SquaredError, find_loss
 from skae.losses._ranges import LINKS
 
-USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
 CLIPS = {"identity": False, "clip": True, "logistic": True}  # others clip at piles of values
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
 MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
 MOST_COMPONENTS = 512  # that a float n_components starts from
-WIDEST = 4096  # columns, beyond which the nets see leading axes only, where that is possible
+WIDEST = 4096  # columns, beyond which the nets see leading axes only, if that is possible
 FEWEST_AXES = 128  # of these
 DECAY, THIN_DECAY = 0.3, 0.1  # of weights; of few components that leave nothing
-SETTLED_AFTER = 0.8  # of the steps, from which on noise and cut codes stay as they are
+SETTLED_AFTER = 0.8  # of the steps: then noise and the share of truncated codes are constant
 UNWATCHED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody evaluates
 FINAL = 0  # random stream of the training on all rows; folds have the following ones
 
@@ -57,32 +57,26 @@ class FitConfig:
 
     @property
     def objective(self):
-        """The static Objective."""
         return self.step_config.objective
 
     @property
     def autoencoder(self):
-        """What is static in the maps to a code and back."""
         return self.step_config.objective.autoencoder
 
     @property
     def network(self):
-        """The static record of the architecture."""
         return self.autoencoder.network
 
     @property
     def mesh(self):
-        """The devices that share each batch, or None."""
         return self.step_config.mesh
 
     @property
     def n_init(self):
-        """The number of nets that are trained side by side."""
         return self.step_config.n_init
 
     @property
     def is_squared(self):
-        """Whether the loss is the squared error."""
         return isinstance(self.objective.loss, SquaredError)
 
     @property
@@ -108,6 +102,16 @@ class FitConfig:
         return is_pca and self.objective.is_error_alone
 
 
+class _Structure(NamedTuple):
+    """What a warm start keeps; ``n_features`` are the columns that nets and loss know."""
+
+    autoencoder: Autoencoder
+    n_axes: int
+    missing_indicator: bool
+    is_reduced: bool
+    n_features: int
+
+
 def make_config(
     params,
     rows,
@@ -121,65 +125,77 @@ def make_config(
 ):
     """Return the FitConfig for ``rows`` in units of ``scaling`` from an estimator's ``params``.
 
-    ``sample_shape`` is what the columns of a row are, where they are no plain row;
-    ``continued`` the Model that a warm start goes on from, whose sizes are kept. Rows of a
-    stream are taken once, at a constant rate, after ``steps_before`` steps; all axes are kept.
+    ``sample_shape`` is the shape of a sample that is no plain row; ``continued`` the Model that
+    a warm start goes on from, whose sizes are kept. Rows of a stream are taken once, at a
+    constant rate, after ``steps_before`` steps; all axes are kept.
     Nets train in the ``precision``, one of JAX's names for those of matrix products.
     """
     params, is_stream = plain_parameters(params), steps_before is not None
-    n, d = rows.shape
-    sample_shape = sample_shape or (d,)
-    linear = params.linear_path is not None
-    loss = _comparable_loss(find_loss(params.loss, sample_shape))
     is_complete = not rows.has_missing
-    is_reduced = d > WIDEST and is_complete and not is_stream and _is_reducible(params, loss)
-    if continued is None:
-        _check_n_components(params, d if is_stream else min(n, d), rows.shape)
-        link = LINKS["identity"] if is_reduced else _link(params, loss, rows)
-        n_axes = _n_axes(n, d, params.n_components) if linear and not is_stream else d
-        n_components = _n_components(params, rows, n_axes)
-        if is_reduced:
-            d, sample_shape = n_axes, (n_axes,)
-        architecture = _architecture(params)
-        missing_indicator = not is_complete or architecture.hides
-        n_read = d if architecture.in_columns else n_axes
-        sizes = {
-            "n_inputs": n_read + d if missing_indicator else n_read,
-            "n_outputs": n_read if link.in_axes else d,
-            "n_components": n_components,
-            "sample_shape": tuple(sample_shape),
-        }
-        autoencoder = _autoencoder(params, architecture, n_axes, sizes, link)
-    else:
-        autoencoder, missing_indicator = (
-            continued.autoencoder,
-            continued.reads_missing_indicator,
-        )
-        n_axes, is_reduced = continued.n_axes, continued.reduction is not None
-        d = n_axes if is_reduced else d
-    network = autoencoder.network
-    _check_callables(params, d)
-    optimizer = comparable(params.optimizer)
-    _check_optimizer(optimizer, network, is_variational=autoencoder.variational)
+    loss = _comparable_loss(find_loss(params.loss, sample_shape or rows.shape[1:]))
+    found = _structure(params, rows, loss, sample_shape, is_stream, continued)
+    autoencoder, network = found.autoencoder, found.autoencoder.network
+    _check_callables(params, found.n_features)
+    _check_optimizer(params.optimizer, network, is_variational=autoencoder.variational)
     if params.augmentation is not None and not is_complete:
         raise ValueError(
             "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
             "set augmentation=None."
         )
-    batch_size = _batch_size(params.batch_size, n)
-    auto_steps = 4000 if network.n_components < FEW else 3000
-    budget = make_budget(
-        n,
-        _n_weights(network),
-        network.n_inputs + network.n_outputs,
-        batch_size=batch_size,
-        max_iter=1 if is_stream else params.max_iter,
-        auto_steps=auto_steps,
-        patience=params.n_iter_no_change,
-        tol=params.tol,
-        rate=_learning_rate(params.learning_rate, network.n_components, batch_size),
-        schedule="constant" if is_stream else params.learning_rate_schedule,
+    given = params, autoencoder, loss, continued, precision
+    step_config = _step_config(*given, is_stream=is_stream)
+    budget = make_budget(params, len(rows), network, _n_weights(network), is_stream=is_stream)
+    n_steps = usual_steps = (steps_before or 0) + budget.n_steps
+    if is_stream:  # nobody knows how long it will be
+        usual_steps = max(n_steps, auto_steps(network))
+    hides_blocks_only = network.n_hidden_together and is_complete
+    return FitConfig(
+        step_config=step_config,
+        budget=budget,
+        n_axes=found.n_axes,
+        linear=params.linear_path is not None,
+        clip=False if found.is_reduced else CLIPS.get(params.output_activation, "auto"),
+        traced=_traced(params, n_steps, usual_steps),
+        seed=seed,
+        missing_indicator=found.missing_indicator,
+        hidden_share=0.0 if hides_blocks_only else hidden_share(rows),
+        interval=_interval(autoencoder.link, scaling, found.n_features),
+        is_reduced=found.is_reduced,
     )
+
+
+def _structure(params, rows, loss, sample_shape, is_stream, continued):
+    (n, d), is_complete = rows.shape, not rows.has_missing
+    if continued is not None:
+        is_reduced, n_axes = continued.reduction is not None, continued.n_axes
+        sees = continued.reads_missing_indicator
+        return _Structure(
+            continued.autoencoder, n_axes, sees, is_reduced, n_axes if is_reduced else d
+        )
+    _check_n_components(params, d if is_stream else min(n, d), rows.shape)
+    architecture = find_architecture(params.architecture)
+    architecture._validate_params()
+    is_reduced = d > WIDEST and is_complete and not is_stream
+    is_reduced = is_reduced and _is_reducible(params, architecture, loss)
+    link = LINKS["identity"] if is_reduced else _link(params, loss, rows)
+    is_linear = params.linear_path is not None
+    n_axes = _n_axes(n, d, params.n_components) if is_linear and not is_stream else d
+    n_components = _n_components(params, rows, n_axes)
+    if is_reduced:
+        d, sample_shape = n_axes, None
+    missing_indicator = not is_complete or architecture.hides
+    n_read = d if architecture.in_columns else n_axes
+    sizes = {
+        "n_inputs": n_read + d if missing_indicator else n_read,
+        "n_outputs": n_read if link.in_axes else d,
+        "n_components": n_components,
+        "sample_shape": tuple(sample_shape or (d,)),
+    }
+    autoencoder = _autoencoder(params, architecture, n_axes, sizes, link)
+    return _Structure(autoencoder, n_axes, missing_indicator, is_reduced, d)
+
+
+def _step_config(params, autoencoder, loss, continued, precision, *, is_stream):
     objective = Objective(
         autoencoder,
         loss,
@@ -188,36 +204,21 @@ def make_config(
         comparable(params.augmentation),
         tuple(name for name in PENALTIES if getattr(params, name) > 0),
     )
-    n_init = params.n_init if continued is None else 1
-    n_steps = (steps_before or 0) + budget.n_steps
-    usual_steps = max(n_steps, auto_steps) if is_stream else n_steps
-    return FitConfig(
-        step_config=StepConfig(
-            objective,
-            optimizer,
-            n_init,
-            follows_loss=params.learning_rate_schedule == "plateau" and not is_stream,
-            matmul_precision=precision,
-            mesh=find_mesh(params.device),
-        ),
-        budget=budget,
-        n_axes=n_axes,
-        linear=linear,
-        clip=False if is_reduced else CLIPS.get(params.output_activation, "auto"),
-        traced=_traced(params, n_steps, usual_steps),
-        seed=seed,
-        missing_indicator=missing_indicator,
-        hidden_share=0.0 if network.n_hidden_together and is_complete else hidden_share(rows),
-        interval=_interval(autoencoder.link, scaling, d),
-        is_reduced=is_reduced,
+    return StepConfig(
+        objective,
+        comparable(params.optimizer),
+        params.n_init if continued is None else 1,
+        follows_loss=params.learning_rate_schedule == "plateau" and not is_stream,
+        matmul_precision=precision,
+        mesh=find_mesh(params.device),
     )
 
 
-def _is_reducible(params, loss):
+def _is_reducible(params, architecture, loss):
     """Say whether nets can see leading axes instead of columns, and nobody would know."""
     return (
         isinstance(loss, SquaredError)
-        and isinstance(_architecture(params), Dense)
+        and isinstance(architecture, Dense)
         and params.linear_path is not None
         and params.output_activation in ("auto", "identity")
         and params.corruption in ("gaussian", None)
@@ -228,8 +229,7 @@ def _is_reducible(params, loss):
 def _traced(params, n_steps, usual_steps):
     """Return what is traced: numbers that a search may change without a new program.
 
-    Noise and cut codes settle as in a training of ``usual_steps``: nobody knows how long a
-    stream will be.
+    Noise and truncated codes settle as in a training of ``usual_steps``.
     """
     names = "corruption_level", "kl_weight", *PENALTIES
     traced = {name: np.float32(getattr(params, name)) for name in names}
@@ -246,30 +246,31 @@ def _traced(params, n_steps, usual_steps):
 
 
 def _check_callables(params, n_features):
-    """Raise ValueError where a loss or an augmentation of the user's does not do for a row."""
-    calls = []
+    """Raise ValueError if a function of the user's does not do for a row."""
+    number, row = (jax.ShapeDtypeStruct(s, np.float32) for s in ((), (n_features,)))
     parts = params.loss.parts if isinstance(params.loss, Joint) else [(n_features, params.loss)]
     for n, loss in parts:
         if callable(loss) and not hasattr(loss, "link"):
-            calls.append(("loss", "(target, output) -> losses", loss, _rows_of(n, 2)))
+            part = jax.ShapeDtypeStruct((n,), np.float32)
+            _check_callable("loss", "(target, output) -> losses", loss, part, [part, part])
+    key = partial(jax.eval_shape, lambda: jax.random.key(0))
     if callable(params.corruption):
-        key, (row,) = jax.eval_shape(lambda: jax.random.key(0)), _rows_of(n_features, 1)
-        level = jax.ShapeDtypeStruct((), np.float32)
-        form, arguments = "(key, row, level) -> row", [key, row, level]
-        calls.append(("corruption", form, params.corruption, arguments))
+        given = "corruption", "(key, row, level) -> row", params.corruption
+        _check_callable(*given, row, [key(), row, number])
     if params.augmentation is not None:
-        arguments = [jax.eval_shape(lambda: jax.random.key(0)), *_rows_of(n_features, 1)]
-        calls.append(("augmentation", "(key, row) -> row", params.augmentation, arguments))
-    for name, form, function, arguments in calls:
-        row = arguments[0] if name == "loss" else arguments[1]
-        advice = f"{name} must be a function {form} of JAX arrays of shape {row.shape}"
-        try:
-            found = jax.eval_shape(function, *arguments)
-        except Exception as error:
-            raise ValueError(f"{advice}; it raised {type(error).__name__}: {error}") from error
-        if getattr(found, "shape", None) != row.shape:
-            shape = getattr(found, "shape", type(found).__name__)
-            raise ValueError(f"{advice}, and return such an array; it returned {shape}.")
+        given = "augmentation", "(key, row) -> row", params.augmentation
+        _check_callable(*given, row, [key(), row])
+
+
+def _check_callable(name, form, function, row, arguments):
+    advice = f"{name} must be a function {form} of JAX arrays of shape {row.shape}"
+    try:
+        found = jax.eval_shape(function, *arguments)
+    except Exception as error:
+        raise ValueError(f"{advice}; it raised {type(error).__name__}: {error}") from error
+    if getattr(found, "shape", None) != row.shape:
+        shape = getattr(found, "shape", type(found).__name__)
+        raise ValueError(f"{advice}, and return such an array; it returned {shape}.")
 
 
 def _check_optimizer(optimizer, network, *, is_variational):
@@ -280,7 +281,9 @@ def _check_optimizer(optimizer, network, *, is_variational):
         "optimizer must be a function (learning_rate) -> optax.GradientTransformation, such as "
         "optax.lion"
     )
-    weights = _weights(network) | ({"log_noise": np.float32(0)} if is_variational else {})
+    weights = network.init(np.random.default_rng(0)) | (
+        {"log_noise": np.float32(0)} if is_variational else {}
+    )
     try:
         found = transformation_of(optimizer, 1e-3, 0.0)
         is_one = hasattr(found, "init") and hasattr(found, "update")
@@ -306,22 +309,15 @@ def _comparable_loss(loss):
     return comparable(loss)
 
 
-def _rows_of(n_columns, n):
-    return [jax.ShapeDtypeStruct((n_columns,), np.float32)] * n
-
-
-def _name(loss):
-    """Return a loss as an error names it: a joint one is often nobody's words."""
-    return f"{type(loss).__name__}(...)" if isinstance(loss, Joint) else repr(loss)
-
-
 def _link(params, loss, rows):
     """Return the link: the loss's own, the one asked for, or what the cells speak for."""
     own, asked = getattr(loss, "link", None), params.output_activation
     if own is not None:
         if asked != "auto":
+            is_joint = isinstance(params.loss, Joint)  # which is often nobody's words
+            name = f"{type(params.loss).__name__}(...)" if is_joint else repr(params.loss)
             raise ValueError(
-                f"loss={_name(params.loss)} has an output activation of its own, got "
+                f"loss={name} has an output activation of its own, got "
                 f"output_activation={asked!r}. Leave output_activation='auto'."
             )
         return own
@@ -334,7 +330,7 @@ def _link(params, loss, rows):
 def _interval(link, scaling, n_features):
     """Return the scaled ends (2, d) of a link's own range; beyond 1 there is no end but inf.
 
-    Where there is none at all, the unit is that of scaled columns.
+    If there is none at all, the unit is that of scaled columns.
     """
     if link.ends is None:
         return None
@@ -424,26 +420,6 @@ def _n_axes(n_rows, n_features, n_components):
     return min(n_features, 2 ** int(np.ceil(np.log2(min(n_rows, n_wanted)))))
 
 
-def _architecture(params):
-    architecture = find_architecture(params.architecture)
-    architecture._validate_params()
-    return architecture
-
-
-def _batch_size(size, n_rows):
-    if size != "auto":  # more would be padding; in powers of two, so that folds are alike
-        return min(size, 2 ** int(np.ceil(np.log2(n_rows))))
-    return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
-
-
-def _learning_rate(rate, n_components, batch_size):
-    """Return the rate: lower where the gradients of small batches are noisier."""
-    if rate != "auto":
-        return rate
-    rate = 3e-3 if n_components < FEW else 1e-3
-    return rate * min(1.0, (batch_size / USUAL_BATCH) ** 0.5)
-
-
 def _layer_sizes(params, architecture, n_components):
     """Return the widths of the trunk: those asked for, or the architecture's own choice."""
     if isinstance(params.hidden_layer_sizes, str):
@@ -457,12 +433,6 @@ def _layer_sizes(params, architecture, n_components):
     return tuple(int(size) for size in sizes)
 
 
-def _weights(network):
-    """Return fresh weights of ``network``."""
-    return network.init(np.random.default_rng(0))
-
-
 @lru_cache(maxsize=64)
 def _n_weights(network):
-    """Return how many numbers the weights of ``network`` hold."""
-    return sum(leaf.size for leaf in jax.tree.leaves(_weights(network)))
+    return sum(leaf.size for leaf in jax.tree.leaves(network.init(np.random.default_rng(0))))

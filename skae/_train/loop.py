@@ -41,7 +41,7 @@ class StepConfig:
     objective: object
     optimizer: object
     n_init: int = 1  # nets that are trained side by side
-    follows_loss: bool = False  # the learning rate does, beside its schedule
+    follows_loss: bool = False  # the learning rate does, on top of its schedule
     matmul_precision: str = "float32"  # JAX's name for it
     mesh: object = None  # of devices that each take a share of a batch's rows
 
@@ -69,9 +69,8 @@ def _block_shape(step_config, packing, state, path, batches, *others):
 def train_block(step_config, packing, state, path, batches, rates, traced, first_step, n_steps):
     """Run ``n_steps`` of the stacked ``batches``; return the state and a loss per step.
 
-    ``state`` is (params, average, optimizer state), packed by the ``packing``; at
-    ``first_step`` 0 the optimizer is begun afresh. If ``step_config`` has several nets, all of
-    it is stacked, and losses are (n_nets, n_steps).
+    ``state`` is (params, average, optimizer state), packed by the ``packing``; the optimizer
+    begins at ``first_step`` 0. States and losses of several nets are stacked.
     """
 
     def train(state):
@@ -83,9 +82,8 @@ def train_block(step_config, packing, state, path, batches, rates, traced, first
 
         def step(i, carry):
             params, average, memory, losses = carry
-            batch = jax.tree.map(lambda part: part[i], batches)
             present = step_config.objective.traced_at(first_step + i, path, traced)
-            given = path, present, batch
+            given = path, present, jax.tree.map(lambda part: part[i], batches)
 
             def loss_of_packed(packed):
                 return step_config.batch_loss(packing.unpack(packed), *given)
@@ -93,21 +91,20 @@ def train_block(step_config, packing, state, path, batches, rates, traced, first
             loss, gradient = step_config.batch_loss_and_gradient(packing.unpack(params), *given)
             gradient = packing.pack(gradient)
             optimizer = _optimizer(step_config, rates[i], present)
-            update, memory = optimizer.update(
-                gradient, memory, params, value=loss, grad=gradient, value_fn=loss_of_packed
-            )
+            extra = {"value": loss, "grad": gradient, "value_fn": loss_of_packed}
+            update, memory = optimizer.update(gradient, memory, params, **extra)
             params = jax.tree.map(lambda p, u: p + u, params, update)
             decay = traced["average_decay"]
             average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
             return params, average, memory, losses.at[i].set(loss)
 
-        start = (params, average, memory, jnp.zeros_like(rates))
-        *state, losses = jax.lax.fori_loop(0, n_steps, step, start)
+        carry = params, average, memory, jnp.zeros_like(rates)
+        *state, losses = jax.lax.fori_loop(0, n_steps, step, carry)
         return tuple(state), losses
 
     if step_config.n_init == 1:
         return keep_replicated(step_config.mesh, train(state))
-    # Several nets differ in their beginnings only: rows, cuts and noise are the same.
+    # Several nets differ in their first weights only: rows, prefixes and noise are the same.
     return keep_replicated(step_config.mesh, jax.vmap(train)(state))
 
 
@@ -211,7 +208,7 @@ class TrainingRun:
     def train(self, n_steps):
         """Run up to ``n_steps`` more of the budget; return their losses, on the host.
 
-        Raises CancelledError once somebody has called ``cancel``.
+        Raises CancelledError once somebody, in another thread, has set ``is_cancelled``.
         """
         budget = self.config.budget
         n_steps, capacity = min(n_steps, budget.n_steps - self.step), budget.block_steps
@@ -257,17 +254,12 @@ class TrainingRun:
         params, average, memory = jax.tree.map(np.array, self.state)
         return Pause(params, average, jax.tree.leaves(memory), self.steps_before + self.step)
 
-    def cancel(self):
-        """Have ``train`` end in an error before its next block, in another thread too."""
-        self.is_cancelled = True
-
     def release(self):
         """Let go of the rows and of the device's memory: this run has ended."""
         self.source = self.state = self.table = self._on_device = None
 
     @property
     def is_released(self):
-        """Whether it cannot go on."""
         return self.state is None
 
     def rewind(self, checkpoint):
@@ -277,7 +269,6 @@ class TrainingRun:
             self.losses = self.losses[:checkpoint]
 
     def keep(self, checkpoints):
-        """Forget the weights of all other checkpoints."""
         self.weights = {i: self.weights[i] for i in self.weights if i in checkpoints}
 
     def nearest(self, checkpoint):
@@ -288,13 +279,12 @@ class TrainingRun:
 
     @property
     def most_kept(self):
-        """How many checkpoints' weights may stay in memory, beside the start's."""
+        """How many checkpoints' weights may stay in memory, without the start's."""
         size = sum(leaf.size for leaf in jax.tree.leaves(self.weights[self.checkpoint]))
         return max(1, MOST_KEPT // size)
 
     @property
     def n_numbers(self):
-        """How many numbers the nets' inputs hold."""
         return self.n_rows * self.config.network.n_inputs
 
     @property

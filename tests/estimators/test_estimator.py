@@ -609,7 +609,7 @@ class TestCallbacks:
         assert_array_equal(last.transform(X), estimator.transform(X))
 
     def test_models_of_large_nets_are_there_when_they_are_shown(self, quick, X, monkeypatch):
-        monkeypatch.setattr("skae._select.run.MOST_KEPT", 1)
+        monkeypatch.setattr("skae._train.loop.MOST_KEPT", 1)
         recorder = Recorder()
         quick(learning_rate=0.3, max_iter=8, cv=2).set_callbacks(recorder).fit(X)
         assert len(recorder.models) > 8

@@ -83,7 +83,7 @@ def gradient(network, link="identity", corruption="gaussian", ordered=True, **ch
     inputs = x - path.mean if network.in_columns else (x - path.mean) @ path.basis
     bits, weight = random_bits(0, 0, 1, len(x))[0], np.ones(len(x), np.float32)
     batch = inputs, None if link.in_axes else x, None, bits, weight
-    traced = {"corruption_level": 0.1, "cut_share": 0.3, **dict.fromkeys(PENALTIES, 0.5)}
+    traced = {"corruption_level": 0.1, "truncated_share": 0.3, **dict.fromkeys(PENALTIES, 0.5)}
     return jax.jit(jax.grad(objective.batch_loss))(params, path, traced, batch)
 
 

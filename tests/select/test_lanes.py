@@ -159,12 +159,12 @@ def test_ctrl_c_ends_both_lanes(quick, curve, lanes, monkeypatch, n):
 def test_ctrl_c_while_it_waits_keeps_what_was_reached(quick, curve, lanes, monkeypatch):
     lanes(True)
 
-    def interrupted(ahead, checkpoint):
-        for move in ahead._moves[:3]:
+    def interrupted(worker, run, checkpoint):
+        for move in worker._moves[:3]:
             move.result()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_gated.SpeculativeTraining, "end_at", interrupted)
+    monkeypatch.setattr(_background.BackgroundWorker, "end_at", interrupted)
     estimator = quick(cv=2, learning_rate=1e-2, max_iter=30, ordered=False)
     with pytest.warns(UserWarning, match="Interrupted"):
         estimator.fit(curve)
@@ -220,7 +220,7 @@ def test_a_cancelled_run_does_not_go_on(quick, curve, lanes, monkeypatch):
     begin = _gated.begin
     monkeypatch.setattr(_gated, "begin", lambda *a: runs.append(begin(*a)) or begin(*a))
     quick(cv=None).fit(curve)
-    runs[0].cancel()
+    runs[0].is_cancelled = True
     with pytest.raises(CancelledError):
         runs[0].train(1)
 
