@@ -2,12 +2,15 @@
 
 import reprlib
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 from types import FunctionType
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
@@ -65,7 +68,7 @@ from skae._streaming import Stream, add_errors, errors_on, nets_are_better, samp
 from skae._train.config import make_config
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
 from skae._train.start import go_on, pca_model_of
-from skae.architectures import ARCHITECTURES
+from skae.architectures import ARCHITECTURES, Architecture
 from skae.architectures._layers import ACTIVATIONS
 from skae.losses import LOSSES, Joint, SquaredError, find_loss
 from skae.losses._ranges import LINKS
@@ -440,40 +443,40 @@ class AutoencoderTransformer(
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int | float | None = 2,
         *,
-        hidden_layer_sizes="auto",
-        activation="gelu",
-        architecture="dense",
-        sample_shape=None,
-        linear_path="pca",
-        ordered=True,
-        scaling="global",
-        loss="squared_error",
-        code_activation="identity",
-        n_nonzero_coefs=None,
-        output_activation="auto",
-        corruption="gaussian",
-        corruption_level=0.4,
-        augmentation=None,
-        sparsity=0.0,
-        contraction=0.0,
-        kl_weight=0.0,
-        optimizer="adamw",
-        learning_rate="auto",
-        learning_rate_schedule="cosine",
-        weight_decay="auto",
-        n_init=1,
-        batch_size="auto",
-        max_iter="auto",
-        tol=1e-4,
-        n_iter_no_change="auto",
-        class_weight=None,
-        cv="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        device=None,
+        hidden_layer_sizes: str | ArrayLike = "auto",
+        activation: str = "gelu",
+        architecture: str | Architecture = "dense",
+        sample_shape: ArrayLike | None = None,
+        linear_path: str | None = "pca",
+        ordered: bool = True,
+        scaling: str | None = "global",
+        loss: str | Callable = "squared_error",
+        code_activation: str = "identity",
+        n_nonzero_coefs: int | None = None,
+        output_activation: str = "auto",
+        corruption: str | Callable | None = "gaussian",
+        corruption_level: float = 0.4,
+        augmentation: Callable | None = None,
+        sparsity: float = 0.0,
+        contraction: float = 0.0,
+        kl_weight: float = 0.0,
+        optimizer: str | Callable = "adamw",
+        learning_rate: str | float = "auto",
+        learning_rate_schedule: str | Callable = "cosine",
+        weight_decay: str | float = "auto",
+        n_init: int = 1,
+        batch_size: str | int = "auto",
+        max_iter: str | int = "auto",
+        tol: float = 1e-4,
+        n_iter_no_change: str | int | None = "auto",
+        class_weight: Any = None,
+        cv: Any = "auto",
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        device: str | None = None,
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -511,7 +514,15 @@ class AutoencoderTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_weight=None, X_val=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit PCA and the nets on ``X``, and choose the step on held-out rows.
 
         Parameters
@@ -661,7 +672,7 @@ class AutoencoderTransformer(
             )
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Go on with the next rows of a stream: PCA is brought up to date, then nets train.
 
         The linear path is PCA of all rows so far, to rounding: their mean and covariance are
@@ -987,7 +998,7 @@ class AutoencoderTransformer(
         }
 
     @default_errors
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Return the codes of rows, the most important component first.
 
         Parameters
@@ -1009,11 +1020,11 @@ class AutoencoderTransformer(
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         self._check_fitted()
-        X = check_rows(self, X, reset=False)
-        return self._encode(X, X.dtype)
+        rows = check_rows(self, X, reset=False)
+        return self._encode(rows, rows.dtype)
 
     @default_errors
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
         """Return the reconstructions of codes.
 
         Parameters
@@ -1038,7 +1049,13 @@ class AutoencoderTransformer(
         return self._in_container(self._decode(codes, codes.dtype), X)
 
     @default_errors
-    def sample(self, n_samples=1, random_state=None, *, noise=False):
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+        *,
+        noise: bool = False,
+    ) -> Any:
         """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
 
         A variational fit (``kl_weight`` > 0) draws from the standard normal distribution
@@ -1110,7 +1127,7 @@ class AutoencoderTransformer(
         return np.clip(draw(rows, self._residual, rng), *self._bounds)
 
     @default_errors
-    def impute(self, X):
+    def impute(self, X: ArrayLike) -> NDArray[Any]:
         """Return ``X`` with its missing cells filled by their reconstruction.
 
         Parameters
@@ -1147,7 +1164,9 @@ class AutoencoderTransformer(
         return self._in_container(filled, X)
 
     @default_errors
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the share of variance explained: 1 - error / variance around ``mean_``.
 
         Both are summed over the observed cells. For other losses than squared_error it is the
@@ -1177,13 +1196,15 @@ class AutoencoderTransformer(
             for cells outside of the loss's range.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        check_range(self._loss, X, self.sample_shape_)
-        weight = check_weight(sample_weight, len(X))
-        error, total = self._weighted_losses(X, weight)
+        rows = check_rows(self, X, reset=False)
+        check_range(self._loss, rows, self.sample_shape_)
+        weight = check_weight(sample_weight, len(rows))
+        error, total = self._weighted_losses(rows, weight)
         unit = self._scaling.scale.max()
         if total == 0 and unit != 1 and self._is_squared_error:
-            error, total = self._weighted_losses(X, weight, unit)  # squares that were too small
+            error, total = self._weighted_losses(
+                rows, weight, unit
+            )  # squares that were too small
         if total > 0:
             return float(1.0 - error / total)
         return 1.0 if error == 0 else 0.0
@@ -1201,7 +1222,7 @@ class AutoencoderTransformer(
         return [product(weight, np.concatenate(of_all)) for of_all in zip(*losses, strict=True)]
 
     @default_errors
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return minus each row's mean squared reconstruction error, in squared units of X.
 
         For other losses it is minus the mean loss: in nats for binary_cross_entropy, poisson
@@ -1224,9 +1245,9 @@ class AutoencoderTransformer(
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        n_observed = np.concatenate([(~np.isnan(X[part])).sum(axis=1) for part in parts_of(X)])
-        return -self._errors(X) / np.maximum(1, n_observed)
+        rows = check_rows(self, X, reset=False)
+        counts = [(~np.isnan(rows[part])).sum(axis=1) for part in parts_of(rows)]
+        return -self._errors(rows) / np.maximum(1, np.concatenate(counts))
 
     def _errors(self, X, unit=1.0):
         """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
