@@ -38,7 +38,6 @@ CASES = {case.name: case for case in (*SETS, RANDOM_SPLIT, *FURTHER)}
 
 
 def samples(case, seed):
-    """Return (X_train, X_test) of a case."""
     if case.source == NOISE:
         dataset = Dataset(NOISE, np.random.default_rng(seed).normal(size=(400, 20)))
     else:

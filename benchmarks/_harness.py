@@ -101,7 +101,6 @@ def parse(doc, arguments, among, help, options):
 
 
 def kind(default):
-    """Return argparse's settings of an option with this default."""
     if isinstance(default, bool):
         return {"action": "store_true"}
     if isinstance(default, list | tuple):
@@ -144,7 +143,6 @@ def versions():
 
 
 def described(value):
-    """Return a setting as text."""
     return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
 
 

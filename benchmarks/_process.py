@@ -173,14 +173,12 @@ def best_threads(seconds, peer):
 
 
 def import_seconds(statement):
-    """Return the seconds that an import statement takes."""
     start = time.perf_counter()
     exec(statement)
     return time.perf_counter() - start
 
 
 def seconds_of(function, *arguments):
-    """Return the seconds that a call takes."""
     start = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - start

@@ -46,7 +46,6 @@ def _orthonormal(seed, n_features, n_axes):
 
 
 def parabola(n, rng):
-    """Return points of a parabola over (-1, 1)."""
     t = rng.uniform(-1, 1, n)
     return np.c_[t, t**2]
 
@@ -57,18 +56,15 @@ def thin_parabola(n, rng):
 
 
 def helix(n, rng):
-    """Return points of two turns of a helix."""
     t = rng.uniform(0, 4 * np.pi, n)
     return np.c_[np.cos(t), np.sin(t), t / 3]
 
 
 def s_curve(n, rng):
-    """Return points of scikit-learn's S-curve."""
     return make_s_curve(n, random_state=rng.integers(2**31))[0]
 
 
 def swiss_roll(n, rng):
-    """Return points of scikit-learn's swiss roll."""
     return make_swiss_roll(n, random_state=rng.integers(2**31))[0]
 
 

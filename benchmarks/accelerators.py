@@ -63,7 +63,6 @@ def main(arguments=None):
 
 
 def torch_version():
-    """Return the version of PyTorch, if it is here and sees the device."""
     try:
         import torch
     except ImportError:

@@ -161,7 +161,6 @@ def draw(model, test, seed, file):
 
 
 def frames(clip, hop):
-    """Return the frames (n, 256) of a clip, one every ``hop`` samples."""
     return np.lib.stride_tricks.sliding_window_view(clip, FRAME)[::hop]
 
 
@@ -210,7 +209,6 @@ def with_phases(sizes, seed):
 
 
 def through(model):
-    """Return the way of rows through a fitted model and back."""
     return lambda X: model.inverse_transform(model.transform(X))
 
 
@@ -263,7 +261,6 @@ def write(file, clip):
 
 
 def read(file):
-    """Return the samples of a 16-bit WAV file, from -1 to 1."""
     with wave.open(str(file), "rb") as record:
         return np.frombuffer(record.readframes(record.getnframes()), "<i2") / 32768
 

@@ -44,7 +44,6 @@ def main(arguments=None):
 
 
 def measure(set, seed):
-    """Return every measure of both methods on one set."""
     dataset = load(set)
     if dataset.y is None:
         raise DataMissing("it has no labels")

@@ -77,7 +77,6 @@ def images_of(name, seed):
 
 @lru_cache(maxsize=8)
 def fit_images(name, seed, k, architecture):
-    """Return the fitted estimator and the seconds that the fit took."""
     images = images_of(name, seed)
     settings = {"architecture": architecture, "sample_shape": SHAPES[name]}
     return fit(images.train, k, seed, groups=images.groups, **settings)
@@ -98,7 +97,6 @@ class Images:
         self.curves = {k: self._curve(k, densities[:k]) for k in ANY}
 
     def by_pca(self, Z):
-        """Return the images that PCA's leading components (n, k) stand for."""
         return self.pca.mean_ + Z @ self.pca.components_[: Z.shape[1]]
 
     def _curve(self, k, densities):
@@ -204,7 +202,6 @@ def compares(row, other):
 
 
 def verdicts(head, rows):
-    """Return a line for each of the three others: the gains in dB over the steps."""
     lines = []
     for other in ("PCA", "PCA, any k", "JPEG"):
         gains = [row["skae"] - row[other] for row in rows if compares(row, other)]

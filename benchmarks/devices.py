@@ -74,7 +74,6 @@ class Team:
         self._all("join", [{"core": core, "rank": i, **place} for i, core in enumerate(cores)])
 
     def seconds(self, batch):
-        """Return how long the slowest took for the steps."""
         time.sleep(PAUSE)
         return max(self._all("train", [{"batch": batch}] * len(self.workers)))
 

@@ -80,7 +80,6 @@ def record(run, pool, folder, model, surface, key):
 
 
 def verdicts(records):
-    """Return what the records say about the targets, in lines."""
     lines, fine = [""], [record for record in records if "over" in record]
     means = {
         key: float(np.mean([record["over"] for record in some]))

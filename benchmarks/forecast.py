@@ -63,7 +63,6 @@ def main(arguments=None):
 
 
 def measure(set, seed, way, k, architectures):
-    """Return the errors of one way to forecast one series."""
     series = SERIES[set]()
     cut = int(0.7 * len(series))
     train, test = windows(series[:cut]), windows(series[cut:])

@@ -90,7 +90,6 @@ def hide(X, pattern, seed):
 
 
 def measure(set, pattern, seed):
-    """Return the errors and seconds of all imputers."""
     X = complete(set)
     hidden = hide(X, pattern, seed)
     record = {"hidden": float(hidden.mean())}
@@ -105,7 +104,6 @@ def measure(set, pattern, seed):
 
 
 def verdicts(records):
-    """Return what holds of the means over seeds for each set and pattern."""
     means = {
         key: {name: mean_of(some, name) for name in IMPUTERS}
         for key, some in grouped(records, "set", "pattern").items()

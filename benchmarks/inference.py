@@ -67,7 +67,6 @@ def make_samples(n, n_features):
 
 
 def fitted(n_features):
-    """Return an estimator with default nets that were trained for a moment."""
     given = {"cv": None, "max_iter": 1, "random_state": SEED}
     return AutoencoderTransformer(N_COMPONENTS, **given).fit(make_samples(2000, n_features))
 
@@ -103,7 +102,6 @@ def products(n_features, k, hidden):
 
 
 def throughput_lines(n, repeats):
-    """Yield the time of many samples, and of NumPy's products alone."""
     lines = []
     for d in LATENCIES:
         estimator, X = fitted(d), make_samples(n, d)
@@ -150,7 +148,6 @@ def compare(name, own, theirs, X, repeats, asked):
 
 
 def latency_lines(n, repeats):
-    """Return the time of one sample, warm."""
     lines = [f"One sample, warm, {N_CALLS} calls: microseconds"]
     for d, asked in LATENCIES.items():
         estimator, X = fitted(d), make_samples(1, d)
@@ -191,7 +188,6 @@ def memory_lines(n, repeats):
 
 
 def leak_lines(n, repeats):
-    """Return how the process grows over fits of clones."""
     import jax
 
     X, given = make_samples(200, 16), {"hidden_layer_sizes": (16,), "max_iter": 5}

@@ -58,7 +58,6 @@ def main(arguments=None):
 
 
 def measure(k, seed, way):
-    """Return the errors of each view filled from the others, over those of its mean."""
     X = np.hstack([view for _, view in sorted(mfeat_views().items())])
     X_train, X_test = train_test_split(X, test_size=0.3, random_state=seed)
     scaler = StandardScaler().fit(X_train)

@@ -91,7 +91,6 @@ def corruptions(X_train):
 
 
 def pca_rebuilt(X_train, X, k):
-    """Return what PCA of ``X_train`` makes of ``X`` with ``k`` components."""
     k = min(k, *X_train.shape)
     pca = PCA(k, svd_solver="covariance_eigh").fit(X_train)
     return pca.inverse_transform(pca.transform(X))
@@ -175,7 +174,6 @@ def divergence(model, X_train, X):
 
 
 def pca_r2(X_train, X_test, k):
-    """Return the share of variance of test rows that PCA explains."""
     error = np.square(X_test - pca_rebuilt(X_train, X_test, k)).sum()
     return 1 - error / np.square(X_test - X_train.mean(axis=0)).sum()
 
@@ -211,7 +209,6 @@ def best_floor(X_train, X_test, means):
 
 
 def poisson_loss(X, means):
-    """Return half the Poisson deviance of ``X``, summed."""
     logs = np.log(np.where(X > 0, X, 1.0) / np.maximum(means, 1e-12))
     return (X * logs - X + means).sum()
 

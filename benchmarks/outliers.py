@@ -85,7 +85,6 @@ def samples(digit, seed, training):
 
 
 def measure(training, seed, digit, components):
-    """Return the areas of all detectors, and what skae's flags."""
     X_train, X_test, is_outlier = samples(digit, seed, training)
     autoencoder = AutoencoderTransformer(max(components))
     detector = AutoencoderOutlierDetector(autoencoder, random_state=seed).fit(X_train)
@@ -110,7 +109,6 @@ def prefix_error(model, X, m):
 
 
 def verdicts(means, components):
-    """Return the mean areas, and what the detector's is above."""
     peers = [f"PCA-{max(components)}", *PEERS]
     above = [name for name in peers if means["skae"] > means[name]]
     below = [name for name in peers if name not in above]

@@ -106,7 +106,6 @@ def main(arguments=None):
 
 
 def compare(run, keys, seeds):
-    """Measure the cases one by one, print each, then means and verdicts."""
     table, done = Table(COLUMNS), []
     for record in run.measured(keys, measure):
         done.append(record)
@@ -125,7 +124,6 @@ def compare(run, keys, seeds):
 
 
 def last_of(record):
-    """Return the table's entries on the full code."""
     return {"PCA R2": record["pca_r2"][-1], "skae R2": record["skae_r2"][-1]}
 
 
@@ -205,7 +203,6 @@ def measure_share(set, share, seed):
 
 
 def verdicts(records):
-    """Yield what holds of "never worse", "better" and "ordered"."""
     groups = {}
     for title, cases in (("sets", SETS), ("noise and 40 rows", FURTHER)):
         of = {case.name for case in cases}

@@ -93,7 +93,6 @@ def keys_of(part, seeds):
 
 
 def samples(part, name, seed):
-    """Return (X_train, X_test) of a case."""
     if part == "surfaces":
         (surface,) = (one for one in SURFACES if one.name == name)
         X = surface.samples(N_SURFACE, np.random.default_rng(seed))
@@ -136,7 +135,6 @@ def far_fit(key):
 
 
 def verdicts(records):
-    """Return the lines on each point of the promise."""
     lines, parts = [""], grouped(records, "part")
     for part, share in ASKED.items():
         lines += never_worse(part, parts[part,], share) if (part,) in parts else []

@@ -4,7 +4,7 @@ Digits and MNIST at 8 components. Held-out samples are compared as the decoder g
 since no new sample can show what the code leaves out. Held-out reconstructions and as many new
 samples are told apart by their five nearest neighbours (a two-sample test: 0.5 is ideal), and
 their distances to the nearest reconstruction of a training sample are compared (a ratio near 0
-means copies). The number of Gaussians is the one of lowest BIC, as ``sample`` has it.
+means copies). The number of Gaussians is the one of lowest BIC.
 """
 
 import numpy as np
@@ -51,7 +51,6 @@ def main(arguments=None):
 
 
 def measure(set, seed):
-    """Return the measures of one fitted model for both densities on its training codes."""
     X_train, X_test, *_ = split(load(set), seed)
     model, seconds = fit_case(set, N_COMPONENTS, seed)
     Z_train, Z_test = model.transform(X_train), model.transform(X_test)
@@ -75,9 +74,10 @@ def measure(set, seed):
 
 def n_gaussians(Z, seed):
     """Return the size of the mixture of lowest BIC; two worse ones end the search."""
-    found = {}
+    found, Z = {}, Z / Z.std(axis=0)
     for size in SIZES:
-        found[size] = GaussianMixture(size, random_state=seed).fit(Z).bic(Z)
+        mixture = GaussianMixture(size, init_params="k-means++", random_state=seed)
+        found[size] = mixture.fit(Z).bic(Z)
         best = min(found, key=found.get)
         if list(found).index(best) < len(found) - 2:
             break
@@ -99,7 +99,6 @@ def distance_ratio(train, real, new):
 
 
 def verdicts(records):
-    """Yield for each set its mean accuracies, and whether the target is met."""
     for (name,), some in grouped(records, "set").items():
         one, mixture = (mean_of(some, f"{method} accuracy") for method in METHODS)
         is_met = mixture <= TARGET and mixture < one

@@ -5,10 +5,13 @@ written: what it maps of a file belongs to the system, which takes it back at wi
 ``wide``: 20 Newsgroups as TF-IDF against TruncatedSVD, and 64 samples of 6,000 features against
 digits. ``long``: an epoch on a .npy file of MNIST's digits with noise, and one fit from a file
 and from memory. ``cost``: seconds per sample while training, from 10^4 samples on. ``memory``:
-fits on arrays, with the packages that skae requires and with pandas as well. Files are written
-to ``--folder``, and deleted again.
+fits on arrays, with the packages that skae requires and with pandas as well. ``structures``:
+what compiled programs hold after fits of 60 structures in one process. Linux gives a process
+65,530 mappings of memory; their number levels off when the least recently used programs go.
+Files are written to ``--folder``, and deleted again.
 """
 
+import resource
 import statistics
 import tempfile
 import time
@@ -18,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._harness import Run, holds
+from benchmarks._harness import Run, Table, holds
 from benchmarks._process import MB, Peak, in_fresh_process
 
 fresh = partial(in_fresh_process, "benchmarks.scale")
 N_TERMS, N_TEXT_COMPONENTS = 50_000, 64
 N_COST_FEATURES, COST_SAMPLES, COST_BATCH = 32, 1_000_000, 128
 WIDE_FITS = {"defaults": {}, "max_iter=5, cv=None": {"max_iter": 5, "cv": None}}
+MOST_MAPPINGS = 65_530
 FILE_DTYPE = np.dtype(np.float32)
 PACKAGES = {  # what a process imports first; scikit-learn imports pandas if it can
     "required packages": (
@@ -37,6 +41,7 @@ FIT_ALIKE = {"max_iter": 1, "hidden_layer_sizes": (64,), "random_state": 0, "cv"
 
 def main(arguments=None):
     parts = {"wide": run_wide, "long": run_long, "cost": run_cost, "memory": run_memory}
+    parts["structures"] = run_structures
     run = Run(
         *(__doc__, "Wide and long data", arguments),
         among={"parts": parts},
@@ -44,19 +49,20 @@ def main(arguments=None):
             "gigabytes": "size of the file that is fitted",
             "most_rows": "of the cost per sample",
             "folder": "where the file is written",
+            "structures": "in one process",
         },
         parts=list(parts),
         repeats=3,
         gigabytes=12.0,
         most_rows=10**7,
         folder=tempfile.gettempdir(),
+        structures=60,
     )
     for part in run.parts:
         parts[part](run)
 
 
 def timed_fit(estimator, X):
-    """Fit; return the seconds that it took and the Peak."""
     with Peak() as peak:
         start = time.perf_counter()
         estimator.fit(X)
@@ -120,7 +126,6 @@ def wide_samples():
 
 
 def run_wide(run):
-    """Print what wide data cost, sparse and dense."""
     print(f"20 Newsgroups, TF-IDF of {N_TERMS} terms, CSR, k = {N_TEXT_COMPONENTS}")
     for name, given in WIDE_FITS.items():
         turns = [
@@ -138,7 +143,6 @@ def run_wide(run):
 
 
 def print_wide(name, turns):
-    """Print what was measured of pairs of fits: TruncatedSVD's and skae's."""
     svd, own = turns[0]
     most = 4 * own["size"] + 500 * MB
     print(f"{name}, CSR of {own['size'] / MB:.0f} MB")
@@ -169,7 +173,6 @@ def write_samples(path, n, n_features):
 
 
 def fit_file(path, parameters):
-    """Fit on the file, memory-mapped; return seconds and peak."""
     from skae import AutoencoderTransformer
 
     model = AutoencoderTransformer(**parameters)
@@ -188,7 +191,6 @@ def fit_both_ways(path):
 
 
 def run_long(run):
-    """Print what a file larger than memory costs, and whether it is fitted as an array is."""
     with tempfile.TemporaryDirectory(dir=run.folder) as place:
         path = str(Path(place) / "rows.npy")
         write_samples(path, 60_000, 784)
@@ -230,7 +232,6 @@ def seconds_per_sample(path):
 
 
 def run_cost(run):
-    """Print what a sample costs while training, for more and more samples."""
     print(f"microseconds of training per sample of {N_COST_FEATURES} features, ", end="")
     print(f"batches of {COST_BATCH}")
     sizes = [10**power for power in range(4, 8) if 10**power <= run.most_rows]
@@ -259,7 +260,6 @@ def memory_of_array(path, dtype):
 
 
 def run_memory(run):
-    """Print the peaks of fits in memory."""
     shapes = (20_000, 784), (60_000, 784), (200_000, 784)
     for shape, dtype in product(shapes, ("float64", "float32")):
         with tempfile.NamedTemporaryFile(suffix=".npy", dir=run.folder) as file:
@@ -274,6 +274,47 @@ def run_memory(run):
                     f"-> {holds(peak <= most)}",
                     flush=True,
                 )
+
+
+def run_structures(run):
+    """Print the memory, mappings and seconds after every tenth structure."""
+    found, equal = fresh("many_structures", n=run.structures)
+    table = Table({"structures": "10", "mappings": "8", "peak MB": "7.0f", "seconds": "7.1f"})
+    for row in found:
+        table.row(*row)
+    print(f"the first one again: {'equal' if equal else 'OTHER'} codes")
+    print(f"{found[-1][1] / MOST_MAPPINGS:.0%} of the mappings that Linux allows")
+
+
+def many_structures(n):
+    """Fit them once each; return what the process holds, and if the first one's bits return."""
+    first, begun, found = codes_of_structure(0), time.perf_counter(), []
+    for i in range(1, n):
+        codes_of_structure(i)
+        if (i + 1) % 10 == 0 or i + 1 == n:
+            with open("/proc/self/maps") as mappings:
+                n_mappings = sum(1 for _ in mappings)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            found.append((i + 1, n_mappings, peak, time.perf_counter() - begun))
+    return found, bool((codes_of_structure(0) == first).all())
+
+
+def codes_of_structure(i):
+    """Return codes of a fit whose features, components, widths, batches and loss are new."""
+    from skae import AutoencoderTransformer
+
+    X = np.random.default_rng(i).normal(size=(60, 3 + i % 7))
+    estimator = AutoencoderTransformer(
+        1 + i % 3,
+        hidden_layer_sizes=(4 + i % 11,),
+        batch_size=(16, 32)[i % 2],
+        loss="squared_error" if i % 4 else lambda target, output: (target - output) ** 4,
+        max_iter=2,
+        random_state=0,
+    )
+    Z = estimator.fit_transform(X)
+    estimator.inverse_transform(Z)
+    return Z
 
 
 if __name__ == "__main__":

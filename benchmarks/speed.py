@@ -85,7 +85,6 @@ def main(arguments=None):
 
 
 def name_of(sizes):
-    """Return the widths of an autoencoder as text."""
     return "-".join(map(str, (*sizes, *sizes[-2::-1])))
 
 
@@ -121,7 +120,6 @@ def time_net(title, net, peers, repeats, asked, compared=("torch", "MLPRegressor
 
 
 def run_steps(torch, repeats):
-    """Print the time per step of the same net, batch and number of steps."""
     print("Time per step, warm: skae's fit between two checkpoints (shuffling and gathering")
     print("included; it also clips gradients and averages weights, and its decoder sees the")
     print("mask), MLPRegressor(X, X).partial_fit (with an activation on its code), PyTorch.\n")
@@ -132,7 +130,6 @@ def run_steps(torch, repeats):
 
 
 def run_products(torch, repeats):
-    """Print the rate of a large net's steps against that of their matrix products alone."""
     print("Time per step of a large net, warm, as above, and of its matrix products alone:")
     print("outputs, gradients of the weights and of the inputs, in float32.\n")
     sizes, batch, n_steps, asked = LARGE
@@ -146,7 +143,6 @@ def run_products(torch, repeats):
 
 
 def run_structured(torch, repeats):
-    """Print the time per step of convolutional and recurrent nets, and PyTorch's."""
     print("Time per step, warm, of architectures with the same layers in PyTorch (GRU and LSTM")
     print("read and write four timepoints at each of 25 steps; skae's decoder also reads PCA's")
     print("part of the reconstruction).\n")
@@ -173,7 +169,6 @@ def default_plan(X, n_components=2):
 
 
 def run_processes(torch, repeats):
-    """Print the time of whole fresh processes: skae's default fit, PyTorch's training."""
     X = load_digits().data
     plan = default_plan(X)
     print("A whole fresh process on digits: import, compile, default fit, transform; against")
@@ -199,7 +194,6 @@ def run_processes(torch, repeats):
 
 
 def run_imports(torch, repeats):
-    """Print what ``import skae`` costs, against ``import jax`` and ``import sklearn``."""
     jobs = {
         name: (
             sys.executable,

@@ -59,7 +59,6 @@ def main(arguments=None):
 
 
 def measure(set, k, seed, architecture):
-    """Return the errors of one fit beside PCA's."""
     dataset = load(set)
     X_train, X_test, train, _ = split(dataset, seed)
     groups = None if dataset.groups is None else dataset.groups[train]

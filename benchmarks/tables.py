@@ -54,7 +54,6 @@ def main(arguments=None):
 
 
 def report(record):
-    """Print for each column what comes back, and in how many skae is at least PCA."""
     columns = record["columns"]
     print(f"\nk = {record['k']}, seed {record['seed']}: {record['n_train']} training samples")
     ways = [f"PCA {name}" for name in SCALES]
@@ -70,7 +69,6 @@ def report(record):
 
 
 def measure(rows, seed, k):
-    """Return for each column what comes back by PCA in all scalings and by skae."""
     train, test = train_test_split(flights(rows), test_size=0.3, random_state=seed)
     encoder = TableEncoder(handle_unknown="ignore").fit(train)
     rebuilt = {f"PCA {name}": by_pca(encoder, train, test, k, name) for name in SCALES}

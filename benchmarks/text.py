@@ -45,7 +45,6 @@ def main(arguments=None):
 
 
 def measure(seed, k, model):
-    """Return the shares of letters and of words that come back from codes of test words."""
     words = newsgroup_words()
     train, test = train_test_split(words, test_size=0.3, random_state=seed)
     encoder = TokenEncoder().fit(words)

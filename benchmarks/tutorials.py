@@ -178,7 +178,6 @@ def fit_new(peer, file, n_components, seed):
 
 
 def whole(peer, file, n_components):
-    """Import the peer and fit its net once; return where the seconds of the process went."""
     import numpy as np
 
     X = np.load(file)
@@ -188,7 +187,6 @@ def whole(peer, file, n_components):
 
 
 def save(folder, number, draw, seeds):
-    """Return the files by seed that hold a tutorial's samples."""
     import numpy as np
 
     files = {seed: str(folder / f"{number}-{seed}.npy") for seed in seeds}
@@ -230,7 +228,6 @@ def print_losses(skae, keras):
 
 
 def compare_processes(pythons, file, k, repeats):
-    """Print the time of whole fresh processes: import, compile, fit."""
     jobs = {
         peer: (python, SELF, "whole", {"peer": peer, "file": file, "n_components": k})
         for peer, python in pythons.items()

@@ -44,7 +44,6 @@ class Model:
 
     @classmethod
     def load(cls):
-        """Import the library."""
         for name in cls.modules:
             import_module(name)
 
@@ -53,7 +52,6 @@ class Model:
         return self.settings.get(name, {"hidden": HIDDEN, "epochs": EPOCHS, "rate": RATE}[name])
 
     def fit(self, X):
-        """Scale the samples and train."""
         self.shift, self.divisor = SCALES[self.scale](X)
         self.train(self.scaled(X))
         return self
@@ -67,11 +65,9 @@ class Model:
         return self.decoded(self.scaled(X)) * self.divisor + self.shift
 
     def codes(self, X):
-        """Return codes (n, k)."""
         return self.model.transform(X)
 
     def decoded(self, X):
-        """Return reconstructions (n, d)."""
         return self.model.inverse_transform(self.model.transform(X))
 
 
@@ -81,7 +77,6 @@ def by_one_number(X):
 
 
 def to_the_range(X):
-    """Bring each column to [0, 1]."""
     spread = np.ptp(X, axis=0)
     return X.min(axis=0), np.where(spread > 0, spread, 1.0)
 
@@ -136,7 +131,6 @@ class Torch(Model):
 
 
 def torch_output(net, X):
-    """Return a module's output as an array."""
     import torch
 
     with torch.inference_mode():
@@ -220,7 +214,6 @@ class KerasTorch(Keras):
 
 
 def keras_autoencoder(n_features, hidden, k):
-    """Return an encoder and a decoder in one Sequential, not compiled."""
     from keras import Input, Sequential, layers
 
     def half(n_in, hidden, n_out):

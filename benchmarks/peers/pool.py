@@ -52,7 +52,6 @@ class Pool:
             return {"error": str(error)}
 
     def close(self):
-        """End all processes."""
         while self.workers:
             self.workers.popitem()[1].__exit__(None)
 

@@ -38,7 +38,6 @@ class Fits:
         self.run, self.records, self.pool, self.folder = run, run.records, pool, folder
 
     def file(self, case, seed):
-        """Return the file with a case's samples."""
         path = self.folder / f"{case.name}-{case.by_group}-{seed}.npz"
         if not path.exists():
             train, test = samples(case, seed)
@@ -46,7 +45,6 @@ class Fits:
         return str(path)
 
     def request(self, name, k, seed, settings=None):
-        """Return the request for one fit."""
         given = {"file": self.file(CASES[name], seed), "k": k, "seed": seed}
         return {"do": "fit", **given, "settings": settings or {}, "deadline": self.run.limit}
 
@@ -91,7 +89,6 @@ def decimal(number, digits=3):
 
 
 def failures(records):
-    """Return a line for each distinct failure."""
     failed = grouped([r for r in records if "error" in r], "model", "error")
     return [
         f"{model}: {error} ({', '.join(sorted({f'''{r['set']} k={r['k']}''' for r in some}))})"
@@ -100,7 +97,6 @@ def failures(records):
 
 
 def grid_settings():
-    """Return the settings of the small grid."""
     return [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
 
 
@@ -126,7 +122,6 @@ def run_grid(fits, models, keys):
 
 
 def of_case(records, name, k, seed):
-    """Return the fits of one case."""
     key = ("quality", name, k, seed)
     return [r for r in records if (r["part"], r.get("set"), r.get("k"), r.get("seed")) == key]
 
@@ -146,32 +141,33 @@ def verdicts(records):
 
 
 def at_defaults(records):
-    """Return the records at defaults, by model."""
     return {r["model"]: r for r in records if r["settings"] == "{}"}
+
+
+def pairs_of(by_case, name):
+    """Return skae's record and another model's, both at defaults, of the cases with both."""
+    found = (at_defaults(records) for records in by_case.values())
+    return [(case[SKAE], case[name]) for case in found if SKAE in case and name in case]
 
 
 def against_defaults(by_case):
     """Return how often skae is ahead of each peer and of all of them, and every loss."""
-    pairs = {peer: [] for peer in PEERS}
     ahead, losses = [], []
     for case, records in by_case.items():
         found = at_defaults(records)
         own, peers = found.get(SKAE), [found[p] for p in PEERS if p in found]
         if own is None or not peers:
             continue
-        for peer in peers:
-            pairs[peer["model"]].append((own, peer))
         best = min(peers, key=lambda r: r["ratio"])
         ahead.append(own["ratio"] < best["ratio"])
         if not ahead[-1]:
             losses.append(f"  behind at {described(case)}: {compared(own, best)}")
     if not ahead:
         return []
-    share = sum(ahead) / len(ahead)
-    verdict = holds(share >= AHEAD)
+    share, pairs = sum(ahead) / len(ahead), {peer: pairs_of(by_case, peer) for peer in PEERS}
     head = (
         f"skae's defaults ahead of every peer's defaults in {sum(ahead)} of {len(ahead)} "
-        f"cases ({share:.0%}, asked {AHEAD:.0%}) -> {verdict}"
+        f"cases ({share:.0%}, asked {AHEAD:.0%}) -> {holds(share >= AHEAD)}"
     )
     return [head, *losses, *(line_of(peer, some) for peer, some in pairs.items() if some)]
 
@@ -192,14 +188,8 @@ def against_references(by_case):
     """Return how often skae is ahead of the linear and kernel references."""
     lines = []
     for name in REFERENCES:
-        pairs = []
-        for records in by_case.values():
-            found = at_defaults(records)
-            if SKAE in found and name in found:
-                pairs.append((found[SKAE]["ratio"], found[name]["ratio"]))
-        if pairs:
-            better = sum(own < other for own, other in pairs)
-            equal = sum(own == other for own, other in pairs)
+        if pairs := [(a["ratio"], b["ratio"]) for a, b in pairs_of(by_case, name)]:
+            better, equal = sum(a < b for a, b in pairs), sum(a == b for a, b in pairs)
             lines.append(f"  {name:<13} ahead in {better} of {len(pairs)}, equal in {equal}")
     return lines
 
@@ -222,11 +212,10 @@ def against_grids(by_case):
     ahead = sum(own["ratio"] < best["ratio"] for own, best, _ in rows)
     faster = sum(own["seconds"] < best["seconds"] for own, best, _ in rows)
     cheaper = sum(own["seconds"] < seconds for own, _, seconds in rows)
-    verdict = holds(ahead > len(rows) / 2)
     head = (
         f"skae's defaults ahead of the peers' grids at their best on test rows in {ahead} "
-        f"of {len(rows)} cases (asked: most) -> {verdict}; in less time than the grids in "
-        f"{cheaper}, than the best point's fit alone in {faster}"
+        f"of {len(rows)} cases (asked: most) -> {holds(ahead > len(rows) / 2)}; in less time "
+        f"than the grids in {cheaper}, than the best point's fit alone in {faster}"
     )
     return [head, *lines]
 
@@ -237,12 +226,10 @@ def searched(records, peer):
 
 
 def described(case):
-    """Return (set, k, seed) as text."""
     return "{}, k={}, seed {}".format(*case)
 
 
 def compared(own, other):
-    """Return both errors and seconds as text."""
     settings = "" if other["settings"] == "{}" else f" {other['settings']}"
     return (
         f"skae {own['ratio']:.3f} in {own['seconds']:.1f} s ({own['cpu']:.1f} CPU), "

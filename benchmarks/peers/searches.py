@@ -15,7 +15,6 @@ SKAE = {"hidden": "hidden_layer_sizes", "rate": "learning_rate", "decay": "weigh
 
 
 def skae_search(n_features, k, hidden, epochs, batch_size):
-    """Return skae as a plain net."""
     from skae import AutoencoderTransformer
     from skae.architectures import Dense
 
@@ -32,14 +31,12 @@ def skae_search(n_features, k, hidden, epochs, batch_size):
 
 
 def skae_defaults_search(n_features, k, **_):
-    """Return the default estimator, with its own net, epochs and gate."""
     from skae import AutoencoderTransformer
 
     return AutoencoderTransformer(k, random_state=0), SKAE, False
 
 
 def skorch_search(n_features, k, hidden, epochs, batch_size):
-    """Return skorch's regressor with AdamW."""
     import torch
 
     torch.manual_seed(0)
@@ -76,13 +73,11 @@ class KerasRegressor(BaseEstimator):
 
 
 def keras_search(n_features, k, hidden, epochs, batch_size):
-    """Return Keras with AdamW."""
     names = {name: name for name in ("hidden", "rate", "decay")}
     return KerasRegressor(k, hidden, epochs=epochs, batch_size=batch_size), names, True
 
 
 def reconstruction_score(estimator, X, y=None):
-    """Return minus the mean squared error of reconstructions."""
     if hasattr(estimator, "predict"):
         rebuilt = estimator.predict(X)
     else:

@@ -5,6 +5,7 @@ Each part asks the pool's processes, keeps a record of each answer, and prints a
 
 import json
 import statistics
+from functools import partial
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -40,7 +41,6 @@ def recorded(run, key, make):
 
 
 def run_steps(run, pool, models):
-    """Print the time of a step of the same net and batch, skae's own first."""
     print("Time per step, warm, each model's best number of threads (as benchmarks.speed has")
     print("it; skorch by partial_fit, Keras by fit, whole epochs of 4096 samples)\n")
     columns = {"net": "<32", "model": "12", "threads": "7", "us/step": "8.0f"}
@@ -51,7 +51,7 @@ def run_steps(run, pool, models):
         name = f"{name_of(sizes)}, batch {batch}"
         key = {"part": "steps", "net": name, "repeats": run.repeats, "packages": packages}
         request = {"do": "steps", "sizes": sizes, "batch": batch, "n_steps": n_steps}
-        record = recorded(run, key, lambda: asked_in_turn(run, pool, stepped, request))  # noqa: B023
+        record = recorded(run, key, partial(asked_in_turn, run, pool, stepped, request))
         own = None
         for model, answers in record["seconds"].items():
             threads = min(answers[0], key=lambda n: statistics.median(a[n] for a in answers))
@@ -79,7 +79,6 @@ def asked_in_turn(run, pool, models, request):
 
 
 def run_process(run, pool, models, folder):
-    """Print the time of whole fresh processes: import, default fit on digits, codes."""
     print("A whole fresh process on digits, k=8: import, fit at defaults, codes. The last one")
     print("is PyTorch training skae's default net for as many steps, no gate\n")
     X, file = load_digits().data, str(folder / "digits.npy")
@@ -117,7 +116,6 @@ def run_process(run, pool, models, folder):
 
 
 def run_search(run, pool, models, fits, searched):
-    """Print the wall time of grid searches of 20 candidates x 5 folds on digits."""
     print("GridSearchCV on digits' training samples, 20 candidates x 5 folds, one process,")
     print(f"warm: {json.dumps(NET)}, AdamW; numbers: 5 rates x 4 decays; structures: 5 rates")
     print('x 4 widths. "skae, defaults" (--all) is the default estimator, gate and all\n')
@@ -131,7 +129,9 @@ def run_search(run, pool, models, fits, searched):
             key = {"part": "search", "grid": kind, "model": model, "net": json.dumps(NET)}
             key["packages"] = pool.packages[name]
             request = {"searched": model, "file": file, "grid": grid, "net": NET}
-            record = recorded(run, key, lambda: asked_alone(run, pool, name, "search", request))  # noqa: B023
+            record = recorded(
+                run, key, partial(asked_alone, run, pool, name, "search", request)
+            )
             if "error" in record:
                 print(f"{kind}, {model}: {record['error']}")
                 continue
@@ -146,53 +146,43 @@ def run_search(run, pool, models, fits, searched):
 
 
 def asked_alone(run, pool, name, do, request, **others):
-    """Return the answer of a process that has done nothing else."""
     pool.close()
     return pool.ask(name, do=do, deadline=10 * run.limit, **request, **others)
 
 
 def run_inference(run, pool, models):
-    """Print the time of a large transform and of a single sample."""
-    print(
-        f"transform of {ENCODED['n']:,} x {ENCODED['n_features']}, float32, and of one, warm;"
-    )
-    print(
-        f"nets of equal widths ({ENCODED['n_features']}-{ENCODED['hidden'][0]}-{ENCODED['k']});"
-    )
-    print(
-        "peers on samples that are scaled already, skae on raw ones; best number of threads\n"
-    )
+    d, (width,), k = (ENCODED[name] for name in ("n_features", "hidden", "k"))
+    print(f"transform of {ENCODED['n']:,} x {d}, float32, and of one, warm; nets of equal")
+    print(f"widths ({d}-{width}-{k}); peers on samples that are scaled already, skae on raw")
+    print("ones; best number of threads\n")
     columns = {"model": "<15", "seconds": "8.2f", "threads": "7", "one, us": "11.0f"}
-    table = Table(columns | {"threads of one": "8"})
-    for model in (m for m in models if MODELS[m].has_codes):  # a detector transforms nothing
-        key = {"part": "inference", "model": model, "asked": json.dumps(ENCODED)}
-        key["packages"] = pool.packages[model]
-        record = recorded(run, key, lambda: asked_alone(run, pool, model, "encode", ENCODED))  # noqa: B023
-        table.record(record)
-        if "error" in record:
-            print(f"  {record['error']}")
-    print()
+    columns |= {"threads of one": "8"}
+    models = [m for m in models if MODELS[m].has_codes]  # a detector transforms nothing
+    each_alone(run, pool, columns, "inference", {m: ENCODED for m in models}, "encode")
 
 
 def run_memory(run, pool, models, folder):
-    """Print the peak memory of one epoch on a large array, each in a fresh process."""
-    print(
-        "Memory that a fit of one epoch writes, {:,} x {} float32 (X), k=16, in a".format(
-            *LARGE
-        )
-    )
-    print("process that has fitted a small array before; X itself is counted\n")
+    print("Memory that a fit of one epoch writes, {:,} x {} float32 (X), k=16,".format(*LARGE))
+    print("in a process that has fitted a small array before; X itself is counted\n")
     file = folder / "large.npy"
     if not file.exists():
         np.save(file, low_rank(*LARGE))
     columns = {"model": "<15", "before, MB": "10.0f", "added, MB": "9.0f"}
-    table = Table(columns | {"added / X": "9.2f", "seconds": "7.1f"})
+    columns |= {"added / X": "9.2f", "seconds": "7.1f"}
+    requests = {}
     for model in (m for m in models if m != "KernelPCA"):  # its kernel would take 20 GB
-        key = {"part": "memory", "model": model, "asked": json.dumps(LARGE)}
-        key["packages"] = pool.packages[model]
         settings = {"epochs": 1} if model in ("skae", *PEERS) else {}
-        request = {"file": str(file), "k": 16, "settings": settings, "warm": False}
-        record = recorded(run, key, lambda: asked_alone(run, pool, model, "occupy", request))  # noqa: B023
+        requests[model] = {"file": str(file), "k": 16, "settings": settings}
+    each_alone(run, pool, columns, "memory", requests, "occupy", warm=False)
+
+
+def each_alone(run, pool, columns, part, requests, do, **others):
+    """Print a row for each model's answer to its request, in a process of its own."""
+    table = Table(columns)
+    for model, request in requests.items():
+        key = {"part": part, "model": model, "packages": pool.packages[model]}
+        make = partial(asked_alone, run, pool, model, do, request, **others)
+        record = recorded(run, key, make)
         table.record(record)
         if "error" in record:
             print(f"  {record['error']}")
@@ -200,7 +190,6 @@ def run_memory(run, pool, models, folder):
 
 
 def low_rank(n, n_features, rank=64):
-    """Return seeded float32 samples near a subspace."""
     rng = np.random.default_rng(0)
     axes = rng.standard_normal((rank, n_features)).astype(np.float32)
     X = rng.standard_normal((n, rank)).astype(np.float32) @ axes

@@ -77,7 +77,6 @@ def epochs_for(n_steps, n_samples, batch):
 
 
 def check_steps(epochs, n_samples, batch):
-    """Return the steps between two checkpoints of a fit."""
     epoch_steps = -(-n_samples // batch)
     if epochs < N_CHECKS:
         return -(-epochs * epoch_steps // N_CHECKS)
@@ -141,7 +140,6 @@ def whole_epochs(n_steps, batch):
 
 
 def sklearn_trainer(sizes, batch):
-    """Return a function that trains MLPRegressor(X, X) by partial_fit, one epoch a call."""
     from sklearn.neural_network import MLPRegressor
 
     n_features, *hidden, k = sizes
@@ -169,7 +167,6 @@ def torch_trainer(sizes, batch, architecture="dense", shape=None, device="cpu"):
 
 
 def skorch_trainer(sizes, batch):
-    """Return a function that trains skorch's net by partial_fit."""
     from benchmarks.peers.models import skorch_estimator
 
     d, *hidden, k = sizes
@@ -179,7 +176,6 @@ def skorch_trainer(sizes, batch):
 
 
 def keras_trainer(sizes, batch):
-    """Return a function that trains Keras's net by fit."""
     import keras
 
     from benchmarks.peers.models import keras_autoencoder
@@ -198,7 +194,6 @@ def step_products(sizes, batch):
 
 
 def step_operations(sizes, batch):
-    """Return the floating-point operations of a step's matrix products."""
     layers = [2 * n * a * b for n, a, b in step_products(sizes, batch)]
     return 3 * sum(layers) - layers[0]  # forwards, weights, inputs: not those of the first
 
@@ -212,7 +207,6 @@ def numpy_products(sizes, batch):
 
 
 def torch_products(sizes, batch):
-    """Return a function that does nothing but the matrix products of some steps, by PyTorch."""
     import torch
 
     return products(sizes, batch, torch.randn)

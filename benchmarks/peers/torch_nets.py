@@ -29,13 +29,11 @@ class Half(nn.Module):
 
 
 def autoencoder(n_features, hidden, k):
-    """Return an encoder and a decoder in one module."""
     sizes = (n_features, *hidden, k)
     return nn.Sequential(Half(sizes), Half(sizes[::-1]))
 
 
 def net_of(architecture, shape, sizes):
-    """Return an autoencoder of the layers that skae's architecture has."""
     if architecture == "dense":
         return autoencoder(sizes[0], sizes[1:-1], sizes[-1])
     if architecture in ("gru", "lstm"):
@@ -45,7 +43,6 @@ def net_of(architecture, shape, sizes):
 
 
 def run_steps(net, optimizer, X, batch, n_steps):
-    """Run ``n_steps`` optimizer steps on shuffled batches of ``X``."""
     order = torch.empty(0, dtype=torch.long, device=X.device)
     for _ in range(n_steps):
         if len(order) == 0:

@@ -38,7 +38,6 @@ def installed(name):
 
 
 def warm_up(name):
-    """Import, and fit some other samples once, shortly."""
     X, model = np.random.default_rng(0).normal(size=(100, 7)), model_of(name)
     return seconds_of(model(2, 0, **({"epochs": 2} if model.has_epochs else {})).fit, X)
 
@@ -62,7 +61,6 @@ def best_threads(name, X, k, settings):
 
 
 def fit(name, file, k, seed, settings):
-    """Fit the training samples of a file; return the seconds and the squared test error."""
     arrays, model = np.load(file), model_of(name)
     X_train, X_test = arrays["train"], arrays["test"]
     settings = tuples(settings)
@@ -83,7 +81,6 @@ def tuples(settings):
 
 
 def encode(name, n, n_features, k, hidden):
-    """Return the seconds of a large transform, and the microseconds of a single sample."""
     X, model = np.random.default_rng(0).standard_normal((2048, n_features)), model_of(name)
     X = X.astype(np.float32)
     settings = {} if not model.has_epochs else {"hidden": tuple(hidden), "epochs": 1}
@@ -145,7 +142,6 @@ def search(name, searched, file, grid, net):
 
 
 def compiles():
-    """Return a list to which the name and seconds of each compiled program are appended."""
     import jax.monitoring
 
     found = []
