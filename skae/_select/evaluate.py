@@ -40,7 +40,8 @@ class Evaluator:
     def __init__(self, rows, run):
         if run.reduction is not None:
             rows = run.reduction.rows(rows)
-        rows = rows.held()
+        n_rows, rows = len(rows), rows.held()
+        self.is_whole = len(rows) == n_rows
         self.residual = rows.residual
         self.config = config = run.config
         self.objective = config.objective

@@ -46,6 +46,7 @@ class FitResult:
     is_pca: bool
     reason: str
     diverged: bool
+    pca_errors: dict  # summed held-out errors of PCA in folds that were trained, by stream
     interrupted: bool = False
 
     def use_pca(self, model, axes):
@@ -93,7 +94,8 @@ def train(config, rows, *, splits, held_out, refit, continued=None, callback, in
             result = train_gated(config, rows, folds, **given, refit=refit, worker=worker)
             if refit and len(splits) > 1 and not interrupts.came:
                 with interrupts.survived():
-                    result.pca_unexplained = pca_unexplained(config, rows, splits)
+                    known = result.pca_errors
+                    result.pca_unexplained = pca_unexplained(config, rows, splits, known)
         found.append(result)
     return found[0]
 
@@ -333,21 +335,30 @@ def _result(pairs, choice):
         is_pca=choice.is_pca,
         reason=choice.reason,
         diverged=any(run.diverged for run, _ in pairs),
+        pca_errors={
+            run.stream: _weighted_sum(e.weight, e.reference) for run, e in pairs if e.is_whole
+        },
     )
 
 
-def pca_unexplained(config, rows, splits):
+def pca_unexplained(config, rows, splits, known):
     """Return PCA's held-out error at 1..k components over the variance, on all ``splits``.
 
     A net's error varies between folds mostly as PCA's does; PCA is quick enough to be measured
-    on all of them.
+    on all of them. Sums are ``known`` for folds that were trained.
     """
     k, errors = config.network.n_components, []
-    for train, val in splits:
-        held_out = rows.take(val)
-        reduction, seen = reduced(config, rows.take(train))
-        held_out = held_out if reduction is None else reduction.rows(held_out)
-        found = pca_errors(config, held_out, fit_pca(config, seen)[0])[1]
-        errors.append((held_out.weight[:, None] * found).sum(axis=0))
+    for i, (train, val) in enumerate(splits):
+        if (found := known.get(FINAL + 1 + i)) is None:
+            held_out = rows.take(val)
+            reduction, seen = reduced(config, rows.take(train))
+            held_out = held_out if reduction is None else reduction.rows(held_out)
+            found = pca_errors(config, held_out, fit_pca(config, seen)[0])[1]
+            found = _weighted_sum(held_out.weight, found)
+        errors.append(found)
     total, *rest = np.sum(errors, axis=0)
     return np.array(rest) / total if total > 0 else np.zeros(k)
+
+
+def _weighted_sum(weight, errors):
+    return (weight[:, None] * errors).sum(axis=0)

@@ -8,7 +8,6 @@ as ``n_components`` is the exception: its number of components follows the rows.
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from numbers import Integral
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -102,16 +101,6 @@ class FitConfig:
         return is_pca and self.objective.is_error_alone
 
 
-class _Structure(NamedTuple):
-    """What a warm start keeps; ``n_features`` are the columns that nets and loss know."""
-
-    autoencoder: Autoencoder
-    n_axes: int
-    missing_indicator: bool
-    is_reduced: bool
-    n_features: int
-
-
 def make_config(
     params,
     rows,
@@ -127,51 +116,52 @@ def make_config(
 
     ``sample_shape`` is the shape of a sample that is no plain row; ``continued`` the Model that
     a warm start goes on from, whose sizes are kept. Rows of a stream are taken once, at a
-    constant rate, after ``steps_before`` steps; all axes are kept.
-    Nets train in the ``precision``, one of JAX's names for those of matrix products.
+    constant rate, after ``steps_before`` steps; all axes are kept. Products of nets are in the
+    ``precision``, a name of JAX's.
     """
     params, is_stream = plain_parameters(params), steps_before is not None
     is_complete = not rows.has_missing
     loss = _comparable_loss(find_loss(params.loss, sample_shape or rows.shape[1:]))
-    found = _structure(params, rows, loss, sample_shape, is_stream, continued)
-    autoencoder, network = found.autoencoder, found.autoencoder.network
-    _check_callables(params, found.n_features)
+    autoencoder, n_features, sizes = _structure(
+        params, rows, loss, sample_shape, continued, is_stream=is_stream
+    )
+    network = autoencoder.network
+    _check_callables(params, n_features)
     _check_optimizer(params.optimizer, network, is_variational=autoencoder.variational)
     if params.augmentation is not None and not is_complete:
         raise ValueError(
             "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
             "set augmentation=None."
         )
-    given = params, autoencoder, loss, continued, precision
-    step_config = _step_config(*given, is_stream=is_stream)
     budget = make_budget(params, len(rows), network, _n_weights(network), is_stream=is_stream)
     n_steps = usual_steps = (steps_before or 0) + budget.n_steps
     if is_stream:  # nobody knows how long it will be
         usual_steps = max(n_steps, auto_steps(network))
     hides_blocks_only = network.n_hidden_together and is_complete
+    given = params, autoencoder, loss, continued, precision
     return FitConfig(
-        step_config=step_config,
+        **sizes,
+        step_config=_step_config(*given, is_stream=is_stream),
         budget=budget,
-        n_axes=found.n_axes,
         linear=params.linear_path is not None,
-        clip=False if found.is_reduced else CLIPS.get(params.output_activation, "auto"),
+        clip=False if sizes["is_reduced"] else CLIPS.get(params.output_activation, "auto"),
         traced=_traced(params, n_steps, usual_steps),
         seed=seed,
-        missing_indicator=found.missing_indicator,
         hidden_share=0.0 if hides_blocks_only else hidden_share(rows),
-        interval=_interval(autoencoder.link, scaling, found.n_features),
-        is_reduced=found.is_reduced,
+        interval=_interval(autoencoder.link, scaling, n_features),
     )
 
 
-def _structure(params, rows, loss, sample_shape, is_stream, continued):
+def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
+    """Return the Autoencoder, the columns that it knows, and what else a warm start keeps."""
     (n, d), is_complete = rows.shape, not rows.has_missing
     if continued is not None:
-        is_reduced, n_axes = continued.reduction is not None, continued.n_axes
-        sees = continued.reads_missing_indicator
-        return _Structure(
-            continued.autoencoder, n_axes, sees, is_reduced, n_axes if is_reduced else d
-        )
+        kept = {
+            "n_axes": continued.n_axes,
+            "missing_indicator": continued.reads_missing_indicator,
+            "is_reduced": continued.reduction is not None,
+        }
+        return continued.autoencoder, kept["n_axes"] if kept["is_reduced"] else d, kept
     _check_n_components(params, d if is_stream else min(n, d), rows.shape)
     architecture = find_architecture(params.architecture)
     architecture._validate_params()
@@ -191,8 +181,12 @@ def _structure(params, rows, loss, sample_shape, is_stream, continued):
         "n_components": n_components,
         "sample_shape": tuple(sample_shape or (d,)),
     }
-    autoencoder = _autoencoder(params, architecture, n_axes, sizes, link)
-    return _Structure(autoencoder, n_axes, missing_indicator, is_reduced, d)
+    kept = {
+        "n_axes": n_axes,
+        "missing_indicator": missing_indicator,
+        "is_reduced": is_reduced,
+    }
+    return _autoencoder(params, architecture, n_axes, sizes, link), d, kept
 
 
 def _step_config(params, autoencoder, loss, continued, precision, *, is_stream):

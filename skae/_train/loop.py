@@ -152,7 +152,7 @@ class TrainingRun:
         self.path, self.reduction, self.n_rows = path, reduction, len(rows.weight)
         self.is_large = reduction is not None or not rows.in_memory
         self._has_missing = config.missing_indicator or rows.has_missing
-        self.seed, self._stream = (config.seed + stream) % 2**31, stream
+        self.seed, self.stream = (config.seed + stream) % 2**31, stream
         self.step, self.steps_before = 0, 0 if pause is None else pause.step
         self.is_cancelled = self.diverged = False
         self.path = broadcast(config.mesh, path)
@@ -182,7 +182,7 @@ class TrainingRun:
         self.state = replicate(step_config.mesh, state)
 
     def _load(self, rows):
-        rng = np.random.default_rng([self.config.seed, self._stream, 1])
+        rng = np.random.default_rng([self.config.seed, self.stream, 1])
         self.source = row_source(
             self.config, rows, self.path, self.filler, rng, has_missing=self._has_missing
         )
