@@ -120,24 +120,15 @@ def make_config(
     ``precision``, a name of JAX's.
     """
     params, is_stream = plain_parameters(params), steps_before is not None
-    is_complete = not rows.has_missing
     loss = _comparable_loss(find_loss(params.loss, sample_shape or rows.shape[1:]))
     autoencoder, n_features, sizes = _structure(
         params, rows, loss, sample_shape, continued, is_stream=is_stream
     )
     network = autoencoder.network
-    _check_callables(params, n_features)
+    _check_callables(params, n_features, is_complete=not rows.has_missing)
     _check_optimizer(params.optimizer, network, is_variational=autoencoder.variational)
-    if params.augmentation is not None and not is_complete:
-        raise ValueError(
-            "augmentation takes whole rows, but cells of X are missing. Impute them first, or "
-            "set augmentation=None."
-        )
     budget = make_budget(params, len(rows), network, _n_weights(network), is_stream=is_stream)
-    n_steps = usual_steps = (steps_before or 0) + budget.n_steps
-    if is_stream:  # nobody knows how long it will be
-        usual_steps = max(n_steps, auto_steps(network))
-    hides_blocks_only = network.n_hidden_together and is_complete
+    hides_blocks_only = network.n_hidden_together and not rows.has_missing
     given = params, autoencoder, loss, continued, precision
     return FitConfig(
         **sizes,
@@ -145,7 +136,7 @@ def make_config(
         budget=budget,
         linear=params.linear_path is not None,
         clip=False if sizes["is_reduced"] else CLIPS.get(params.output_activation, "auto"),
-        traced=_traced(params, n_steps, usual_steps),
+        traced=_traced(params, network, budget, steps_before),
         seed=seed,
         hidden_share=0.0 if hides_blocks_only else hidden_share(rows),
         interval=_interval(autoencoder.link, scaling, n_features),
@@ -220,11 +211,11 @@ def _is_reducible(params, architecture, loss):
     )
 
 
-def _traced(params, n_steps, usual_steps):
-    """Return what is traced: numbers that a search may change without a new program.
-
-    Noise and truncated codes settle as in a training of ``usual_steps``.
-    """
+def _traced(params, network, budget, steps_before):
+    """Return what is traced: numbers that a search may change without a new program."""
+    n_steps = usual_steps = (steps_before or 0) + budget.n_steps
+    if steps_before is not None:  # nobody knows how long a stream will be
+        usual_steps = max(n_steps, auto_steps(network))
     names = "corruption_level", "kl_weight", *PENALTIES
     traced = {name: np.float32(getattr(params, name)) for name in names}
     decay = thin_decay = params.weight_decay
@@ -239,7 +230,7 @@ def _traced(params, n_steps, usual_steps):
     }
 
 
-def _check_callables(params, n_features):
+def _check_callables(params, n_features, *, is_complete):
     """Raise ValueError if a function of the user's does not do for a row."""
     number, row = (jax.ShapeDtypeStruct(s, np.float32) for s in ((), (n_features,)))
     parts = params.loss.parts if isinstance(params.loss, Joint) else [(n_features, params.loss)]
@@ -252,6 +243,11 @@ def _check_callables(params, n_features):
         given = "corruption", "(key, row, level) -> row", params.corruption
         _check_callable(*given, row, [key(), row, number])
     if params.augmentation is not None:
+        if not is_complete:
+            raise ValueError(
+                "augmentation takes whole rows, but cells of X are missing. Impute them first, "
+                "or set augmentation=None."
+            )
         given = "augmentation", "(key, row) -> row", params.augmentation
         _check_callable(*given, row, [key(), row])
 
