@@ -17,8 +17,6 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
-import skae
-
 DOCS = Path(__file__).parents[1] / "docs"
 SPLIT = "70 % of the samples to train, 30 % to test, by group if the set has groups"
 FURTHER = {"json": Path, "resume": False}  # options of every benchmark
@@ -51,8 +49,7 @@ class Run:
     ):
         found = parse(doc, arguments, dict(among), HELP | dict(help), options | FURTHER)
         vars(self).update(vars(found))
-        defaults = {k: repr(v) for k, v in skae.AutoencoderTransformer().get_params().items()}
-        made = {"versions": versions(), "defaults": defaults, **dict(settings)}
+        made = {"versions": versions(), "defaults": defaults(), **dict(settings)}
         self.records = Records(self.json, made, resume=self.resume)
         self.left_out = set()
         given = {name: getattr(self, name) for name in options if getattr(self, name)}
@@ -137,9 +134,17 @@ def crossed(**choices):
 
 
 def versions():
+    import skae  # here and below: a peer's interpreter may have none
+
     libraries = ("numpy", "scikit-learn", "jax", "optax")
     found = {library: version(library) for library in libraries}
     return {"python": platform.python_version(), **found, "skae": skae.__version__}
+
+
+def defaults():
+    from skae import AutoencoderTransformer
+
+    return {name: repr(value) for name, value in AutoencoderTransformer().get_params().items()}
 
 
 def described(value):

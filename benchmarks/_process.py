@@ -19,7 +19,7 @@ from pathlib import Path
 BEGAN = time.perf_counter()
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.3  # seconds in which the threads of the process before go to sleep
-EVERY = 0.02  # seconds between two looks at the memory
+EVERY = 0.01  # seconds between two looks at the memory
 N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 THREADS = sorted({1, 2, os.cpu_count() or 1})
 HOPELESS = 3.0  # times a peer's best number of threads, in a trial: not measured further

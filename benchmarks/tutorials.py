@@ -17,6 +17,9 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks._harness import Run, holds, mean_of
 from benchmarks._process import (
     BEGAN,
     Worker,
@@ -57,8 +60,6 @@ No Keras to compare with. Install it in an environment of its own and name that:
 
 
 def main(arguments=None):
-    from benchmarks._harness import Run
-
     run = Run(
         *(__doc__, "Two tutorials' autoencoders in skae and in Keras", arguments),
         head={"split": "none: losses are of the training samples"},
@@ -153,8 +154,6 @@ TUTORIALS = {"skae": SkaeTutorial, "keras": KerasTutorial}
 
 
 def mean_square(X, X_back):
-    import numpy as np
-
     return float(np.square(X.astype(np.float64) - X_back).mean())
 
 
@@ -168,8 +167,6 @@ def keras_version():
 
 def fit_new(peer, file, n_components, seed):
     """Fit a new net in a worker; return its losses and seconds, and those of fits again."""
-    import numpy as np
-
     X, start = np.load(file), time.perf_counter()
     net = TUTORIALS[peer](X.shape[1], n_components, seed)
     net.fit(X)
@@ -178,8 +175,6 @@ def fit_new(peer, file, n_components, seed):
 
 
 def whole(peer, file, n_components):
-    import numpy as np
-
     X = np.load(file)
     net = TUTORIALS[peer](X.shape[1], n_components, 0)
     built = time.perf_counter() - BEGAN
@@ -187,8 +182,6 @@ def whole(peer, file, n_components):
 
 
 def save(folder, number, draw, seeds):
-    import numpy as np
-
     files = {seed: str(folder / f"{number}-{seed}.npy") for seed in seeds}
     for seed, file in files.items():
         np.save(file, draw(np.random.default_rng(seed)))
@@ -216,8 +209,6 @@ def compare_fits(pythons, files, k):
 
 
 def print_losses(skae, keras):
-    from benchmarks._harness import holds, mean_of
-
     print("  training loss, MSE, mean of the seeds")
     for name in ("fitted", "last epoch"):
         own, peer = mean_of(skae, name), mean_of(keras, name)
@@ -243,8 +234,6 @@ def compare_processes(pythons, file, k, repeats):
 
 def print_ratio(times, own):
     """Print Keras's times over skae's, each pair of one turn."""
-    from benchmarks._harness import holds
-
     ratios = quotients(times, own)
     verdict = holds(statistics.median(ratios) > 1)
     print(f"  {'':<20} keras / skae: {spread(ratios)} (asked above 1) -> {verdict}")

@@ -9,6 +9,8 @@ import time
 from contextlib import nullcontext
 from itertools import pairwise
 
+import numpy as np
+
 N_SAMPLES = 4096  # a multiple of every batch: all batches are full
 N_CHECKS = 25  # checkpoints of a fit
 CHECK = 2  # the checkpoint at which a fit is stopped: steps after the first one are timed
@@ -27,8 +29,6 @@ PLAIN = {  # skae without what the others do not do: PCA, order, noise, a gate
 
 def gaussian(n_features):
     """Return float32 samples (4096, n_features) of seeded noise."""
-    import numpy as np
-
     draw = np.random.default_rng(0).standard_normal
     return draw((N_SAMPLES, n_features)).astype(np.float32)
 
@@ -200,8 +200,6 @@ def step_operations(sizes, batch):
 
 def numpy_products(sizes, batch):
     """Return a function that does nothing but the matrix products of some steps, by NumPy."""
-    import numpy as np
-
     draw = np.random.default_rng(0).standard_normal
     return products(sizes, batch, lambda *shape: draw(shape, np.float32))
 
