@@ -139,7 +139,7 @@ class Choice(NamedTuple):
     gain: float = np.nan  # over PCA, in standard errors
 
 
-def choose(histories):
+def choose(histories) -> Choice:
     """Return the Choice: the best candidate that is allowed and clearly better, or PCA.
 
     A random start, and what a warm start goes on from, are not PCA: the best checkpoint is

@@ -66,7 +66,9 @@ class FitResult:
         return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
 
 
-def train(config, rows, *, splits, held_out, refit, continued=None, callback, interrupts):
+def train(
+    config, rows, *, splits, held_out, refit, continued=None, callback, interrupts
+) -> FitResult:
     """Train on ``rows``, choose by ``splits`` or by ``held_out`` rows, return a FitResult.
 
     A ``continued`` Model is what a warm start goes on from.
@@ -100,7 +102,7 @@ def train(config, rows, *, splits, held_out, refit, continued=None, callback, in
     return found[0]
 
 
-def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None):
+def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None) -> FitResult:
     """Choose a checkpoint on held-out rows, train on all ``rows``, return a FitResult.
 
     ``folds`` yields (TrainingRun, held-out Rows, some of its training Rows). The first fold's
@@ -141,7 +143,7 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
     return result
 
 
-def train_without_validation(rows, run, *, callback, interrupts, worker=None):
+def train_without_validation(rows, run, *, callback, interrupts, worker=None) -> FitResult:
     """Train ``run``, begun on ``rows``, and keep the last checkpoint; return a FitResult."""
     evaluator = Evaluator(rows.subsample(CURVE_ROWS), run)
     compiled = None if worker is None else worker.submit(run.model(0).warm_up)
@@ -157,7 +159,7 @@ def train_without_validation(rows, run, *, callback, interrupts, worker=None):
     return interrupts.repeat(_result, [(run, evaluator)], choice)
 
 
-def reason_to_stop(runs, checkpoint, last, *, asked=False, curve=()):
+def reason_to_stop(runs, checkpoint, last, *, asked=False, curve=()) -> str | None:
     """Return why ``runs`` that have reached a ``checkpoint`` end there, or None: they go on.
 
     A callback may have ``asked`` for it; ``curve`` is the validation curve so far. Nothing else
@@ -311,7 +313,7 @@ def _is_no_worse(costs, pca):
     return bool((costs <= np.append(pca[:-1] * PREFIX_MARGIN, pca[-1])).all())
 
 
-def _result(pairs, choice):
+def _result(pairs, choice) -> FitResult:
     """Return the FitResult of a ``choice`` for the first of ``pairs`` (run, Evaluator).
 
     If a run has not kept the checkpoint, which none of its own rows likes, the next one stands

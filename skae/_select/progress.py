@@ -1,6 +1,5 @@
 """What a fit tells while it runs: lines on stdout and scikit-learn's callbacks (from 1.9)."""
 
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -28,12 +27,13 @@ class Progress:
     """
 
     def __init__(self, estimator, X, y, n_trainings, reconstruction_attributes):
-        self.estimator = estimator
+        self.estimator, self.context = estimator, None
         # scikit-learn's ScoringMonitor scores only if it has both: the target is X itself.
         self.data = {"X": X, "y": X if y is None else y}
         self.reconstruction_attributes = reconstruction_attributes
-        self.context = None
-        self.trainings, self.of_run = [], WeakKeyDictionary()
+        self.told = WeakKeyDictionary()  # of each run: its name and its checkpoints so far
+        self.tasks = WeakKeyDictionary()  # of callbacks, of each run
+        self.open, self.n_folds = [], 0  # tasks that have not ended
         if hasattr(estimator, "_init_callback_context"):
             self.context = estimator._init_callback_context(max_subtasks=n_trainings)
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
@@ -48,12 +48,13 @@ class Progress:
 
     def __call__(self, run, criterion):
         """Report the epochs that have ended since this run's checkpoint before."""
-        training = self.of_run.get(run) or self._begin(run, criterion)
+        if run not in self.told:
+            self._begin(run, criterion)
         if self.estimator.verbose:
-            self._print(training, run, criterion)
+            self._print(run, criterion)
         if self.context is None:
             return False
-        task = training.context.subcontext(task_name="checkpoint")
+        task = self.tasks[run].subcontext(task_name="checkpoint")
         task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
         return task.call_on_fit_task_end(
             estimator=self.estimator,
@@ -67,49 +68,38 @@ class Progress:
             self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
 
     def _begin(self, run, criterion):
-        """Return a new Training; folds have ended when the training on all rows begins."""
-        name, context = f"fold {len(self.trainings) + 1}", None
-        if criterion is None:
+        if criterion is None:  # the training on all rows: folds have ended
             name = "all rows"
             self._end_trainings()
+        else:
+            self.n_folds += 1
+            name = f"fold {self.n_folds}"
         if self.context is not None:
             n_checkpoints = run.config.budget.n_checkpoints
-            context = self.context.subcontext(task_name=name, max_subtasks=n_checkpoints)
-            context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
-        training = self.of_run[run] = Training(name, context)
-        self.trainings.append(training)
-        return training
+            task = self.context.subcontext(task_name=name, max_subtasks=n_checkpoints)
+            task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+            self.tasks[run] = task
+            self.open.append(task)
+        self.told[run] = name, 0
 
     def _end_trainings(self):
-        for training in self.trainings:
-            if training.context is not None and not training.has_ended:
-                training.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
-            training.has_ended = True
+        while self.open:
+            self.open.pop(0).call_on_fit_task_end(estimator=self.estimator, **self.data)
 
-    def _print(self, training, run, criterion):
+    def _print(self, run, criterion):
         """Print a line for each new checkpoint, with the mean loss since the last one."""
         budget, n_checkpoints = run.config.budget, len(run.losses)
-        for checkpoint in range(training.n_told, n_checkpoints):
+        name, n_told = self.told[run]
+        for checkpoint in range(n_told, n_checkpoints):
             step = min((checkpoint + 1) * budget.checkpoint_steps, budget.n_steps)
             epoch, n_epochs = step / budget.epoch_steps, budget.n_steps / budget.epoch_steps
-            line = f"[{type(self.estimator).__name__}] {training.name}, epoch {epoch:.4g}"
-            line += (
-                f" of {n_epochs:.4g}, loss {run.losses[checkpoint].mean(dtype=np.float64):.4f}"
-            )
+            loss = run.losses[checkpoint].mean(dtype=np.float64)
+            line = f"[{type(self.estimator).__name__}] {name}, epoch {epoch:.4g}"
+            line += f" of {n_epochs:.4g}, loss {loss:.4f}"
             if criterion is not None and checkpoint == n_checkpoints - 1:
                 line += f", held-out error / PCA's {criterion:.4f}"
             print(line)
-        training.n_told = n_checkpoints
-
-
-@dataclass
-class Training:
-    """What has been told of one training: its name, its task, its steps."""
-
-    name: str
-    context: object
-    n_told: int = 0
-    has_ended: bool = False
+        self.told[run] = name, n_checkpoints
 
 
 def epoch_means(losses, epoch_steps):

@@ -47,7 +47,7 @@ def auto_steps(network):
     return 4000 if network.n_components < FEW else 3000
 
 
-def make_budget(params, n_rows, network, n_numbers, *, is_stream):
+def make_budget(params, n_rows, network, n_numbers, *, is_stream) -> Budget:
     """Return the Budget for ``n_rows`` and a ``network`` of ``n_numbers`` weights.
 
     The block's capacity does not depend on the rows, so that folds share a program.

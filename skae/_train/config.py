@@ -111,7 +111,7 @@ def make_config(
     continued=None,
     steps_before=None,
     precision="float32",
-):
+) -> FitConfig:
     """Return the FitConfig for ``rows`` in units of ``scaling`` from an estimator's ``params``.
 
     ``sample_shape`` is the shape of a sample that is no plain row; ``continued`` the Model that

@@ -188,7 +188,7 @@ class TrainingRun:
         )
         self.table = replicate(self.config.mesh, self.source.table)
 
-    def advance(self):
+    def advance(self) -> bool:
         """Train up to the next checkpoint; return False if the numbers end before."""
         if self.diverged:
             return False
@@ -205,7 +205,7 @@ class TrainingRun:
             return_memory()
         return not self.diverged
 
-    def train(self, n_steps):
+    def train(self, n_steps) -> np.ndarray:
         """Run up to ``n_steps`` more of the budget; return their losses, on the host.
 
         Raises CancelledError once somebody, in another thread, has set ``is_cancelled``.
@@ -249,7 +249,7 @@ class TrainingRun:
         average = jax.tree.map(np.asarray, self.state[1])
         return jax.tree.map(partial(np.array, order="C"), self.packing.unpack(average))
 
-    def pause(self):
+    def pause(self) -> Pause:
         """Return the Pause from which another run may go on."""
         params, average, memory = jax.tree.map(np.array, self.state)
         return Pause(params, average, jax.tree.leaves(memory), self.steps_before + self.step)
@@ -300,7 +300,7 @@ class TrainingRun:
         losses = np.concatenate([none, *self.losses[: self.checkpoint]])
         return losses if n_init == 1 else losses[:, restart]
 
-    def model(self, checkpoint=None, candidate=(1.0, 0)):
+    def model(self, checkpoint=None, candidate=(1.0, 0)) -> Model:
         """Return the Model of a candidate at a checkpoint, by default the latest one."""
         scale, restart = candidate
         params = self.weights[self.checkpoint if checkpoint is None else checkpoint]

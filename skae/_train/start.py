@@ -33,7 +33,7 @@ class Pca(NamedTuple):
     path: pca_start.LinearPath
 
 
-def begin(config, rows, stream):
+def begin(config, rows, stream) -> TrainingRun:
     """Return a TrainingRun on the scaled ``rows``: PCA fitted, nets at their start."""
     with pca_axes.few_threads(rows):
         reduction, rows = reduced(config, rows)
@@ -53,7 +53,7 @@ def begin(config, rows, stream):
         )
 
 
-def go_on(config, rows, axes, n_seen, model=None, pause=None):
+def go_on(config, rows, axes, n_seen, model=None, pause=None) -> TrainingRun:
     """Return a TrainingRun on the next ``rows`` of a stream, whose ``n_seen`` have ``axes``.
 
     ``model`` and ``pause`` are what the rows before have left, None at the beginning.
@@ -72,7 +72,7 @@ def go_on(config, rows, axes, n_seen, model=None, pause=None):
     return TrainingRun(config, rows, stream, start=start, **given, pause=pause)
 
 
-def resume(config, rows, model):
+def resume(config, rows, model) -> TrainingRun:
     """Return a TrainingRun on ``rows`` that goes on from a fitted ``model``."""
     path, reduction = model.path, model.reduction
     rows = rows if reduction is None else reduction.rows(rows)
