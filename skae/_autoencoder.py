@@ -3,10 +3,9 @@
 import reprlib
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
-from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
@@ -42,14 +41,20 @@ from skae._data.checks import (
     shape_of_samples,
     warn_of_empty_columns,
     warn_of_range,
-    within,
 )
-from skae._data.rows import BOUND, as_rows, balanced, fit_scaling, most_rows, parts_of
+from skae._data.rows import as_rows, balanced, fit_scaling
+from skae._fitted import FittedAutoencoder, bounds_of
 from skae._net.corruptions import CORRUPTIONS
-from skae._net.objective import CODE_ACTIVATIONS, Objective, noise_variance
-from skae._parameters import LARGEST, Number, Sequence, is_weight, plain_number
-from skae._pca.axes import Axes, merged_axes
-from skae._runtime.blas import one_thread, product, threads_restored
+from skae._net.objective import CODE_ACTIVATIONS, noise_variance
+from skae._parameters import (
+    LARGEST,
+    Number,
+    Sequence,
+    is_weight,
+    plain_number,
+    plain_value,
+)
+from skae._runtime.blas import threads_restored
 from skae._runtime.devices import (
     check_alike,
     computing,
@@ -57,20 +62,20 @@ from skae._runtime.devices import (
     is_alone,
     matmul_precision,
 )
-from skae._runtime.interrupts import Interrupts, unchanged_by_failure
+from skae._runtime.interrupts import Interrupts
+from skae._runtime.snapshots import fitted_copy, on_snapshots
 from skae._runtime.version import __version__
 from skae._sampling import CodeDensity, Prior, few, refuse_too_many
 from skae._select.evaluate import evaluated_prefixes
-from skae._select.gated import train, train_without_validation
+from skae._select.gated import train
 from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._select.splits import make_splits, trains_on_all
-from skae._streaming import Stream, add_errors, errors_on, nets_are_better, sampled
+from skae._streaming import StreamingMixin
 from skae._train.config import make_config
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
-from skae._train.start import go_on, pca_model_of
 from skae.architectures import ARCHITECTURES, Architecture
 from skae.architectures._layers import ACTIVATIONS
-from skae.losses import LOSSES, Joint, SquaredError, find_loss
+from skae.losses import LOSSES, Joint, find_loss
 from skae.losses._ranges import LINKS
 
 HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
@@ -95,8 +100,21 @@ STRUCTURE = (
 )
 
 
+@on_snapshots(
+    "transform",
+    "inverse_transform",
+    "sample",
+    "impute",
+    "score",
+    "score_samples",
+    "get_feature_names_out",
+)
 class AutoencoderTransformer(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    StreamingMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """PCA's drop-in successor: an autoencoder that begins at PCA and stays ahead of it.
 
@@ -566,18 +584,12 @@ class AutoencoderTransformer(
             For containers without order.
         """
         precision = matmul_precision()
-        with self._whole_or_not_at_all():
-            self._fit(X, y, sample_weight, X_val, groups, precision)
+        with fitted_copy(self) as copy, computing(self.device), threads_restored():
+            copy._fit(X, y, sample_weight, X_val, groups, precision, told=self)
         return self
 
-    @contextmanager
-    def _whole_or_not_at_all(self):
-        """Compute on the device; what fails leaves the estimator as it was."""
-        spared = "_callback", "_skl", "_parent_callback"  # scikit-learn's own
-        with unchanged_by_failure(self, spared), computing(self.device), threads_restored():
-            yield
-
-    def _fit(self, X, y, sample_weight, X_val, groups, precision):
+    def _fit(self, X, y, sample_weight, X_val, groups, precision, told):
+        """Fit this copy of the estimator ``told``, which callbacks are told of."""
         X = self._rows_to_fit(X)
         groups = check_labels(groups, "groups", len(X))
         if self.class_weight is None:
@@ -593,7 +605,7 @@ class AutoencoderTransformer(
             unscaled = unscaled.weighted(balanced(unscaled.weight, y))
         continued = self._fitted_model_to_continue()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        scaling = self._scaling if continued else self._fit_scaling(unscaled)
+        scaling = self._fitted.scaling if continued else self._fit_scaling(unscaled)
         strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
         rows = unscaled.weighted(unscaled.weight, strata).scaled(scaling).held_if_missing()
         config = make_config(
@@ -620,7 +632,7 @@ class AutoencoderTransformer(
             splits = make_splits(self.cv, rows, y, groups, kept, seed)
         n_trainings = 1 if splits is None else len(splits) + refit
         reconstruction = partial(self._reconstruction, scaling=scaling)
-        progress, interrupts = Progress(self, X, y, n_trainings, reconstruction), Interrupts()
+        progress, interrupts = Progress(told, X, y, n_trainings, reconstruction), Interrupts()
         result = train(
             config,
             rows,
@@ -641,18 +653,16 @@ class AutoencoderTransformer(
     def _finish(self, rows, seed, result, scaling, config, before):
         """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
         if before is not None:
-            self._set_fitted(result, scaling, self._bounds, config)
+            self._set_fitted(result, scaling, self._fitted.bounds, config)
             variances, stream = before
             if self.linear_path is not None:
                 self._variances = variances
             if stream is not None:
-                self._stream = stream._replace(pause=None, nets=self._model)
+                self._stream = stream._replace(pause=None, nets=self._fitted.model)
         else:
-            self._set_fitted(result, scaling, _bounds(rows, result.model), config)
+            self._set_fitted(result, scaling, bounds_of(rows, result.model), config)
             self._stream, self.n_samples_seen_ = None, result.n_rows
-        some = few(rows.values, rows.weight, seed)
-        self._density = self._fit_density(some, seed)
-        self._residual = self._fit_residual(some)
+        self._fit_density(few(rows.values, rows.weight, seed), seed)
 
     def _tell(self, result):
         """Say what was kept: a line where it is asked for, warnings where it went wrong."""
@@ -671,170 +681,6 @@ class AutoencoderTransformer(
                 stacklevel=2,
             )
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Go on with the next rows of a stream: PCA is brought up to date, then nets train.
-
-        The linear path is PCA of all rows so far, to rounding: their mean and covariance are
-        updated [1]_. The nets take the rows once, in batches of ``batch_size`` at a constant
-        rate, and go on with the optimizer's memory. Each batch is judged before the nets train
-        on it. They are used if they reconstruct it, the batches before and up to 200 random
-        rows of all batches better than PCA, with the full code and with its prefixes; otherwise
-        the model is PCA, and ``selected_model_`` says so, until the nets are better again. So
-        the first call leaves PCA. With penalties or without PCA's path nets are always used.
-        ``cv``, ``max_iter``, ``learning_rate_schedule`` and ``class_weight`` do not count.
-        ``explained_variance_ratio_`` and ``sample`` are of the latest rows. The first call sets
-        the scaling, and how many components a share asks for. Let rows come in random order:
-        axes that turn towards others make the nets learn again what they knew. The estimator
-        keeps the 200 rows; they travel in a pickle.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows without missing cells, at least two of them in the first call.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : AutoencoderTransformer
-            The estimator; ``n_samples_seen_`` counts the rows of all calls.
-
-        Raises
-        ------
-        ValueError
-            For rows with missing cells or with other columns than before, for parameters that
-            ask for another net than before, for more than one (``n_init``), and where ``fit``
-            made the model and has not kept all axes: architectures that read columns, and wide
-            rows.
-
-        References
-        ----------
-        .. [1] Chan, T. F., Golub, G. H. and LeVeque, R. J. (1983). "Algorithms for computing
-           the sample variance". The American Statistician 37(3), 242-247.
-           `doi:10.1080/00031305.1983.10483115
-           <https://doi.org/10.1080/00031305.1983.10483115>`_
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from skae import AutoencoderTransformer
-        >>> X = load_digits().data
-        >>> ae = AutoencoderTransformer(8, hidden_layer_sizes=(16,), random_state=0)
-        >>> for rows in (X[:600], X[600:1200], X[1200:]):
-        ...     ae = ae.partial_fit(rows)
-        >>> ae.n_samples_seen_, ae.transform(X).shape
-        (1797, (1797, 8))
-        """
-        precision = matmul_precision()
-        with self._whole_or_not_at_all():
-            self._partial_fit(X, precision)
-        return self
-
-    def _partial_fit(self, X, precision):
-        is_first, before = not hasattr(self, "_model"), self._stream_so_far()
-        if not is_first:
-            self._check_structure("partial_fit", "Use a clone to begin anew")
-        X = self._rows_to_fit(X) if is_first else check_rows(self, X, reset=False)
-        check_range(self.loss, X, self.sample_shape_)
-        unscaled = as_rows(X)
-        if unscaled.has_missing:
-            raise ValueError(
-                "partial_fit takes rows without missing cells. Impute them first, or call fit."
-            )
-        scaling = self._fit_scaling(unscaled) if is_first else self._scaling
-        rows = as_rows(np.asarray(X)).scaled(scaling)
-        n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
-        config = make_config(
-            self,
-            rows,
-            scaling,
-            before.seed,
-            sample_shape=self.sample_shape_,
-            continued=before.nets,
-            steps_before=steps,
-            precision=precision,
-        )
-        with one_thread():
-            axes = merged_axes(before.axes, before.n_seen, rows, config.n_axes)
-            run = go_on(
-                config.without_validation, rows, axes, n_seen, before.nets, before.pause
-            )
-        stream = before._replace(axes=axes, n_seen=n_seen, optimizer=_plain(self.optimizer))
-        result, stream = self._trained(config, rows, run, stream)
-        bounds = _bounds(unscaled, result.model)
-        if before.bounds is not None:
-            (lowest, highest), (lower, upper) = before.bounds, bounds
-            bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
-        stream = stream._replace(bounds=bounds)
-        if config.falls_back and not stream.uses_nets:
-            result.use_pca(*pca_model_of(config, rows, run))
-            own = np.stack(np.broadcast_arrays(*_bounds(unscaled, result.model)))
-            bounds = np.where(np.isfinite(own), bounds, own)
-        kept = None if is_first else self.n_components_
-        self._set_fitted(result, scaling, bounds, config, kept)
-        self._stream, self.n_samples_seen_ = stream, n_seen
-        some = few(X, np.ones(len(X)), before.seed)
-        self._density = self._fit_density(some, before.seed)
-        self._residual = self._fit_residual(some)
-        self._tell(result)
-
-    def _trained(self, config, rows, run, stream):
-        """Judge a batch and train on it; return the FitResult and the Stream after it."""
-        errors = None
-        if config.falls_back and stream.nets is not None:
-            latest = errors_on(rows, run)
-            errors = add_errors(stream.errors, latest)
-        interrupts = Interrupts()
-        result = train_without_validation(
-            rows, run, callback=lambda run, value: False, interrupts=interrupts
-        )
-        result.interrupted = interrupts.came
-        sample = sampled(stream.sample, rows.values, stream.n_seen, stream.seed)
-        uses_nets = errors is not None and nets_are_better(
-            stream.uses_nets, latest, errors, errors_on(as_rows(sample), run)
-        )
-        is_cut_short = result.diverged or result.interrupted
-        stream = stream._replace(
-            pause=None if is_cut_short else run.pause(),
-            nets=result.model,
-            errors=errors,
-            sample=sample,
-            uses_nets=uses_nets,
-        )
-        if errors is not None:
-            result.error_ratio = stream.error_ratio
-        if config.falls_back:
-            found = "are better than PCA" if uses_nets else "have not been better than PCA"
-            result.reason = f"on rows that they had not seen, the nets {found}"
-        return result, stream
-
-    def _stream_so_far(self):
-        """Return the Stream that the next rows go on from; it begins here or with ``fit``."""
-        if self.n_init > 1:
-            raise ValueError(
-                f"partial_fit trains one net, got n_init={self.n_init}. Pass n_init=1."
-            )
-        stream = getattr(self, "_stream", None)
-        if stream is not None:
-            is_same = stream.optimizer == _plain(self.optimizer)
-            return stream if is_same else stream._replace(pause=None)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        if not hasattr(self, "_model"):
-            return Stream(None, 0, seed)
-        path, axes = self._model.path, None
-        if self.linear_path is not None:
-            if path.basis is None or self._model.reduction is not None:
-                raise ValueError(
-                    "partial_fit cannot go on from fit here: of this architecture, or of rows "
-                    "this wide, fit has not kept all principal axes. Begin with partial_fit on "
-                    "a clone, or use fit with warm_start=True."
-                )
-            axes = Axes(path.mean.astype(np.float64), path.basis, self._variances)
-        uses_nets = self.selected_model_ != "pca"
-        given = {"nets": self._model, "bounds": self._bounds, "uses_nets": uses_nets}
-        return Stream(axes, self.n_samples_seen_, seed, **given)
-
     def _rows_to_fit(self, X):
         """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
         shape, is_table = shape_of_samples(X, self.sample_shape), n_dimensions(X) <= 2
@@ -851,19 +697,14 @@ class AutoencoderTransformer(
         return X
 
     def _fit_density(self, X, seed):
-        """Return what ``sample`` draws codes from."""
-        if self._model.autoencoder.variational:
-            scale = self._model.path.code_scale[: self.n_components_] * self._code_unit
-            return Prior(scale.astype(X.dtype))
-        return CodeDensity(self._encode(X, X.dtype), seed)
-
-    def _fit_residual(self, X):
-        """Return the root mean square (n_features,) of what reconstructions leave out."""
-        X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], 0.0
-        for part in parts_of(X):
-            left = np.square(X[part] - self._decode(self._encode(X[part])))
-            sums += np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
-        return np.sqrt(sums[0] / np.maximum(1, sums[1]))
+        """Set what ``sample`` draws codes from, and the size of what they leave out."""
+        fitted, model = self._maps, self._fitted.model
+        if model.autoencoder.variational:
+            scale = model.path.code_scale[: self.n_components_] * fitted.code_unit
+            self._density = Prior(scale.astype(X.dtype))
+        else:
+            self._density = CodeDensity(fitted.encode(X, X.dtype), seed)
+        self._residual = fitted.residual(X)
 
     def _weight(self, X, y, sample_weight):
         """Return the weight of each row: ``sample_weight`` times its class's in a dict."""
@@ -890,9 +731,9 @@ class AutoencoderTransformer(
 
     def _fitted_model_to_continue(self):
         """Return the Model that a warm start goes on from, or None."""
-        if not self.warm_start or not hasattr(self, "_model"):
+        if not self.warm_start or not hasattr(self, "_fitted"):
             return None
-        n_features = self._model.n_features
+        n_features = self._fitted.model.n_features
         if n_features != self.n_features_in_:
             raise ValueError(
                 f"warm_start=True goes on with a model of {n_features} features, but X has "
@@ -900,7 +741,7 @@ class AutoencoderTransformer(
                 "warm_start=False to begin anew."
             )
         self._check_structure("warm_start=True", "Set warm_start=False")
-        return self._model
+        return self._fitted.model
 
     def _check_structure(self, who, way_out):
         """Raise ValueError where parameters ask for another net than the fitted one."""
@@ -915,7 +756,7 @@ class AutoencoderTransformer(
 
     def _structure(self):
         """Return the parameters that a fitted model cannot change, as strings."""
-        structure = {name: _plain(getattr(self, name)) for name in STRUCTURE}
+        structure = {name: plain_value(getattr(self, name)) for name in STRUCTURE}
         others = {"kl_weight > 0": self.kl_weight > 0, "shape of samples": self.sample_shape_}
         return {**structure, **others}
 
@@ -931,14 +772,14 @@ class AutoencoderTransformer(
         """Set every fitted attribute together, from the record of the run."""
         model, explained = result.model, result.explained
         n_components = n_components or self._n_kept(explained, result.relative)
-        self._scaling, self._bounds, self._model = scaling, bounds, model
-        self._loss = config.objective.loss
         self._fitted_structure = self._structure()
         self.n_components_ = n_components
         axes = result.axes._replace(basis=result.axes.basis[:, :n_components])
         axes = axes if model.reduction is None else model.reduction.axes(axes)
         self._variances, self.mean_ = axes.variances, scaling.backward(axes.mean)
-        if model.autoencoder.variational and self._is_squared_error:
+        loss = config.objective.loss
+        self._fitted = FittedAutoencoder(scaling, bounds, model, loss, self.mean_, n_components)
+        if model.autoencoder.variational and self._fitted.is_squared_error:
             variance = noise_variance(model, n_components)
             self.noise_variance_ = variance * scaling.code_unit**2
         else:  # an earlier fit may have had it
@@ -984,17 +825,16 @@ class AutoencoderTransformer(
 
     def _reconstruction(self, run, scaling):
         """Return what a callback needs to build the estimator as it is at this moment."""
-        k = run.config.network.n_components
+        k, mean = run.config.network.n_components, scaling.backward(run.mean)
+        given = (-np.inf, np.inf), run.model(), run.config.objective.loss, mean, k
         return {
-            "_scaling": scaling,
-            "_bounds": (-np.inf, np.inf),
-            "_model": run.model(),
-            "_loss": run.config.objective.loss,
+            "_fitted": FittedAutoencoder(scaling, *given),
             "n_components_": k,
             "n_features_in_": self.n_features_in_,
+            "feature_names_in_": getattr(self, "feature_names_in_", None),
             "sample_shape_": self.sample_shape_,
             "_is_table": self._is_table,
-            "mean_": scaling.backward(run.mean),
+            "mean_": mean,
         }
 
     @default_errors
@@ -1021,7 +861,7 @@ class AutoencoderTransformer(
         """
         self._check_fitted()
         rows = check_rows(self, X, reset=False)
-        return self._encode(rows, rows.dtype)
+        return self._maps.encode(rows, rows.dtype)
 
     @default_errors
     def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -1045,8 +885,9 @@ class AutoencoderTransformer(
             For more columns than n_components_, or codes that are not finite.
         """
         self._check_fitted()
-        codes = check_codes(self, X, self.n_components_, self._code_unit)
-        return self._in_container(self._decode(codes, codes.dtype), X)
+        fitted = self._maps
+        codes = check_codes(self, X, fitted.n_components, fitted.code_unit)
+        return self._in_container(fitted.decode(codes, codes.dtype), X)
 
     @default_errors
     def sample(
@@ -1116,15 +957,10 @@ class AutoencoderTransformer(
         rng = check_random_state(random_state)
         refuse_too_many(n_samples, len(self.mean_) + self.n_components_)
         codes = self._density.draw(int(n_samples), rng)
-        rows = self._decode(codes)
+        rows = self._maps.decode(codes)
         if noise:
-            rows = self._with_noise(rows, rng)
+            rows = self._fitted.draw(rows, self._residual, rng)
         return self._in_container(rows.astype(self._density.dtype, copy=False), codes)
-
-    def _with_noise(self, rows, rng):
-        """Return cells drawn around their means ``rows`` (n_samples, n_features)."""
-        draw = getattr(self._loss, "draw", SquaredError().draw)
-        return np.clip(draw(rows, self._residual, rng), *self._bounds)
 
     @default_errors
     def impute(self, X: ArrayLike) -> NDArray[Any]:
@@ -1158,10 +994,7 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         checked = check_rows(self, X, reset=False)
-        filled = self._decode(self._encode(checked), checked.dtype)
-        for part in parts_of(checked):
-            np.copyto(filled[part], checked[part], where=~np.isnan(checked[part]))
-        return self._in_container(filled, X)
+        return self._in_container(self._maps.impute(checked), X)
 
     @default_errors
     def score(
@@ -1197,29 +1030,8 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
-        check_range(self._loss, rows, self.sample_shape_)
-        weight = check_weight(sample_weight, len(rows))
-        error, total = self._weighted_losses(rows, weight)
-        unit = self._scaling.scale.max()
-        if total == 0 and unit != 1 and self._is_squared_error:
-            error, total = self._weighted_losses(
-                rows, weight, unit
-            )  # squares that were too small
-        if total > 0:
-            return float(1.0 - error / total)
-        return 1.0 if error == 0 else 0.0
-
-    def _weighted_losses(self, X, weight, unit=1.0):
-        """Return the summed ``_losses`` of reconstructions, and of the mean."""
-        rows = (X[part] for part in parts_of(X))  # read once
-        losses = [
-            [
-                self._losses(x, back, unit)
-                for back in (self._decode(self._encode(x)), self.mean_)
-            ]
-            for x in rows
-        ]
-        return [product(weight, np.concatenate(of_all)) for of_all in zip(*losses, strict=True)]
+        check_range(self._fitted.loss, rows, self.sample_shape_)
+        return self._maps.score(rows, check_weight(sample_weight, len(rows)))
 
     @default_errors
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -1245,72 +1057,17 @@ class AutoencoderTransformer(
             For rows that differ from those of fit in columns or names, or are infinite.
         """
         check_is_fitted(self)
-        rows = check_rows(self, X, reset=False)
-        counts = [(~np.isnan(rows[part])).sum(axis=1) for part in parts_of(rows)]
-        return -self._errors(rows) / np.maximum(1, np.concatenate(counts))
+        return -self._maps.mean_errors(check_rows(self, X, reset=False))
 
-    def _errors(self, X, unit=1.0):
-        """Return the ``_losses`` (n_samples,) of reconstructions, some rows at a time."""
-        rows = (X[part] for part in parts_of(X))  # read once
-        losses = (self._losses(x, self._decode(self._encode(x)), unit) for x in rows)
-        return np.concatenate(list(losses))
-
-    def _losses(self, X, X_back, unit=1.0):
-        """Return the sum (n_samples,) of each row's losses over its observed cells.
-
-        Squared errors are those of values in another ``unit`` than that of X.
-        """
-        observed = ~np.isnan(X)
-        target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
-        if self._is_squared_error:
-            losses = self._loss(target / unit, out / unit)
-        else:
-            target, out = self._scaling.forward(target), self._scaling.forward(out)
-            objective = Objective(self._model.autoencoder, self._loss)
-            losses = np.asarray(objective.cell_losses(self._model.path, target, out))
-        return np.where(observed, losses, 0.0).sum(axis=1)
-
-    def _encode(self, X, dtype=np.float64):
-        """Return codes (n_samples, n_components_) in public units."""
-        rows, unit = as_rows(X), self._code_unit
-        out = np.empty((len(X), self.n_components_), dtype)
-        with computing(self.device):
-            read = lambda part: rows.unread(part).scaled(self._scaling)  # noqa: E731
-            for part, Z in self._model.codes(read, len(X)):
-                with within(dtype):
-                    out[part] = Z[:, : self.n_components_].astype(np.float64) * unit
-        return out
+    @property
+    def _maps(self) -> FittedAutoencoder:
+        """The maps to codes and back, on the device that the parameter names now."""
+        return replace(self._fitted, device=self.device)
 
     @property
     def _prefixes(self):
         """The numbers of leading components at which a code is evaluated, all of them last."""
         return evaluated_prefixes(self.n_components_, self.ordered)
-
-    @property
-    def _is_squared_error(self):
-        return isinstance(self._loss, SquaredError)
-
-    @property
-    def _code_unit(self):
-        """What a code is multiplied by: an activation's range is nobody's unit."""
-        is_linear = self._model.autoencoder.code_activation == "identity"
-        return self._scaling.code_unit if is_linear else 1.0
-
-    def _decode(self, Z, dtype=np.float64):
-        """Return rows in the data's units; the columns of ``Z`` may be a prefix."""
-        (n, n_kept), unit = Z.shape, self._code_unit
-        out = np.empty((n, len(self.mean_)), dtype)
-
-        def read(part):
-            return np.clip(np.divide(Z[part], unit, dtype=np.float64), -BOUND, BOUND)
-
-        with computing(self.device):
-            for part, rows in self._model.rows(read, n, n_kept):
-                place = out[part]
-                rows = self._scaling.backward(rows, place if dtype == np.float64 else None)
-                with within(dtype):
-                    np.clip(rows, *self._bounds, out=place)
-        return out
 
     def _in_container(self, X, codes):
         """Return rows as set_output asks, under the original names and the codes' index.
@@ -1342,7 +1099,7 @@ class AutoencoderTransformer(
         return self.n_components_
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "_model")
+        return hasattr(self, "_fitted")
 
     def __getstate__(self):
         return {**super().__getstate__(), "_skae_version": __version__}
@@ -1372,34 +1129,3 @@ class AutoencoderTransformer(
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
-
-
-def _bounds(rows, model):
-    """Return the (lower, upper) (n_features,) that reconstructions keep, in X's units.
-
-    The model keeps them in scaled float32; rounding on the way back may not break them.
-    """
-    link = model.autoencoder.link
-    if model.reduction is not None:
-        return -np.inf, np.inf
-    if link.ends is not None and np.ndim(link.ends) == 1:
-        return link.ends
-    is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
-    if not link.in_axes and link.ends is None:
-        is_low = is_high = np.ones(rows.shape[1], bool)
-    lower, upper = (end.astype(np.float64) for end in rows.summary.ends)
-    lower, upper = np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
-    if link.ends is None:
-        return lower, upper
-    return np.maximum(lower, link.ends[0]), np.minimum(upper, link.ends[1])
-
-
-def _plain(value):
-    """Return a parameter as plain Python, equal where it means the same."""
-    if callable(value) and type(value).__repr__ in (object.__repr__, FunctionType.__repr__):
-        return getattr(value, "__qualname__", type(value).__qualname__)
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    return repr(value)

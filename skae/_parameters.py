@@ -120,3 +120,14 @@ class _Hashable:
         if name.startswith("__") or name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)
+
+
+def plain_value(value):
+    """Return a parameter as plain Python, equal where it means the same."""
+    if callable(value) and type(value).__repr__ in (object.__repr__, FunctionType.__repr__):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain_value(item) for item in value]
+    return repr(value)

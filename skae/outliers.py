@@ -240,9 +240,9 @@ def _lower_bound(scores):
 
 def _reconstructions(autoencoder, X):
     """Yield the reconstructions (n_samples, n_features) of ``X`` from each prefix."""
-    Z = autoencoder._encode(X)
+    Z = autoencoder._maps.encode(X)
     for n_kept in autoencoder._prefixes:
-        yield autoencoder._decode(Z[:, :n_kept])
+        yield autoencoder._maps.decode(Z[:, :n_kept])
 
 
 def _errors(autoencoder, X):
@@ -260,15 +260,15 @@ def _unit(autoencoder):
 
     It is a power of two, so that ratios of errors are the same to the bit.
     """
-    if not autoencoder._is_squared_error:
+    if not autoencoder._fitted.is_squared_error:
         return 1.0
-    return 2.0 ** np.frexp(autoencoder._scaling.scale.max())[1]
+    return 2.0 ** np.frexp(autoencoder._fitted.scaling.scale.max())[1]
 
 
 def _losses(autoencoder, X, X_back):
     """Return the samples' mean losses (n_samples,) of observed values."""
     with np.errstate(over="ignore"):  # a sample that far away needs no exact score
-        losses = np.minimum(autoencoder._losses(X, X_back, _unit(autoencoder)), FARTHEST)
+        losses = np.minimum(autoencoder._maps.losses(X, X_back, _unit(autoencoder)), FARTHEST)
     return losses / np.maximum(1, (~np.isnan(X)).sum(axis=1))
 
 
@@ -285,7 +285,7 @@ def _growth(autoencoder, X):
     Both are shares of the variance in scaled units, as ``explained_variance_ratio_`` is, or of
     the deviance.
     """
-    sums = _sums_of_squares if autoencoder._is_squared_error else _sums_of_losses
+    sums = _sums_of_squares if autoencoder._fitted.is_squared_error else _sums_of_losses
     *error, total = np.sum(list(sums(autoencoder, X)), axis=0)
     explained = autoencoder.explained_variance_ratio_.cumsum()[autoencoder._prefixes - 1]
     error, held_out = np.array(error), (1.0 - explained) * total
@@ -298,12 +298,12 @@ def _sums_of_losses(autoencoder, X):
     """Yield sums of losses of parts of ``X``: at each prefix, and of the mean."""
     for part in parts_of(X):
         backs = (*_reconstructions(autoencoder, X[part]), autoencoder.mean_)
-        yield [autoencoder._losses(X[part], back).sum() for back in backs]
+        yield [autoencoder._maps.losses(X[part], back).sum() for back in backs]
 
 
 def _sums_of_squares(autoencoder, X):
     """Yield sums of squared errors in scaled units, and of those around the mean of ``X``."""
-    forward = autoencoder._scaling.forward
+    forward = autoencoder._fitted.scaling.forward
     scaled = (forward(X[part]) for part in parts_of(X))
     total = np.sum([[np.nansum(r, axis=0), (~np.isnan(r)).sum(axis=0)] for r in scaled], axis=0)
     mean = total[0] / np.maximum(1, total[1])

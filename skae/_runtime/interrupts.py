@@ -38,29 +38,3 @@ class Interrupts:
         while True:
             with self.survived():
                 return function(*arguments)
-
-
-@contextmanager
-def unchanged_by_failure(estimator, spared=()):
-    """Where something fails, put back the attributes of ``estimator``.
-
-    It has all of them at any moment, for threads that use it meanwhile, and at a second Ctrl-C.
-    New ones whose names begin with one of ``spared`` stay.
-    """
-    before = dict(vars(estimator))
-    try:
-        try:
-            yield
-        except BaseException:
-            _put_back(estimator, before, spared)
-            raise
-    except BaseException:  # Ctrl-C at that very moment
-        _put_back(estimator, before, spared)
-        raise
-
-
-def _put_back(estimator, before, spared):
-    for name in set(vars(estimator)) - set(before):
-        if not name.startswith(spared):
-            vars(estimator).pop(name, None)
-    vars(estimator).update(before)

@@ -648,7 +648,7 @@ class TestWideRows:
 
     def test_nets_see_leading_axes(self, quick):
         estimator = quick(n_components=3).fit(DIGITS)
-        assert estimator._model.network.n_inputs == 32
+        assert estimator._fitted.model.network.n_inputs == 32
         assert estimator.components_.shape == (3, 64)
         back = estimator.inverse_transform(estimator.transform(DIGITS))
         error = np.square(DIGITS - back).sum() / np.square(DIGITS - DIGITS.mean(axis=0)).sum()
@@ -692,7 +692,7 @@ class TestWideRows:
 
     def test_what_needs_columns_gets_them(self, quick):
         estimator = quick(corruption="masking", output_activation="logistic").fit(DIGITS)
-        assert estimator._model.reduction is None
+        assert estimator._fitted.model.reduction is None
 
     def test_cells_may_be_missing_later(self, quick):
         estimator = quick(n_components=3).fit(DIGITS)
@@ -720,7 +720,7 @@ class TestWideRows:
         assert_allclose(estimator.validation_curve_, complete, rtol=0.05)
         before = estimator.score(DIGITS)
         estimator.set_params(cv=None).fit(gappy)
-        assert estimator._model.reduction is not None
+        assert estimator._fitted.model.reduction is not None
         assert estimator.score(DIGITS) > before - 0.02
 
     def test_a_share_of_variance(self, quick):

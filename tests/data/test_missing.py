@@ -119,14 +119,14 @@ def test_nothing_missing_changes_nothing(quick, fitted, X):
     estimator = quick().fit(X)
     estimator.transform(holes(X))
     assert_same_model(estimator, fitted, X)
-    assert not estimator._model.reads_missing_indicator
+    assert not estimator._fitted.model.reads_missing_indicator
 
 
 def test_pickle_and_go_on(quick, filling, gappy):
     again = pickle.loads(pickle.dumps(filling))
     assert_same_model(again, filling, gappy)
     again.set_params(warm_start=True, max_iter=3).fit(gappy)
-    assert again._model.reads_missing_indicator
+    assert again._fitted.model.reads_missing_indicator
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
 def test_noise_is_of_the_columns_size_for_few_components(quick, n_components):
     """In every direction alike, less if PCA leaves little; with more it is what PCA leaves."""
     X = TABLES["cancer"]
-    path = quick(n_components=n_components, max_iter=1).fit(X)._model.path
+    path = quick(n_components=n_components, max_iter=1).fit(X)._fitted.model.path
     left, unexplained = np.square(path.noise_scale), path.cut_error[-1] / path.cut_error[0]
     if n_components == 3:  # scaled columns have a mean square of 1
         assert_allclose(left, min(1.0, 2 * unexplained) ** 2, rtol=1e-5)

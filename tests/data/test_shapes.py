@@ -236,7 +236,7 @@ def test_one_model_takes_several_resolutions(quick, images):
     seen = ~np.isnan(padded)
     left = np.square(back - padded)[seen].sum()
     assert left < 0.5 * np.square(padded - np.nanmean(padded, axis=0))[seen].sum()
-    network, params = pooled._model.network, pooled._model.params
+    network, params = pooled._fitted.model.network, pooled._fitted.model.params
     assert params["encoder"]["trunk"][0]["kernel"].shape[0] == 3
     marks = np.isnan(padded[0]).astype(np.float32)[:, :, None]
     features = np.arange(2 * 3 * 3, dtype=np.float32).reshape(2, 3, 3)  # of the halved grid

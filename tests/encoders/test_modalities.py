@@ -138,7 +138,7 @@ def test_masked_cells_are_missing(small, quick):
 
 def test_one_part_alone_is_not_hidden(quick):
     ae = MultimodalAutoencoder({"t": "dense"}, quick()).fit({"t": np.eye(20)[:, :4]})
-    assert not ae.autoencoder_._model.reads_missing_indicator
+    assert not ae.autoencoder_._fitted.model.reads_missing_indicator
 
 
 def test_containers_of_the_configuration_stay_outside(parts, quick):
@@ -401,7 +401,8 @@ class TestBlocks:
         hiding = quick(architecture=Blocks(halves)).fit(X)
         plain = quick(architecture=Blocks(halves, hide=False)).fit(X)
         assert (
-            hiding._model.reads_missing_indicator and not plain._model.reads_missing_indicator
+            hiding._fitted.model.reads_missing_indicator
+            and not plain._fitted.model.reads_missing_indicator
         )
 
     def test_filling_by_pattern_is_filling(self):

@@ -422,7 +422,7 @@ class TestAutoencoder:
         """The mean of a column has a loss of one, whatever its unit or its categories."""
         inner = fitted.autoencoder_
         rows = fitted.encoder_.transform(table)
-        objective = inner._losses(rows, inner.mean_)
+        objective = inner._fitted.losses(rows, inner.mean_)
         assert_allclose(objective.sum(), rows.shape[0] * 7 - table.isna().sum().sum(), rtol=0.1)
 
     def test_impute_keeps_what_is_there(self, table, fitted):

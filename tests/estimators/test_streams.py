@@ -94,15 +94,16 @@ def test_a_dark_batch_narrows_no_range(quick, output_activation):
 def test_the_range_of_a_loss_is_its_own(quick, loss):
     X = ROWS if loss == "poisson" else ROWS / 16
     estimator = quick(n_components=5, loss=loss).partial_fit(X)
-    unit = estimator._model.path.unit
+    unit = estimator._fitted.model.path.unit
     estimator.partial_fit(X / 2)
-    assert_array_equal(estimator._model.path.unit, unit)
+    assert_array_equal(estimator._fitted.model.path.unit, unit)
 
 
 def test_half_of_a_correction_stays_half(quick):
     estimator = quick(cv=None).fit(ROWS)
-    path = estimator._model.path._replace(strength=np.float32(0.5))
-    estimator._model = replace(estimator._model, path=path)
+    path = estimator._fitted.model.path._replace(strength=np.float32(0.5))
+    model = replace(estimator._fitted.model, path=path)
+    estimator._fitted = replace(estimator._fitted, model=model)
     estimator.partial_fit(ROWS)
     assert estimator._stream.nets.path.strength == 0.5
 

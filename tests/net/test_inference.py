@@ -49,7 +49,7 @@ def test_what_is_multiplied_beforehand_changes_rounding_only(trained, monkeypatc
     estimator, rows = trained
     Z = estimator.transform(rows)
     rebuilt = estimator.inverse_transform(Z)
-    network = type(estimator._model.network)
+    network = type(estimator._fitted.model.network)
     for name in ("_read_columns", "_write_columns"):
         monkeypatch.setattr(network, name, lambda *_: None)
     apart = copy.deepcopy(estimator)
@@ -63,7 +63,11 @@ def test_multiplied_only_where_that_is_less_work(quick):
     for name in ("wide", "wider than its rows"):
         d, overrides = NETS[name]
         rows = np.random.default_rng(0).normal(size=(90, d))[:, :d][: 30 if d > 90 else 90]
-        model = quick(cv=None, **(overrides | {"hidden_layer_sizes": (64,)})).fit(rows)._model
+        model = (
+            quick(cv=None, **(overrides | {"hidden_layer_sizes": (64,)}))
+            .fit(rows)
+            ._fitted.model
+        )
         with computing():
             halves = [model._half("encoder", None), model._half("decoder", None)]
         has_basis[name] = [half.path.basis is not None for half in halves]
@@ -88,7 +92,7 @@ def test_rows_are_scaled_in_float64(quick):
 
 
 def test_what_is_on_the_device_is_no_state(fitted, X):
-    model = copy.deepcopy(fitted)._model
+    model = copy.deepcopy(fitted)._fitted.model
     before = pickle.dumps(model)
     with computing():
         model.decode(model.encode(np.zeros((1, X.shape[1]))), 1)
@@ -124,7 +128,7 @@ def test_few_rows_are_checked_like_many(fitted, X, n_rows, bad):
 
 def test_a_weakened_model_has_less_strength_and_nothing_else(quick, X):
     """It takes from the stronger one what that has on the device."""
-    strong = quick(learning_rate=1e-2, max_iter=20, cv=None).fit(X)._model
+    strong = quick(learning_rate=1e-2, max_iter=20, cv=None).fit(X)._fitted.model
     weak = strong.scaled(0.5)
     half = np.float32(0.5) * strong.path.strength
     expected = replace(strong, path=strong.path._replace(strength=half))

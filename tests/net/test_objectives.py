@@ -122,8 +122,8 @@ class TestLosses:
         X = suited(X, name)
         weight = np.arange(len(X)) % 3 + 1
         settings = dict(loss=name, cv=None, batch_size=len(X), corruption=None)
-        one = quick(**settings).fit(X, sample_weight=weight)._model.path
-        other = quick(**settings).fit(np.repeat(X, weight, axis=0))._model.path
+        one = quick(**settings).fit(X, sample_weight=weight)._fitted.model.path
+        other = quick(**settings).fit(np.repeat(X, weight, axis=0))._fitted.model.path
         for part in ("margin", "output_scale", "cut_error", "offset"):
             # The errors of other losses are measured on float32's paths.
             assert_allclose(getattr(one, part), getattr(other, part), rtol=2e-4, atol=1e-6)
@@ -138,7 +138,7 @@ class TestLosses:
 
     def test_variational_codes_begin_alive(self, name, quick, X):
         estimator = quick(loss=name, kl_weight=1.0, cv=None).fit(suited(X, name))
-        assert (estimator._model.path.gain > 0.3).all()
+        assert (estimator._fitted.model.path.gain > 0.3).all()
 
     def test_step_zero_is_pca_in_its_range(self, name, quick, X):
         """Where noise leaves nothing to learn, the model kept is PCA, clipped to the range."""
@@ -337,8 +337,8 @@ def test_a_share_of_variance_in_rectified_codes(quick, X):
     """Two entries for each axis: as many axes as without the activation, at least."""
     share = {"n_components": 0.9, "learning_rate": 1e-12, "max_iter": 1}
     plain, rectified = (quick(code_activation=a, **share) for a in ("identity", "relu"))
-    k = plain.fit(X)._model.network.n_components
-    assert rectified.fit(X)._model.network.n_components == 2 * k
+    k = plain.fit(X)._fitted.model.network.n_components
+    assert rectified.fit(X)._fitted.model.network.n_components == 2 * k
     assert rectified.score(X) > 0.9
 
 

@@ -172,7 +172,7 @@ def test_only_fit_limits_them(quick, X, monkeypatch):
     gappy = X.copy()
     gappy[::3, 1] = np.nan
     estimator = quick(loss="huber").fit(gappy)
-    del vars(estimator._model)["_halves"]  # as if it came from a pickle
+    del vars(estimator._fitted.model)["_halves"]  # as if it came from a pickle
     monkeypatch.setattr(_blas._LIMIT, "go_to", lambda depth: pytest.fail("a limit"))
     estimator.inverse_transform(estimator.transform(gappy))
     estimator.score(gappy)
@@ -271,7 +271,7 @@ def test_a_loaded_model_is_the_same_with_any_threads(quick, k):
     ).fit(rows)
 
     def use():
-        vars(estimator._model).pop("_halves", None)
+        vars(estimator._fitted.model).pop("_halves", None)
         Z = estimator.transform(rows)
         return Z, estimator.inverse_transform(Z), estimator.score(rows)
 

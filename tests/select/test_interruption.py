@@ -25,8 +25,9 @@ from skae import (
     TableAutoencoder,
     TableEncoder,
 )
+from skae._fitted import FittedAutoencoder
 from skae._runtime import interrupts
-from skae._runtime.interrupts import unchanged_by_failure
+from skae._runtime.snapshots import fitted_copy
 from skae._select import evaluate as _evaluate
 from skae._select import gated as _gated
 from skae._train import config as _config
@@ -201,8 +202,8 @@ LATE = [  # what is done once nothing is trained any more, with a gate or withou
     ({"cv": None}, _evaluate.Evaluator, "error_curve"),
     ({}, AutoencoderTransformer, "_set_fitted"),
     ({}, AutoencoderTransformer, "_fit_density"),
-    ({"cv": None}, AutoencoderTransformer, "_fit_residual"),
-    ({"warm_start": True}, AutoencoderTransformer, "_fit_residual"),
+    ({"cv": None}, FittedAutoencoder, "residual"),
+    ({"warm_start": True}, FittedAutoencoder, "residual"),
 ]
 
 
@@ -535,15 +536,15 @@ def test_another_thread_finds_a_fitted_estimator_whatever_fit_does(
     end = pytest.raises(ZeroDivisionError) if fails else nullcontext()
     with end, at_each_line(check):
         if fails:
-            with unchanged_by_failure(estimator):
-                estimator.fit(table).new_ = 1
+            with fitted_copy(estimator) as copy:
+                copy.fit(table).new_ = 1
                 raise ZeroDivisionError
         estimator.fit(table)
     assert lines and set(vars(estimator)) == names
 
 
 @pytest.mark.parametrize("n", range(1, 30))
-def test_a_second_ctrl_c_while_attributes_are_put_back(n, at_each_line):
+def test_a_second_ctrl_c_while_a_fit_fails(n, at_each_line):
     class Holder:
         pass
 
@@ -555,7 +556,7 @@ def test_a_second_ctrl_c_while_attributes_are_put_back(n, at_each_line):
     holder, lines = Holder(), []
     holder.old_, holder.other_ = 1, 2
     ends = pytest.raises((KeyboardInterrupt, ZeroDivisionError))
-    with ends, at_each_line(interrupt), unchanged_by_failure(holder):
-        holder.old_, holder.new_ = 3, 4
+    with ends, at_each_line(interrupt), fitted_copy(holder) as copy:
+        copy.old_, copy.new_ = 3, 4
         raise ZeroDivisionError
     assert vars(holder) == {"old_": 1, "other_": 2}

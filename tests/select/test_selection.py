@@ -143,9 +143,9 @@ def test_an_interrupted_fold_of_a_large_net_leaves_a_trained_one(curve, quick, m
 @pytest.mark.parametrize("strength", [0.5, 1.0])
 def test_strength_is_the_share_of_the_corrections(curve, quick, strength):
     estimator = quick(cv=None, max_iter=60, learning_rate=1e-2).fit(curve)
-    model = estimator._model
+    model = estimator._fitted.model
     partial = replace(model, path=model.path._replace(strength=np.float32(strength)))
-    rows = estimator._scaling.forward(curve)
+    rows = estimator._fitted.scaling.forward(curve)
     linear = PCA(model.network.n_components).fit(rows)
     signs = np.sign(np.sum(linear.components_ * estimator.components_, axis=1))
     with computing():

@@ -1,0 +1,156 @@
+"""FittedAutoencoder: maps from samples in X's units to codes and back, and their errors."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from skae._data.checks import within
+from skae._data.rows import BOUND, Rows, Scaling, as_rows, most_rows, parts_of
+from skae._net.objective import Objective
+from skae._runtime.blas import product
+from skae._runtime.devices import computing
+from skae.losses import SquaredError
+
+
+@dataclass(frozen=True)
+class FittedAutoencoder:
+    """Maps from samples in X's units to codes and back, and the errors of reconstructions.
+
+    ``bounds`` are the (lower, upper) that reconstructions keep, ``mean`` (n_features,) is that
+    of the training samples. Missing values are NaN. All is made of NumPy and plain records.
+    """
+
+    scaling: Scaling
+    bounds: tuple[Any, Any]
+    model: Any  # a Model
+    loss: Any
+    mean: NDArray
+    n_components: int
+    device: str | None = None
+
+    @property
+    def code_unit(self) -> float:
+        """What a code is multiplied by: the range of a code activation has no unit."""
+        is_linear = self.model.autoencoder.code_activation == "identity"
+        return self.scaling.code_unit if is_linear else 1.0
+
+    @property
+    def is_squared_error(self) -> bool:
+        """Whether errors are squares in X's units, and not losses."""
+        return isinstance(self.loss, SquaredError)
+
+    def encode(self, X: Any, dtype: DTypeLike = np.float64) -> NDArray:
+        """Return codes (n_samples, n_components)."""
+        rows, unit = as_rows(X), self.code_unit
+        out = np.empty((len(X), self.n_components), dtype)
+        with computing(self.device):
+            read = lambda part: rows.unread(part).scaled(self.scaling)  # noqa: E731
+            for part, Z in self.model.codes(read, len(X)):
+                with within(dtype):
+                    out[part] = Z[:, : self.n_components].astype(np.float64) * unit
+        return out
+
+    def decode(self, Z: NDArray, dtype: DTypeLike = np.float64) -> NDArray:
+        """Return samples (n_samples, n_features) of codes, or of their first columns."""
+        (n, n_kept), unit = Z.shape, self.code_unit
+        out = np.empty((n, len(self.mean)), dtype)
+
+        def read(part):
+            return np.clip(np.divide(Z[part], unit, dtype=np.float64), -BOUND, BOUND)
+
+        with computing(self.device):
+            for part, rows in self.model.rows(read, n, n_kept):
+                place = out[part]
+                rows = self.scaling.backward(rows, place if dtype == np.float64 else None)
+                with within(dtype):
+                    np.clip(rows, *self.bounds, out=place)
+        return out
+
+    def reconstruct(self, X: Any, dtype: DTypeLike = np.float64) -> NDArray:
+        """Return the reconstructions of samples."""
+        return self.decode(self.encode(X), dtype)
+
+    def impute(self, X: Any) -> NDArray:
+        """Return samples with missing values filled by their reconstruction."""
+        filled = self.reconstruct(X, X.dtype)
+        for part in parts_of(X):
+            np.copyto(filled[part], X[part], where=~np.isnan(X[part]))
+        return filled
+
+    def losses(self, X: NDArray, X_back: NDArray, unit: float = 1.0) -> NDArray:
+        """Return the sum (n_samples,) of each sample's losses over its observed values.
+
+        Squared errors are those of values in another ``unit`` than that of X.
+        """
+        observed = ~np.isnan(X)
+        target, out = np.where(observed, X, X_back), np.broadcast_to(X_back, X.shape)
+        if self.is_squared_error:
+            losses = self.loss(target / unit, out / unit)
+        else:
+            target, out = self.scaling.forward(target), self.scaling.forward(out)
+            objective = Objective(self.model.autoencoder, self.loss)
+            losses = np.asarray(objective.cell_losses(self.model.path, target, out))
+        return np.where(observed, losses, 0.0).sum(axis=1)
+
+    def mean_errors(self, X: Any) -> NDArray:
+        """Return the mean loss (n_samples,) of each sample's observed values, 0 if none is."""
+        rows = (X[part] for part in parts_of(X))  # read once
+        errors = [
+            self.losses(x, self.reconstruct(x)) / np.maximum(1, (~np.isnan(x)).sum(axis=1))
+            for x in rows
+        ]
+        return np.concatenate(errors)
+
+    def score(self, X: Any, weight: NDArray) -> float:
+        """Return 1 - the weighted loss of reconstructions over that of the mean."""
+        error, total = self._sums(X, weight)
+        unit = self.scaling.scale.max()
+        if total == 0 and unit != 1 and self.is_squared_error:
+            error, total = self._sums(X, weight, unit)  # squares that were too small
+        if total > 0:
+            return float(1.0 - error / total)
+        return 1.0 if error == 0 else 0.0
+
+    def _sums(self, X, weight, unit=1.0):
+        """Return the weighted sums of losses of reconstructions, and of the mean."""
+        rows = (X[part] for part in parts_of(X))  # read once
+        losses = [
+            [self.losses(x, back, unit) for back in (self.reconstruct(x), self.mean)]
+            for x in rows
+        ]
+        return [product(weight, np.concatenate(of_all)) for of_all in zip(*losses, strict=True)]
+
+    def residual(self, X: Any) -> NDArray:
+        """Return the root mean square (n_features,) of what reconstructions leave out."""
+        X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], np.zeros(())
+        for part in parts_of(X):
+            left = np.square(X[part] - self.reconstruct(X[part]))
+            sums = sums + np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
+        return np.sqrt(sums[0] / np.maximum(1, sums[1]))
+
+    def draw(self, means: NDArray, residual: NDArray, rng: np.random.RandomState) -> NDArray:
+        """Return values drawn around their ``means`` (n_samples, n_features)."""
+        draw = getattr(self.loss, "draw", SquaredError().draw)
+        return np.clip(draw(means, residual, rng), *self.bounds)
+
+
+def bounds_of(rows: Rows, model: Any) -> tuple[Any, Any]:
+    """Return the (lower, upper) (n_features,) that reconstructions keep, in X's units.
+
+    The model keeps them in scaled float32; rounding on the way back may not break them.
+    """
+    link = model.autoencoder.link
+    if model.reduction is not None:
+        return -np.inf, np.inf
+    if link.ends is not None and np.ndim(link.ends) == 1:
+        return link.ends
+    is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
+    if not link.in_axes and link.ends is None:
+        is_low = is_high = np.ones(rows.shape[1], bool)
+    lower, upper = (end.astype(np.float64) for end in rows.summary.ends)
+    lower, upper = np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
+    if link.ends is None:
+        return lower, upper
+    return np.maximum(lower, link.ends[0]), np.minimum(upper, link.ends[1])
