@@ -396,6 +396,6 @@ def _indices(column, categories):
 
 def _not_constant(name, error):
     return TypeError(
-        f"Column {name!r} holds values that are no category ({error}): each must be a string, "
-        "a number or another constant."
+        f"Column {name!r} holds values that are no category ({error}): each argument must be a "
+        "string, a number or another constant."
     )
