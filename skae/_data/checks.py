@@ -44,7 +44,8 @@ def check_rows(estimator, X, *, reset, minimum=1):
     sparse matrix is taken where the estimator's tags say so. Raises scikit-learn's errors, and
     a TypeError or ValueError for what it lets through.
     """
-    if not reset and _is_plain(X) and _is_like_those_of_fit(estimator, X):
+    has_names = hasattr(estimator, "feature_names_in_")
+    if not (reset or has_names) and _is_plain(X) and X.shape[1] == estimator.n_features_in_:
         return X
     refuse_traced(X)
     table = X
@@ -65,7 +66,8 @@ def _check_array(estimator, X, *, reset, minimum):
     """Return ``X`` as an array of rows (n, d)."""
     X = as_numbers(X, if_ragged=IF_RAGGED)
     if X.ndim > 2:
-        X = _as_rows(estimator, X, None if reset else _fitted_shape(estimator))
+        _check_shape_of_samples(estimator, X.shape[1:], reset=reset)
+        X = X.reshape(len(X), int(np.prod(X.shape[1:])))
     with np.errstate(all="ignore"):  # it sums float32, however large
         X = check_array(
             X,
@@ -81,10 +83,7 @@ def _check_array(estimator, X, *, reset, minimum):
 
 def _check_long(estimator, X, *, reset, minimum):
     """Return ``X`` as ChunkedRows, looked at once, block by block."""
-    shape = X.shape[1:]
-    fitted = None if reset or len(shape) < 2 else _fitted_shape(estimator)
-    if fitted not in (None, shape):
-        _refuse_shape(estimator, shape, fitted)
+    _check_shape_of_samples(estimator, tuple(X.shape[1:]), reset=reset)
     rows, name = chunked(X), type(estimator).__name__
     if len(rows) < minimum:
         raise ValueError(
@@ -101,10 +100,14 @@ def _check_long(estimator, X, *, reset, minimum):
     return rows
 
 
-def _fitted_shape(estimator):
-    """Return the shape of the samples that an estimator, or the one within, was fitted on."""
-    fitted = getattr(estimator, "autoencoder_", estimator)
-    return getattr(fitted, "sample_shape_", None)
+def _check_shape_of_samples(estimator, shape, *, reset):
+    """Raise ValueError if samples are no rows, and of another ``shape`` than those of fit."""
+    fitted = getattr(getattr(estimator, "autoencoder_", estimator), "sample_shape_", None)
+    if not reset and len(shape) > 1 and fitted not in (None, shape):
+        raise ValueError(
+            f"X has samples of shape {shape}, but {type(estimator).__name__} was fitted "
+            f"with samples of shape {tuple(fitted)}."
+        )
 
 
 def _takes_sparse(estimator):
@@ -201,20 +204,6 @@ def shape_of_samples(X, sample_shape):
             "sample_shape=None: X of more than two dimensions says it itself."
         )
     return shape
-
-
-def _as_rows(estimator, X, shape):
-    """Return samples (n_samples, ...) as rows; all of them are of ``shape``, if it is known."""
-    if shape not in (None, X.shape[1:]):
-        _refuse_shape(estimator, X.shape[1:], shape)
-    return X.reshape(len(X), int(np.prod(X.shape[1:])))
-
-
-def _refuse_shape(estimator, got, fitted):
-    raise ValueError(
-        f"X has samples of shape {got}, but {type(estimator).__name__} was fitted "
-        f"with samples of shape {tuple(fitted)}."
-    )
 
 
 def n_dimensions(X):
@@ -428,9 +417,3 @@ def _is_plain(X):
         and 0 < X.size <= FEW_NUMBERS
         and not (np.abs(X) > LARGEST).any()
     )
-
-
-def _is_like_those_of_fit(estimator, X):
-    """Say whether ``X`` has the columns of fit, and none of them needs a name."""
-    has_names = hasattr(estimator, "feature_names_in_")
-    return not has_names and X.shape[1] == estimator.n_features_in_

@@ -17,6 +17,7 @@ DTYPES = (np.float64, np.float32)
 TIMES = ("date", "duration", "month", "period", "time")
 BYTES = ("bin", "bytes", "fixed_size_bin", "large_bin")
 TEXTS = (*BYTES, "cat", "dict", "enum", "large_str", "str", "utf8")
+TIME_KINDS, TEXT_KINDS = ("m", "M"), ("U", "S", "T")  # of NumPy's dtypes
 MOST_NAMES = 10  # of columns in a message
 TIME_CELLS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 TEXT_CELLS = (str, bytes, bytearray)
@@ -118,7 +119,9 @@ def unmasked(X):
 
 def refuse_times(X, name="X"):
     """Raise ValueError where ``X`` has times among its columns or cells."""
-    found = [(column, dtype) for column, dtype in _columns(X) if _is_time(dtype)]
+    found = [
+        (column, dtype) for column, dtype in _columns(X) if _is_of(dtype, TIMES, TIME_KINDS)
+    ]
     if found:
         _refuse_times(name, _listed(found))
 
@@ -163,7 +166,8 @@ def _refuse_dtypes(X, name):
     found = [
         (column, dtype)
         for i, (column, dtype) in enumerate(columns)
-        if _is_text(dtype) or (dtype == "object" and is_frame(X) and _has_text(X.iloc[:, i]))
+        if _is_of(dtype, TEXTS, TEXT_KINDS)
+        or (dtype == "object" and is_frame(X) and _has_text(X.iloc[:, i]))
     ]
     if found:
         _refuse_text(name, _listed(found), is_table=found[0][0] is not None)
@@ -214,14 +218,9 @@ def _listed(found):
     return f"{what} in the columns {names[:MOST_NAMES]}{rest}"
 
 
-def _is_time(dtype):
-    is_named_so = str(dtype).lower().startswith(TIMES)
-    return is_named_so or getattr(dtype, "kind", None) in ("m", "M")
-
-
-def _is_text(dtype):
-    is_named_so = str(dtype).lower().startswith(TEXTS)
-    return is_named_so or getattr(dtype, "kind", None) in ("U", "S", "T")
+def _is_of(dtype, names, kinds):
+    """Say whether a ``dtype`` begins with one of ``names``, or is of one of NumPy's kinds."""
+    return str(dtype).lower().startswith(names) or getattr(dtype, "kind", None) in kinds
 
 
 def _has_text(column):

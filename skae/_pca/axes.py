@@ -1,4 +1,4 @@
-"""PCA of rows: their principal axes, and the filling of missing cells along them.
+"""PCA of rows: their principal axes, and the filling of missing values along them.
 
 NumPy and scikit-learn only. How the nets stand on PCA is ``_linear``'s.
 """
@@ -13,7 +13,7 @@ from skae._data.rows import BLOCK_NUMBERS, Rows
 from skae._runtime.blas import one_thread, product, solved
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
-MOST_FILLING = 32  # axes that missing cells are filled along, where more cost much
+MOST_FILLING = 32  # axes that missing values are filled along, where more cost much
 LONGEST_FILLING = 96  # axes that they are filled along at most: BLAS has one thread for them
 FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost little
 WIDEST = 1024  # columns whose covariance is made where cells are missing
@@ -67,7 +67,7 @@ class Axes(NamedTuple):
 
 
 class Filler(NamedTuple):
-    """Fills missing cells with their mean given the observed ones, under a linear model.
+    """Fills missing values with their mean given the observed ones, under a linear model.
 
     The model is probabilistic PCA: ``mean`` (d,), principal axes ``loadings`` (d, r) and, for
     each of them, ``ridge`` (r,), the noise over the axis's variance. With r = 0 it is the mean.
@@ -160,15 +160,15 @@ def fit_axes(rows, n_axes, n_components):
     if not rows.in_memory:
         return *fit_axes(rows.held(), n_axes, n_components)[:2], None
     X, missing = rows.values, np.isnan(rows.values)
-    (n, d), is_there = X.shape, ~missing.all(axis=0)
+    is_there = ~missing.all(axis=0)
     filled = np.where(missing, rows.means(), X)
     axes = principal_axes(Rows(filled, rows.weight), n_axes)
-    rank = _filling_rank(n, d, n_axes, n_components)
+    rank = _filling_rank(axes, len(rows), n_components)
     filler, noise = _filler(axes, rank)
     for _ in range(FILL_ROUNDS):
         before, filled = filled, filler.fill(X)
         complete = Rows(filled, rows.weight)
-        if d <= WIDEST:
+        if X.shape[1] <= WIDEST:
             uncertainty = noise * filler.uncertainty(missing, rows.weight)
             uncertainty *= np.outer(is_there, is_there)
             axes = _covariance_axes(complete, n_axes, uncertainty)
@@ -202,22 +202,23 @@ def merged_axes(seen, n_seen, rows, n_axes):
 
 def filler_along(axes, n_rows, n_components):
     """Return the Filler of ``n_rows`` complete rows that have these ``axes``."""
-    return _filler(axes, _filling_rank(n_rows, *axes.basis.shape, n_components))[0]
+    return _filler(axes, _filling_rank(axes, n_rows, n_components))[0]
 
 
 def ridge_along(axes, n_rows, n_components):
     """Return the ``ridge`` of that Filler: wide axes are not copied for it."""
-    return _ridge(axes, _filling_rank(n_rows, *axes.basis.shape, n_components))[0]
+    return _ridge(axes, _filling_rank(axes, n_rows, n_components))[0]
 
 
-def _filling_rank(n, d, n_axes, n_components):
-    """Return the axes that missing cells are filled along: many, while that costs little."""
+def _filling_rank(axes, n, n_components):
+    """Return how many axes values are filled along: many, while that costs little."""
+    d, n_axes = axes.basis.shape
     most = min(LONGEST_FILLING, max(MOST_FILLING, int(np.sqrt(FILL_WORK / (n * d)))))
     return max(1, min(n_axes - 1, max(n_components, most), LONGEST_FILLING))
 
 
 def mean_filler(rows):
-    """Return the Filler that puts the column's mean into missing cells."""
+    """Return the Filler that puts the column's mean into missing values."""
     mean = rows.means()
     return Filler(mean, np.zeros((len(mean), 0)), np.zeros(0))
 
