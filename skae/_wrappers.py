@@ -1,6 +1,5 @@
 """What estimators around an AutoencoderTransformer share: fitting a clone, and its routing."""
 
-from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +20,7 @@ from skae._autoencoder import AutoencoderTransformer
 from skae._data.checks import n_dimensions, shape_of
 from skae._data.numbers import is_frame
 from skae._runtime.devices import default_errors
+from skae._runtime.snapshots import fitted_copy
 
 Autoencoder = AutoencoderTransformer | None
 Seed = int | np.random.RandomState | None
@@ -70,9 +70,8 @@ class AroundAutoencoder(BaseEstimator):
         TypeError
             If ``X`` is a container without order, or of a kind that the class does not take.
         """
-        fitted = copy(self)
-        fitted._learn(X, y, params)
-        self.__dict__ = fitted.__dict__
+        with fitted_copy(self) as fitted:
+            fitted._learn(X, y, params)
         return self
 
     def _fit_autoencoder(self, X, y, params, **settings):
