@@ -164,13 +164,19 @@ def variational(seed):
 def divergence(model, X):
     """Return an estimate of the mean divergence (k,) of each code from the prior, in nats.
 
-    In a linear model whose codes have the variance s2 before anything is seen, and the share
-    1 - a of it afterwards, the means of the codes of data vary by a * s2, and those of drawn
-    samples without noise by a^2 * s2. Their quotient is a, and the divergence -log(1 - a) / 2.
+    At the optimum a code's variance v, given the sample, is what the decoder's slope and the
+    noise leave of the prior's, which is about that of all codes together: of their means and v.
     """
-    drawn = model.transform(model.sample(10_000, random_state=0, noise=False))
-    known = drawn.var(axis=0) / np.maximum(model.transform(X).var(axis=0), 1e-12)
-    return -0.5 * np.log(1 - np.clip(known, 0.0, 0.9999))
+    Z = model.transform(X)
+    spread, left = Z.std(axis=0), np.empty(Z.shape[1])
+    for i, step in enumerate(0.1 * spread):
+        ends = (
+            model.inverse_transform(Z + sign * step * np.eye(len(left))[i]) for sign in (1, -1)
+        )
+        slope = np.subtract(*ends) / (2 * step)
+        known = np.square(slope).sum(axis=1).mean() / model.noise_variance_
+        left[i] = 1 / (known + 1 / (spread[i] ** 2 + 1 / known))
+    return 0.5 * np.log((spread**2 + left) / left)
 
 
 def pca_r2(X_train, X_test, k):
