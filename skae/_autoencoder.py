@@ -118,184 +118,176 @@ class AutoencoderTransformer(
 ):
     """PCA's drop-in successor: an autoencoder that begins at PCA and stays ahead of it.
 
-    The code of a row x and its reconstruction are
+    The code of a sample x and its reconstruction are
 
     .. code-block:: text
 
         z  = V'(x - mean) + s * f(x)
         x^ = mean + V z + r * g(z / s, mask)
 
-    where V are the principal axes of the training rows, f and g a neural network's two
+    where V are the principal axes of the training samples, f and g a neural network's two
     halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
-    present. The nets begin at zero, so training begins at PCA [2]_. A checkpoint of the
-    training is kept only if it reconstructs held-out rows better than PCA, at full or half
-    strength of both corrections: neither the full code nor a prefix of it may be worse than
-    PCA's, and the gain must be clear (see ``cv``). Otherwise the model is PCA, and
-    ``selected_model_`` says so. While training, some codes are cut after their first components
-    (nested dropout [1]_), half of them at first and a twentieth at the end, so that components
-    come in order of importance and every prefix of a code is a good code itself.
+    present. The nets begin at zero, so training begins at PCA [2]_. A checkpoint is kept only
+    if it reconstructs held-out samples better than PCA, at full or half correction strength.
+    Neither the full code nor a prefix of it may be worse than PCA's, and the gain must be clear
+    (see ``cv``). Otherwise the model is PCA, and ``selected_model_`` says so. Nested dropout
+    [1]_ truncates some codes after their first components while training, half of them at first
+    and a twentieth at the end. So components come in order of importance, and every prefix of a
+    code is a good code itself.
+
+    Parameters come in groups: size and architecture (up to ``ordered``), loss and outputs (up
+    to ``code_activation``), regularisation (up to ``weight_decay``), training (up to
+    ``warm_start``), model selection (``cv`` and ``class_weight``), computing.
 
     Parameters
     ----------
     n_components : int or float, default=2
-        Size of the code: at most min(n_samples, n_features), as in PCA, unless
-        ``code_activation``, ``n_nonzero_coefs``, ``sparsity`` or ``contraction`` make longer
-        codes meaningful, or ``linear_path`` is None. A float in (0, 1) keeps the smallest
-        number of components whose held-out share of variance explained reaches it, from one
-        fit of as many components as PCA needs for a little more than that share on the
-        training rows (at most 512).
+        Size of the code, the first parameter to set. At most min(n_samples, n_features) as in
+        PCA, unless ``code_activation``, ``n_nonzero_coefs``, ``sparsity``, ``contraction`` or
+        ``linear_path=None`` make longer codes meaningful. A float in (0, 1) keeps the smallest
+        number of components that explain this share of held-out variance, 512 at most.
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
-        Widths of the encoder's hidden layers; the decoder mirrors them. "auto" is
-        (128, 128, 128, 128) below four components and (512, 256) from there on, and (256,)
-        behind convolutions and recurrent nets. ``()`` makes both maps linear.
+        Widths of the encoder's hidden layers, which the decoder mirrors; worth a grid search.
+        "auto" is (128, 128, 128, 128) below four components, (512, 256) from there on, and
+        (256,) behind convolutions and recurrent nets. ``()`` makes both maps linear.
     activation : {"identity", "relu", "tanh", "logistic", "silu", "gelu"}, default="gelu"
-        Nonlinearity of the hidden layers.
+        Nonlinearity of the hidden layers. It seldom needs a change.
     architecture : {"dense", "conv1d", "conv2d", "recurrent"} or instance, default="dense"
-        How one sample becomes a feature vector and back: "conv1d" and "recurrent" for series
-        of shape (n_timepoints,) or (n_timepoints, n_channels), "conv2d" for images of shape
-        (height, width) or (height, width, channels). An instance such as
-        ``skae.architectures.Dense(skip=False)`` sets its own parameters, which a grid
-        search reaches as ``architecture__skip``.
+        Change it if features have an order in space or time: "conv1d" and "recurrent" are for
+        series of shape (n_timepoints,) or (n_timepoints, n_channels), "conv2d" for images of
+        shape (height, width) or (height, width, channels). An instance such as
+        ``skae.architectures.Dense(skip=False)`` sets its own parameters, which a grid search
+        reaches as ``architecture__skip``.
     sample_shape : tuple of int or None, default=None
-        Shape of one sample where X is two-dimensional; X of more dimensions says it itself.
+        Shape of one sample. Set it if X is two-dimensional but its samples are not.
     linear_path : {"pca"} or None, default="pca"
         What the nets' outputs are added to. None gives a plain autoencoder, without PCA's
         start and without falling back to it.
     ordered : bool, default=True
         Train the components in order of importance. False spends everything on the full code.
     scaling : {"global", "standard"} or None, default="global"
-        "global" subtracts the mean and divides all columns by one number, so that errors
-        compare with PCA's; "standard" divides each column by its own standard deviation,
-        for columns of different units; None does not divide.
+        Choose "standard" if features have different units: it divides each feature by its
+        standard deviation. "global" subtracts the mean and divides all features by one number,
+        so that errors compare with PCA's. None does not divide.
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy", "poisson", \
             "categorical"} or callable, default="squared_error"
-        What is summed over the cells of a row, see ``skae.losses``. The last three sorts are
-        deviances of cells in [0, 1], of counts, and of rows that add up to one; outputs are
-        then probabilities, means, or shares. ``skae.losses.Categorical(sizes=(3, 2))`` names
-        the columns of several categories, ``Huber(delta=...)`` the place of the bend. A
-        callable ``(target, output) -> losses`` gets rows of JAX and NumPy arrays of shape
-        (..., n_features), in scaled units.
-    code_activation : {"identity", "relu", "tanh", "logistic", "softmax"}, default="identity"
-        What is applied to the codes. Codes then have its range instead of PCA's units. With
-        "relu" the fit begins at PCA with half as many components: two entries for each, what
-        is above zero and what is below. With the others it does not begin at PCA.
-    n_nonzero_coefs : int or None, default=None
-        Codes keep their so many largest entries, in units of PCA's deviations; the others are
-        zero (k-sparse autoencoder [4]_). The fit does not begin at PCA.
+        Choose it by what the values are: the last three model values in [0, 1], counts, and
+        proportions that add up to 1, and "huber" data with outliers (see ``skae.losses``).
+        ``skae.losses.Categorical(sizes=(3, 2))`` names the features of several categories,
+        ``Huber(delta=...)`` the place of the bend. A callable ``(target, output) -> losses``
+        gets JAX and NumPy arrays of shape (..., n_features), in scaled units.
     output_activation : {"auto", "identity", "clip", "logistic", "sigmoid", "tanh", "relu", \
             "softmax"}, default="auto"
-        Range of the reconstructions. "identity" has none, "clip" clips to each feature's range
-        in training, and "logistic" adds the decoder's correction to the logit of PCA's
-        reconstruction within that range. "auto" is "logistic" if at least a fifth of all
-        values lie at the ends of their features' ranges, as in images. Otherwise it clips at
-        those ends of the range at which at least one value in twenty lies; if the model kept
-        is PCA, its reconstructions are PCA's. The others have ranges in X's units:
-        "sigmoid" is logistic from 0 to 1, "tanh" lies between -1 and 1, "relu" is not
-        negative, "softmax" makes each row add up to one. PCA is kept within the range, too.
+        Range of the reconstructions; set it if the quantity has one by nature. "identity" has
+        none, "clip" and "logistic" keep each feature's range in training; in X's units
+        "sigmoid" reaches from 0 to 1, "tanh" from -1 to 1, "relu" from 0 on, and the outputs of
+        "softmax" add up to 1. "auto" is "logistic" if a fifth of all values lie at the
+        ends of their features' ranges, and else clips at ends at which a twentieth of the
+        values lie; unlike the others it leaves PCA's reconstructions as they are.
+    code_activation : {"identity", "relu", "tanh", "logistic", "softmax"}, default="identity"
+        Change it if codes need its range instead of PCA's units. With "relu" the fit begins at
+        PCA with half as many components, two entries for each: what is above zero and what is
+        below. With the others it does not begin at PCA.
     corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
             default="gaussian"
-        What is done to the input, not to the target, while training [3]_: noise, cells set to
-        their column's mean, or cells set to an end of their column's range. A callable
-        ``(key, row, level) -> row`` of JAX arrays gets one row of shape (n_features,), in
-        scaled units. "gaussian" is there so that the nets generalise, and held-out rows judge
-        as they are; the others are what rows will suffer and the fit is to undo, and held-out
-        rows are corrupted likewise where the step is chosen.
+        What is done to inputs while training [3]_; set it to what the model is to undo:
+        "masking" sets values to their feature's mean, "salt_and_pepper" to an end of its range,
+        and held-out samples are corrupted in the same way. "gaussian" noise regularises, and
+        held-out samples stay clean. A callable ``(key, row, level) -> row`` of JAX
+        arrays gets one sample of shape (n_features,), in scaled units.
     corruption_level : float, default=0.4
-        Strength. For "gaussian" it is the standard deviation at the first step, in units of
-        what PCA leaves unexplained. With fewer than four components the unit is the columns'
-        own standard deviation, on average, times twice the share of the variance that PCA
-        leaves unexplained, 1 at most. It falls geometrically over four fifths of the steps, by
-        the square of that factor: thin surfaces are found in large noise, and would be blurred
-        by it. Lower levels suit strongly bent data, higher ones small or noisy tables. For the
-        others it is the share of the cells.
+        Lower it for strongly bent data, raise it for small or noisy tables. For "gaussian" it
+        is the standard deviation at the first step, in units of PCA's residual; with fewer than
+        four components it is in units of the features' mean standard deviation, times twice the
+        share of the variance that PCA leaves (1 at most), and falls geometrically over four
+        fifths of the steps by the square of that factor. For the others it is the share of
+        the values.
     augmentation : callable or None, default=None
-        ``(key, row) -> row`` of JAX arrays of shape (n_features,), in scaled units: makes
-        another row, as good as the one that is there, anew at each step. It is both input and
-        target; samples of more dimensions come raveled. Rows may then have no missing cells.
+        ``(key, row) -> row`` that makes another sample as good as a given one, if you know such
+        a transformation. It gets JAX arrays of shape (n_features,) in scaled units, raveled if
+        samples have more dimensions. Its result is both input and target, a new one in each
+        step; values may then not be missing.
+    n_nonzero_coefs : int or None, default=None
+        Number of nonzero entries kept in each code (k-sparse autoencoder [4]_), the largest in
+        units of PCA's deviations. The fit does not begin at PCA.
     sparsity : float, default=0.0
-        Weight of the L1 norm of a code over sqrt(n_components) times its L2 norm [8]_, both in
-        units of PCA's deviations: 1 for a code of equal entries, least for one of a single
-        entry. ``code_activation="relu"`` then makes zeros of what is small. This and the
-        following weights are in units of PCA's error, or of a hundredth of the variance where
-        that is more: with 1, a penalty of 1 costs as much as all that PCA leaves unexplained. A
-        penalty of 0 is not in the program: a search over 0 and other weights compiles twice.
+        Raise it for codes with few large entries: it is the weight of the L1 norm of a code
+        over sqrt(n_components) times its L2 norm [8]_. ``code_activation="relu"`` then makes
+        zeros of small entries. Weights of penalties are in units of PCA's error, at least a
+        hundredth of the variance; 0 leaves the penalty out of the compiled program.
     contraction : float, default=0.0
-        Weight of the squared Frobenius norm of the encoder's Jacobian, over the number of
-        components (contractive autoencoder [5]_). It is 1 for PCA.
+        Raise it for an encoder that changes little near each sample: it is the weight of the
+        squared Frobenius norm of the encoder's Jacobian, over the number of components
+        (contractive autoencoder [5]_). The penalty is 1 for PCA.
     kl_weight : float, default=0.0
-        Above 0, codes are normal distributions (variational autoencoder [6]_): the objective
-        is minus the bound on the log likelihood, with so many times the Kullback-Leibler
-        divergence of the codes from the standard normal distribution (1: the bound itself). For
-        squared_error the noise has one variance, which is learned [7]_; other losses are minus
-        log likelihoods themselves (absolute_error and huber of a noise whose size is 1 in
-        scaled units). ``transform`` returns the means, ``sample`` draws from the standard
-        normal distribution. With ``linear_path="pca"`` the fit begins at probabilistic PCA,
-        which shrinks PCA's codes a little, so that no code collapses at the start.
+        Set it to 1 for a variational autoencoder [6]_, whose codes are normal distributions:
+        it weighs their Kullback-Leibler divergence from the standard normal distribution.
+        For squared_error the noise has one variance, which is learned [7]_; other losses are
+        minus log likelihoods (absolute_error and huber of a noise of size 1 in scaled units).
+        ``transform`` returns means; with ``linear_path="pca"`` the fit begins at
+        probabilistic PCA, so that no code collapses.
+    weight_decay : "auto" or float, default="auto"
+        Decoupled weight decay in units of the learning rate; worth a grid search. "auto" is
+        0.3, and down to 0.1 with fewer than four components if PCA leaves less than half of
+        the variance.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
             "muon", "schedule_free", "lbfgs"} or callable, default="adamw"
-        A name, or an Optax factory such as ``optax.lion``, which is called with the learning
-        rate. Gradients are clipped to a global norm of 1 before.
+        It seldom needs a change. A callable is an Optax factory such as ``optax.lion`` and gets
+        the learning rate. Gradients are clipped to a global norm of 1, except for "lbfgs".
     learning_rate : "auto" or float, default="auto"
-        Largest learning rate; "auto" is 3e-3 below four components and 1e-3 from there on,
-        and less for batches of fewer than 64 rows.
+        Largest learning rate; worth a grid search. "auto" is 3e-3 below four components and
+        1e-3 from there on, and less for batches of fewer than 64 samples.
     learning_rate_schedule : {"cosine", "linear", "exponential", "one_cycle", "warmup", \
             "constant", "plateau"} or callable, default="cosine"
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
         falls to zero. A callable gets the number of steps and returns one factor for each.
-    weight_decay : "auto" or float, default="auto"
-        Decoupled weight decay, in units of the learning rate. "auto" is 0.3, and less, down to
-        0.1, with fewer than four components if PCA leaves less than half of the variance.
     n_init : int, default=1
-        Nets that are trained side by side, on the same batches from other random weights; the
-        one that is best on held-out rows is kept (by the training loss where nothing is held
-        out).
+        Number of random initialisations, trained on the same batches. Raise it for
+        ``linear_path=None``. The best on held-out samples is kept (by the training loss if
+        nothing is held out).
     batch_size : "auto" or int, default="auto"
-        Rows per step; "auto" is 32 below 512 rows, 64 below 8,192 and 128 from there on. More
-        than there are rows are as many as there are, up to a power of two.
+        Samples per step, at most n_samples up to a power of two. "auto" is 32 below 512
+        samples, 64 below 8,192 and 128 from there on.
     max_iter : "auto" or int, default="auto"
-        Epochs: passes over the rows of ``fit``. "auto" sets a number of steps: 4,000 below
-        four components and 3,000 from there on, times sqrt(n_samples / 4,000) where that is
+        Budget in epochs; lower it for cheap searches. "auto" sets a number of steps: 4,000
+        below four components and 3,000 from there on, times sqrt(n_samples / 4,000) if that is
         more.
     tol : float, default=1e-4
         Least fall of the held-out criterion that counts as an improvement.
     n_iter_no_change : "auto", int or None, default="auto"
-        Epochs without improvement on held-out rows after which a run ends; "auto" is a third
-        of max_iter, None never ends it.
-    class_weight : "balanced", dict or None, default=None
-        Weights of the classes in ``y``, times ``sample_weight``; "balanced" gives each class
-        the same total. Batches and the hold-outs of ``cv="auto"`` are then stratified.
-    cv : "auto", float, int, splitter, list or None, default="auto"
-        The rows that judge. A float in (0, 1) is the share of the rows to hold out, 2,000 at
-        most; "auto" is 0.2. Up to five disjoint hold-outs come one after another, until 250
-        rows were held out and the gain over PCA is clear: three standard
-        errors in the mean, or one in the mean and three for a typical row. A gain that stays
-        unclear is not kept. The net is then trained on
-        all rows up to the chosen step. If that training ends clearly worse than the judged net,
-        on rows that both have seen, the judged net is kept, or PCA of all rows if that is no
-        worse on the rows held out. Above 16 million numbers there is one hold-out, and above
-        20,000 rows no new training either. An int is a number of shuffled folds, a splitter is
-        scikit-learn's (``KFold``, ``TimeSeriesSplit``, with ``y`` also ``StratifiedKFold``), a
-        list holds pairs of indices, (train, held out); of these too no more are trained than
-        it takes. None
-        trains on all rows and keeps the last step, ungated.
+        Stop after this many epochs without improvement on held-out samples. "auto" is a third
+        of max_iter, None never stops early.
     warm_start : bool, default=False
-        Go on from the fitted model, ungated unless ``X_val`` is given. Its scaling, PCA and
-        ranges stay.
+        Continue from the fitted model. Its scaling, PCA and ranges stay, and it is evaluated on
+        held-out samples only if ``X_val`` is given.
+    cv : "auto", float, int, splitter, list or None, default="auto"
+        Cross-validation scheme used to choose the checkpoint; change it if samples depend on
+        each other. A float in (0, 1) is the share of samples to hold out, 2,000 at most, and
+        "auto" is 0.2. Up to five disjoint parts are held out one after another, until
+        they have 250 samples and the gain over PCA is clear: three standard errors in
+        the mean, or one in the mean and three for a typical sample. A gain that stays unclear
+        is not kept. The net is then trained on all samples up to the chosen step; if that ends
+        clearly worse, the fold's net or PCA of all samples is kept. Above 16 million values
+        one part is held out, and above 20,000 samples there is no new training. An int is
+        a number of shuffled folds, a splitter is scikit-learn's, a list holds pairs of indices,
+        (train, held out); of these, too, only as many are used as it takes. None trains
+        on all samples and keeps the last step.
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes in ``y``, times ``sample_weight``; set it if rare classes count
+        as much as others. "balanced" gives each class the same total. Batches and held-out
+        samples of ``cv="auto"`` are then stratified.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. The same seed on the same versions, CPU and number of its
-        cores gives the same bits.
+        Seed of everything random; set it for results that repeat. The same seed on the same
+        versions, CPU and number of its cores gives the same bits.
     verbose : int, default=0
-        Above 0, print a line at each checkpoint (25 to 50 in a training): which fold, its
-        epoch, its loss, the held-out error over PCA's; and at the end what was kept and why.
+        Above 0, print a line at each checkpoint (25 to 50 in a training): the fold, its epoch,
+        its loss, the held-out error over PCA's. At the end, print what was kept and why.
     device : str or None, default=None
-        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device. "all"
-        trains on all devices that JAX has, those of other processes too after
-        ``jax.distributed.initialize``: each takes a share of the rows of every batch, and the
-        result is that of one device but for rounding. Processes are given the same rows and
-        parameters and an int as ``random_state``; transform runs on one device of its process.
-        Matrix products are in float32, but while training JAX's own switch counts if it is
-        set: ``jax.default_matmul_precision("BF16_BF16_F32")`` rounds factors and sums in
-        float32 on devices that have such products (GPUs, TPUs).
+        Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device. "all" trains
+        on all devices, those of other processes too after ``jax.distributed.initialize``:
+        each takes a share of every batch, and processes need the same samples, parameters
+        and int as ``random_state``. Products are in float32; only while training does
+        ``jax.default_matmul_precision`` count, such as "BF16_BF16_F32" on GPUs and TPUs.
 
     Attributes
     ----------
@@ -422,19 +414,19 @@ class AutoencoderTransformer(
         "ordered": ["boolean"],
         "scaling": [StrOptions({"global", "standard"}), None],
         "loss": [StrOptions(set(LOSSES)), callable],
-        "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
-        "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
         "output_activation": [StrOptions({"auto", "clip"} | set(LINKS))],
+        "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
         "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
         "augmentation": [callable, None],
+        "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
         "sparsity": [Number(Real, 0, HEAVIEST, closed="both")],
         "contraction": [Number(Real, 0, HEAVIEST, closed="both")],
         "kl_weight": [Number(Real, 0, HEAVIEST, closed="both")],
+        "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
-        "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
         "n_init": [Number(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
@@ -444,7 +436,7 @@ class AutoencoderTransformer(
             Number(Integral, 1, None, closed="left"),
             None,
         ],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "warm_start": ["boolean"],
         "cv": [
             StrOptions({"auto"}),
             Number(RealNotInt, 0, 1, closed="neither"),
@@ -453,7 +445,7 @@ class AutoencoderTransformer(
             list,
             None,
         ],
-        "warm_start": ["boolean"],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "device": [str, None],
@@ -471,27 +463,27 @@ class AutoencoderTransformer(
         ordered: bool = True,
         scaling: str | None = "global",
         loss: str | Callable = "squared_error",
-        code_activation: str = "identity",
-        n_nonzero_coefs: int | None = None,
         output_activation: str = "auto",
+        code_activation: str = "identity",
         corruption: str | Callable | None = "gaussian",
         corruption_level: float = 0.4,
         augmentation: Callable | None = None,
+        n_nonzero_coefs: int | None = None,
         sparsity: float = 0.0,
         contraction: float = 0.0,
         kl_weight: float = 0.0,
+        weight_decay: str | float = "auto",
         optimizer: str | Callable = "adamw",
         learning_rate: str | float = "auto",
         learning_rate_schedule: str | Callable = "cosine",
-        weight_decay: str | float = "auto",
         n_init: int = 1,
         batch_size: str | int = "auto",
         max_iter: str | int = "auto",
         tol: float = 1e-4,
         n_iter_no_change: str | int | None = "auto",
-        class_weight: Any = None,
-        cv: Any = "auto",
         warm_start: bool = False,
+        cv: Any = "auto",
+        class_weight: Any = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         device: str | None = None,
@@ -505,27 +497,27 @@ class AutoencoderTransformer(
         self.ordered = ordered
         self.scaling = scaling
         self.loss = loss
-        self.code_activation = code_activation
-        self.n_nonzero_coefs = n_nonzero_coefs
         self.output_activation = output_activation
+        self.code_activation = code_activation
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.augmentation = augmentation
+        self.n_nonzero_coefs = n_nonzero_coefs
         self.sparsity = sparsity
         self.contraction = contraction
         self.kl_weight = kl_weight
+        self.weight_decay = weight_decay
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
-        self.weight_decay = weight_decay
         self.n_init = n_init
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.cv = cv
         self.warm_start = warm_start
+        self.cv = cv
+        self.class_weight = class_weight
         self.random_state = random_state
         self.verbose = verbose
         self.device = device
