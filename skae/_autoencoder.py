@@ -294,28 +294,28 @@ class AutoencoderTransformer(
     n_components_ : int
         Number of components that transform returns.
     components_ : ndarray of shape (n_components_, n_features)
-        Principal axes of the linear path, in scaled units; not set for ``linear_path=None``.
+        Principal axes of the linear path, in scaled units. Not set if ``linear_path`` is None.
     mean_ : ndarray of shape (n_features,)
-        Mean of the ``n_samples_seen_`` rows.
+        Mean of the ``n_samples_seen_`` samples.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         What each component adds to the share of variance explained (of deviance, for other
-        losses than squared_error), as measured on held-out rows: the folds' error over PCA's,
-        times PCA's over all folds (on training rows where nothing was held out).
+        losses than squared_error), as measured on held-out samples: the folds' error over
+        PCA's, times PCA's over all folds (on training samples if nothing was held out).
     error_ratio_ : float
-        Error (the loss of reconstructions) on held-out rows over that of PCA with as many
-        components (on training rows if nothing was held out). If the fit began at PCA, without
-        penalties and with an int as ``n_components``, the one held-out row that speaks most for
-        the autoencoder is left out: no new row may be like it. 1 is PCA, and it is
-        never above 1 if PCA may be kept: with held-out rows and without penalties. If
-        ``corruption`` is to be undone, these rows are corrupted. After ``partial_fit`` it is
+        Error (the loss of reconstructions) on held-out samples over that of PCA with as many
+        components (on training samples if nothing was held out). If the fit began at PCA,
+        without penalties and with an int as ``n_components``, the one held-out sample that
+        speaks most for the autoencoder is left out: no new sample may be like it. 1 is PCA, and
+        it is never above 1 if PCA may be kept: with held-out samples and without penalties. If
+        ``corruption`` is to be undone, these samples are corrupted. After ``partial_fit`` it is
         measured on each batch before the nets train on it, and the latest batches count most.
     selected_model_ : {"autoencoder", "pca"}
-        What was kept: "pca" if no checkpoint was clearly better than PCA on held-out rows, if
-        the training on all rows failed and the judged net is no better than PCA of all rows,
+        What was kept: "pca" if no checkpoint was clearly better than PCA on held-out samples,
+        if the training on all samples failed and the fold's net is no better than PCA of all,
         or, after ``partial_fit``, as long as the nets are not better than PCA.
     loss_curve_ : ndarray of shape (n_iter_,)
-        Mean training loss of each epoch: error over PCA's, noise, cut codes and penalties
-        included. Of the training that the model kept comes from: mostly the one on all rows.
+        Mean training loss of each epoch: error over PCA's, noise, truncated codes and penalties
+        included. It is of the training that gave the model: mostly the one on all samples.
     validation_curve_ : ndarray of shape (n_checkpoints + 1,)
         Held-out error over PCA's at each checkpoint: the geometric mean of the full code's,
         which counts three times, and of that of its prefixes; with penalties an arithmetic
@@ -323,43 +323,41 @@ class AutoencoderTransformer(
     validation_epochs_ : ndarray of shape (n_checkpoints + 1,)
         Epochs after which ``validation_curve_`` was measured.
     noise_variance_ : float
-        Learned variance of the noise of each cell, in squared units of X (of the scaled
-        columns for ``scaling="standard"``); for ``kl_weight`` > 0 and squared_error only.
+        Learned variance of the noise of each value, in squared units of X (of the scaled
+        features for ``scaling="standard"``). Only for ``kl_weight`` > 0 and squared_error.
     n_iter_ : int
         Epochs run by the training that ``loss_curve_`` shows.
     best_iter_ : int
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
         went on from.
     n_samples_seen_ : int
-        Rows that PCA was fitted on: those of ``fit``, fewer if the net of a fold is kept, and
-        of all calls of ``partial_fit``.
+        Number of samples that PCA was fitted on: those of ``fit``, fewer if the net of a fold
+        is kept, and those of all calls of ``partial_fit``.
     n_features_in_ : int
-        Number of features seen in fit: of cells, for samples of more dimensions.
+        Number of features seen in fit: of values, for samples of more dimensions.
     sample_shape_ : tuple of int
         Shape of one sample; (n_features_in_,) for a table.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where they are all strings.
+        Names of the features, if all are strings.
 
     See Also
     --------
     sklearn.decomposition.PCA : The linear map that the fit begins at.
 
-    Notes
-    -----
-    "Never worse than PCA" is a statement of statistics, not a theorem: the model is PCA unless
-    its error on held-out rows is clearly lower. With penalties (``sparsity``, ``contraction``,
-    ``kl_weight``) the error and its penalties are judged together, and the error
-    alone may be above PCA's.
+    Notes ----- "Never worse than PCA" is a statement of statistics, not a theorem: the model is
+    PCA unless its error on held-out samples is clearly lower. With penalties (``sparsity``,
+    ``contraction``, ``kl_weight``) the error and its penalties are compared together, and the
+    error alone may be above PCA's.
 
     A process that forks after it has computed leaves its children no JAX: they get a
     RuntimeError. Start processes by "spawn" or "forkserver", as joblib's "loky" does.
 
-    Missing cells count nowhere: PCA is fitted on the observed cells, and the loss and all
-    errors are sums over them. While training on rows with missing cells, observed ones are
-    hidden anew at each step, so that the nets learn to fill: twice as many as are missing, but
+    Missing values count nowhere: PCA is fitted on the observed values, and the loss and all
+    errors are sums over them. While training on samples with missing values, others are
+    hidden in each step, so that the nets learn to fill them: twice as many as are missing, but
     at least a twentieth and at most a fifth of them. A feature without any observed value in
     ``fit``, as in a fold of a cross-validation, counts as constant 0: ``fit`` warns and names
-    it. Missing cells in sparse matrices are refused.
+    it. Missing values in sparse matrices are refused.
 
     References
     ----------
@@ -533,30 +531,29 @@ class AutoencoderTransformer(
         X_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit PCA and the nets on ``X``, and choose the step on held-out rows.
+        """Fit PCA and the nets on ``X``, and choose the checkpoint on held-out samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Training rows: an array, a list of rows, a pandas, polars or Arrow table, a sparse
-            matrix, or what slices as arrays do, such as a memory-mapped file or a data set of
-            HDF5, which is read block by block where it is large; or samples
-            of more dimensions, such as images. Then every method takes samples of that shape
-            or their raveled rows, and gives back such samples. Integers
-            and booleans are converted to float64, tensors of other libraries to arrays.
-            Missing cells are NaN, None, masked, or pd.NA; rows without any observed cell are
-            left out. A sparse matrix has none.
+            Training samples: an array, a list of samples, a pandas, polars or Arrow table, a
+            sparse matrix, or what slices as arrays do, such as a memory-mapped file or a data
+            set of HDF5, which is read block by block if it is large; or samples of more
+            dimensions, such as images. Then every method takes samples of that shape or raveled
+            ones, and returns samples of that shape. Integers and booleans are converted to
+            float64, tensors of other libraries to arrays. Missing values are NaN, None, masked,
+            or pd.NA; samples without any observed value are left out. A sparse matrix has none.
         y : array-like of shape (n_samples,), default=None
             Used by a ``cv`` splitter that needs it, and by ``class_weight``.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row in PCA, in the loss and on held-out rows. Rows of weight 0 are
-            left out, as are those below 1e-30 times the largest one.
+            Weight of each sample in PCA, in the loss and on held-out samples. Samples of weight
+            0 are left out, as are those below 1e-30 times the largest one.
         X_val : array-like of shape (n_val, n_features), default=None
-            Rows that judge instead of ``cv``; they never train. A Pipeline hands them over as
-            they are: have it transform them, too, by ``transform_input=["X_val"]`` (with
+            Held-out samples to use instead of ``cv``; they never train. A Pipeline hands them
+            over as they are: have it transform them by ``transform_input=["X_val"]`` (with
             metadata routing, of which ``X_val`` is requested by default).
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group are never on both sides of a split.
+            Samples of one group are never on both sides of a split.
 
         Returns
         -------
@@ -831,25 +828,25 @@ class AutoencoderTransformer(
 
     @default_errors
     def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the codes of rows, the most important component first.
+        """Return the codes of samples, the most important component first.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows. Missing cells (NaN) are filled from the observed ones by probabilistic PCA
-            of the training rows; the encoder of a model that was fitted with missing cells is
-            told which ones they are. A row of nothing else has the code of the mean.
+            Samples. Missing values (NaN) are filled from the observed ones by probabilistic PCA
+            of the training samples; an encoder that was fitted with missing values is told
+            which ones they are. A sample without any value has the code of the mean.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components_)
-            Codes in the units of ``X`` (of the scaled columns for ``scaling="standard"``):
-            float32 for float32 rows, otherwise float64 computed in float32.
+            Codes in the units of ``X`` (of the scaled features for ``scaling="standard"``):
+            float32 for float32 samples, otherwise float64 computed in float32.
 
         Raises
         ------
         ValueError
-            For rows that differ from those of fit in columns or names, or are infinite.
+            For samples that differ from those of fit in features or names, or are infinite.
         """
         self._check_fitted()
         rows = check_rows(self, X, reset=False)
@@ -868,8 +865,8 @@ class AutoencoderTransformer(
         Returns
         -------
         X_original : ndarray or DataFrame of shape (n_samples, n_features)
-            Rows in the units of the training data, float32 for float32 codes, otherwise
-            float64; a DataFrame with its column names where ``set_output`` asks for one.
+            Samples in the units of the training data, float32 for float32 codes, otherwise
+            float64; a DataFrame with its column names if ``set_output`` asks for one.
 
         Raises
         ------
@@ -889,45 +886,45 @@ class AutoencoderTransformer(
         *,
         noise: bool = False,
     ) -> Any:
-        """Return new rows: decoded draws from a Gaussian mixture on the training codes [1]_.
+        """Return new samples: decoded draws from a Gaussian mixture on the training codes [1]_.
 
         A variational fit (``kl_weight`` > 0) draws from the standard normal distribution
         instead, which its codes were drawn towards.
 
         The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
-        call, from the codes of at most 5,000 random training rows that ``fit`` keeps for it
-        (they travel in a pickle), and is the same in every call. With many components those
-        rows can be decoded from their codes, so a pickle is as private as the rows. With
+        call, from the codes of at most 5,000 random training samples that ``fit`` keeps for it
+        (a pickle holds them), and is the same in every call. With many components those
+        samples can be decoded from their codes, so a pickle is as private as the data. With
         ``kl_weight`` > 0 no codes are kept.
 
-        Unlike scikit-learn's ``GaussianMixture.sample``, this returns rows only, in random
+        Unlike scikit-learn's ``GaussianMixture.sample``, this returns samples only, in random
         order, without the components that they came from; ``random_state`` belongs to the
         call, so that an estimator can be sampled many times over.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of samples.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws: the same seed gives the same rows, and None others each time.
+            Seed of the draws: the same seed gives the same samples, None others each time.
         noise : bool, default=False
-            Add what reconstructions leave out: a normal error for each cell, of the size of
-            its column's error in training, within the bounds of reconstructions. For the
-            losses "binary_cross_entropy", "poisson" and "categorical" cells are drawn from
-            the distribution whose mean the reconstruction is: 0 or 1, counts, one-hot columns.
+            Add what reconstructions leave out: a normal error for each value, of the size of
+            its feature's error in training, within the bounds of reconstructions. For the
+            losses "binary_cross_entropy", "poisson" and "categorical" values are drawn from
+            the distribution whose mean is the reconstruction: 0 or 1, counts, one-hot columns.
 
         Returns
         -------
         X : ndarray or DataFrame of shape (n_samples, n_features)
-            Rows in the units and the float dtype of the training data; a DataFrame with its
-            column names where ``set_output`` asks for one.
+            Samples in the units and the float dtype of the training data; a DataFrame with its
+            column names if ``set_output`` asks for one.
 
         Raises
         ------
         ValueError
             For ``n_samples`` that is no int of at least 1.
         MemoryError
-            For more rows than can be held, before any work.
+            If so many samples do not fit in memory, before any work.
 
         References
         ----------
@@ -956,23 +953,23 @@ class AutoencoderTransformer(
 
     @default_errors
     def impute(self, X: ArrayLike) -> NDArray[Any]:
-        """Return ``X`` with its missing cells filled by their reconstruction.
+        """Return ``X`` with its missing values filled by their reconstruction.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows in which cells are missing (NaN).
+            Samples in which values are missing (NaN).
 
         Returns
         -------
         X_filled : ndarray or DataFrame of shape (n_samples, n_features)
-            The same rows, float32 for float32 rows, otherwise float64, the observed cells as
-            they were; a DataFrame where ``set_output`` asks for one.
+            The same samples with observed values unchanged, float32 for float32 samples,
+            otherwise float64; a DataFrame if ``set_output`` asks for one.
 
         Raises
         ------
         ValueError
-            For rows that differ from those of fit in columns or names, or are infinite.
+            For samples that differ from those of fit in features or names, or are infinite.
 
         Examples
         --------
@@ -994,7 +991,7 @@ class AutoencoderTransformer(
     ) -> float:
         """Return the share of variance explained: 1 - error / variance around ``mean_``.
 
-        Both are summed over the observed cells. For other losses than squared_error it is the
+        Both are summed over the observed values. For other losses than squared_error it is the
         share of deviance explained: 1 - the loss of reconstructions / the loss of ``mean_``.
 
         The scale is that of the cumulated ``explained_variance_ratio_`` of PCA (whose own
@@ -1003,22 +1000,22 @@ class AutoencoderTransformer(
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows. Missing cells are NaN.
+            Samples. Missing values are NaN.
         y : object, default=None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row.
+            Weight of each sample.
 
         Returns
         -------
         score : float
-            1 for perfect reconstructions, 0 for the mean of the training rows.
+            1 for perfect reconstructions, 0 for the mean of the training samples.
 
         Raises
         ------
         ValueError
-            For rows that differ from those of fit in columns or names, or are infinite, and
-            for cells outside of the loss's range.
+            For samples that differ from those of fit in features or names, or are infinite, and
+            for values outside of the loss's range.
         """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
@@ -1027,26 +1024,26 @@ class AutoencoderTransformer(
 
     @default_errors
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return minus each row's mean squared reconstruction error, in squared units of X.
+        """Return minus each sample's mean squared reconstruction error, in squared units of X.
 
         For other losses it is minus the mean loss: in nats for binary_cross_entropy, poisson
         and categorical, in scaled units for absolute_error, huber and a callable, in units of
-        what the columns' means leave for joint losses.
+        what the features' means leave for joint losses.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows. The mean is over the observed cells, and 0 where there is none.
+            Samples. The mean is over the observed values, and 0 if there is none.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Higher is better reconstructed; the lowest are the strangest rows.
+            Higher is better reconstructed; the lowest are the strangest samples.
 
         Raises
         ------
         ValueError
-            For rows that differ from those of fit in columns or names, or are infinite.
+            For samples that differ from those of fit in features or names, or are infinite.
         """
         check_is_fitted(self)
         return -self._maps.mean_errors(check_rows(self, X, reset=False))

@@ -65,40 +65,39 @@ class StreamingMixin(BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Go on with the next rows of a stream: PCA is brought up to date, then nets train.
+        """Update the model with a batch of samples: first PCA, then the nets.
 
-        The linear path is PCA of all rows so far, to rounding: their mean and covariance are
-        updated [1]_. The nets take the rows once, in batches of ``batch_size`` at a constant
-        rate, and go on with the optimizer's memory. Each batch is judged before the nets train
-        on it. They are used if they reconstruct it, the batches before and up to 200 random
-        rows of all batches better than PCA, with the full code and with its prefixes; otherwise
-        the model is PCA, and ``selected_model_`` says so, until the nets are better again. So
-        the first call leaves PCA. With penalties or without PCA's path nets are always used.
-        ``cv``, ``max_iter``, ``learning_rate_schedule`` and ``class_weight`` do not count.
-        ``explained_variance_ratio_`` and ``sample`` are of the latest rows. The first call sets
-        the scaling, and how many components a share asks for. Let rows come in random order:
-        axes that turn towards others make the nets learn again what they knew. The estimator
-        keeps the 200 rows; they travel in a pickle.
+        The linear path is PCA of all samples so far, to rounding: their mean and covariance are
+        updated [1]_. The nets train once on each sample, in batches of ``batch_size`` at a
+        constant rate, and keep the optimizer's memory. Each batch is evaluated before they
+        train on it. The nets are used if they reconstruct it, earlier batches and up to 200
+        random samples of all batches better than PCA, with the full code and with its prefixes.
+        Otherwise the model is PCA, and ``selected_model_`` says so, until the nets are better
+        again; the first call leaves PCA. With penalties or without PCA's path nets are always
+        used. ``cv``, ``max_iter``, ``learning_rate_schedule`` and ``class_weight`` are ignored.
+        ``explained_variance_ratio_`` and ``sample`` describe the latest samples. The first call
+        sets the scaling, and the number of components if that is a share. Shuffle the samples:
+        if the axes turn, the nets must learn again what they knew. The estimator keeps the 200
+        samples, and so does a pickle of it.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows without missing cells, at least two of them in the first call.
+            Samples without missing values, at least two of them in the first call.
         y : object, default=None
             Ignored.
 
         Returns
         -------
         self : AutoencoderTransformer
-            The estimator; ``n_samples_seen_`` counts the rows of all calls.
+            The estimator; ``n_samples_seen_`` counts the samples of all calls.
 
         Raises
         ------
         ValueError
-            For rows with missing cells or with other columns than before, for parameters that
-            ask for another net than before, for more than one (``n_init``), and where ``fit``
-            made the model and has not kept all axes: architectures that read columns, and wide
-            rows.
+            For missing values or other features than before, for parameters that ask for
+            another net than before, for ``n_init`` above 1, and if ``fit`` made the model and
+            did not keep all axes: with architectures that read features, or wide samples.
 
         References
         ----------
