@@ -344,7 +344,9 @@ class AutoencoderTransformer(
     --------
     sklearn.decomposition.PCA : The linear map that the fit begins at.
 
-    Notes ----- "Never worse than PCA" is a statement of statistics, not a theorem: the model is
+    Notes
+    -----
+    "Never worse than PCA" is a statement of statistics, not a theorem: the model is
     PCA unless its error on held-out samples is clearly lower. With penalties (``sparsity``,
     ``contraction``, ``kl_weight``) the error and its penalties are compared together, and the
     error alone may be above PCA's.
