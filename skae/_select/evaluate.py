@@ -132,7 +132,7 @@ class FoldHistory:
     ``trained_on`` are some of the rows of the run.
     """
 
-    def __init__(self, run, held_out, trained_on=None, worker=None):
+    def __init__(self, worker, run, held_out, trained_on):
         self.run, self.evaluator, self.compiled = run, Evaluator(held_out, run), None
         self.held_out, self.trained_on = held_out, trained_on
         if worker is not None:

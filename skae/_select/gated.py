@@ -82,15 +82,16 @@ def train(
         run = begin(config, rows.take(train), FINAL + 1 + i)
         return run, rows.take(val), rows.take(compared) if refit else None
 
-    found, given = [], {"callback": callback, "interrupts": interrupts}
+    found: list[FitResult] = []
+    given = {"callback": callback, "interrupts": interrupts}
     thread = nullcontext() if callback.calls_back else background_worker(config, rows)
     with interrupts.survived(if_any=found), thread as worker:
         if held_out is None and splits is None:
             config = config.without_validation if callback.is_silent else config
             result = train_without_validation(rows, start(config), **given, worker=worker)
         elif splits is None:
-            folds = [(start(config), held_out, None)]
-            result = train_gated(config, rows, folds, **given, refit=False, worker=worker)
+            only = [(start(config), held_out, None)]
+            result = train_gated(config, rows, only, **given, refit=False, worker=worker)
         else:
             folds = (fold(i, *split) for i, split in enumerate(splits))
             result = train_gated(config, rows, folds, **given, refit=refit, worker=worker)
@@ -108,11 +109,12 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
     ``folds`` yields (TrainingRun, held-out Rows, some of its training Rows). The first fold's
     own net is kept without ``refit``, the best fold's if Ctrl-C or a callback ends the folds.
     """
-    histories, final, reason = [], None, None
+    histories: list[FoldHistory] = []
+    final = reason = None
     with interrupts.survived(if_any=histories):
         folds = iter(folds)
         while added := list(islice(folds, FOLDS_AT_ONCE if histories else 1)):
-            histories += [FoldHistory(*fold, worker) for fold in added]
+            histories += [FoldHistory(worker, *fold) for fold in added]
             if worker is not None and refit and final is None:
                 final = begin(config, rows, FINAL)
                 worker.cancel_at_end(final)
