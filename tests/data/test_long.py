@@ -380,7 +380,9 @@ class TestFits:
         detector = AutoencoderOutlierDetector(quick(max_iter=1)).fit(DIGITS)
         assert detector.score_samples(DIGITS).shape == (600,)
         for method in (imputer.transform, imputer.fit):
-            with pytest.raises(TypeError, match=r"Sparse data was passed.*all values.*observed"):
+            with pytest.raises(
+                TypeError, match=r"Sparse data was passed.*all values.*observed"
+            ):
                 method(sparse.csr_array(DIGITS))
         assert imputer.transform(X).shape == (600, 65)
 
