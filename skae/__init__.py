@@ -1,6 +1,6 @@
 """PCA's drop-in successor: autoencoders that begin at PCA and stay ahead of it."""
 
-from skae._autoencoder import AutoencoderTransformer
+from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._runtime.version import __version__
 from skae.encoders.images import ImageResizer
 from skae.encoders.multimodal import Modality, MultimodalAutoencoder, Samples

@@ -16,9 +16,9 @@ from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from skae._autoencoder import AutoencoderTransformer
 from skae._data.checks import n_dimensions, shape_of
 from skae._data.numbers import is_frame
+from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._runtime.devices import default_errors
 from skae._runtime.snapshots import fitted_copy
 

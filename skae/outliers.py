@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import check_rows, check_weight
+from skae._data.parameters import Number
 from skae._data.rows import as_rows, parts_of
-from skae._parameters import Number
 from skae._wrappers import AroundAutoencoder, Autoencoder, Seed
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile

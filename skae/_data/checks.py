@@ -22,10 +22,9 @@ from skae._data.numbers import (
     is_missing,
     refuse_large,
 )
+from skae._data.parameters import is_count
 from skae._data.rows import as_rows
-from skae._parameters import is_count
 from skae._runtime.devices import refuse_traced
-from skae.losses import find_loss
 
 SMALLEST_SIZE, LARGEST_SIZE = 1e-15, 1e15  # of unscaled values
 ROUNDING = 10 * np.finfo(np.float64).eps  # of values, up to which they are constant
@@ -362,9 +361,8 @@ def warn_of_empty_columns(rows, names=None):
         )
 
 
-def check_range(loss, X, sample_shape):
-    """Raise ValueError where ``X`` (n, d) has cells that the ``loss`` is not defined for."""
-    loss = find_loss(loss, sample_shape)
+def check_range(loss, X):
+    """Raise ValueError if the ``loss`` is not defined for values of ``X`` (n, d)."""
     if hasattr(loss, "check") and not getattr(loss, "takes_any_value", False):
         for _, block in as_rows(X).blocks():
             loss.check(block)

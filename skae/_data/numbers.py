@@ -10,7 +10,7 @@ from collections.abc import Mapping, Set
 import numpy as np
 from scipy.sparse import issparse
 
-from skae._parameters import LARGEST
+from skae._data.parameters import LARGEST
 
 DTYPES = (np.float64, np.float32)
 # How the dtypes of pandas, polars, Arrow and NumPy begin, in small letters.

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from skae._data.batches import interleaved
-from skae._parameters import plain_number
+from skae._data.parameters import plain_number
 from skae._train.config import FINAL
 
 LARGEST_VALIDATION, MOST_VALIDATIONS = 2_000, 5  # rows in one; how many there may be

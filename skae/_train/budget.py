@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skae._parameters import LARGEST
+from skae._data.parameters import LARGEST
 from skae._runtime.devices import is_processor
 from skae._train.optimizers import SCHEDULES
 from skae.architectures.dense import FEW

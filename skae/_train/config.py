@@ -13,9 +13,9 @@ import jax
 import numpy as np
 
 from skae._data.batches import hidden_share
+from skae._data.parameters import comparable, is_count, plain_parameters
 from skae._data.rows import most_rows
 from skae._net.objective import PENALTIES, Autoencoder, Objective
-from skae._parameters import comparable, is_count, plain_parameters
 from skae._pca.axes import MOST_FILLING, few_threads, fit_axes
 from skae._runtime.devices import find_mesh
 from skae._train.budget import Budget, auto_steps, average_decay, make_budget

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skae._parameters import Sequence, is_count
+from skae._data.parameters import Sequence, is_count
 from skae.architectures._layers import ACTIVATIONS, apply_layers, init_layers
 from skae.architectures._names import find_architecture
 from skae.architectures._network import Architecture, Network

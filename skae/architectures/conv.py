@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skae._parameters import Number, Sequence, is_count
+from skae._data.parameters import Number, Sequence, is_count
 from skae.architectures._layers import ACTIVATIONS, apply_layers, init_layers, normal_layer
 from skae.architectures._network import Architecture, Grid, Network
 

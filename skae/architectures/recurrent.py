@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skae._parameters import Number
+from skae._data.parameters import Number
 from skae.architectures._layers import apply_layers, init_layers
 from skae.architectures._network import Architecture, Grid, Network
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.numbers import LARGEST, as_numbers
-from skae._parameters import Sequence, is_count
+from skae._data.parameters import Sequence, is_count
 from skae.encoders._base import SampleEncoder, channels_of, list_of, refuse_large_array
 
 RAGGED = "Each row of an image needs the same width, each pixel the same channels."

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 
 from skae._data.numbers import as_numbers
-from skae._parameters import Number
+from skae._data.parameters import Number
 from skae.encoders._base import SampleEncoder, channels_of, list_of, refuse_longer
 
 RAGGED = "Each series needs the same channels at all timepoints."

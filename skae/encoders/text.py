@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
-from skae._parameters import Number
+from skae._data.parameters import Number
 from skae.encoders._base import SampleEncoder, list_of, refuse_longer
 from skae.losses import Categorical
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skae._parameters import is_count
+from skae._data.parameters import is_count
 from skae.losses import _ranges
 from skae.losses._losses import (
     SMALLEST,

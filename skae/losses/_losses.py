@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skae._parameters import LARGEST, is_count, plain_number
+from skae._data.parameters import LARGEST, is_count, plain_number
 from skae.losses._ranges import Array, Logistic, Positive, Softmax
 
 SMALLEST = 1e-7  # outputs below this count as this: logarithms stay finite

@@ -16,12 +16,12 @@ from skae import (
     AutoencoderImputer,
     AutoencoderOutlierDetector,
 )
-from skae import _autoencoder as _transformer
 from skae._data import batches as _sources
 from skae._data import rows as _rows
 from skae._data.batches import RowSource, gather_complete
 from skae._data.chunked import ChunkedRows, chunked, is_long
 from skae._data.rows import Rows, fit_scaling
+from skae._estimator import autoencoder as _transformer
 from skae._pca.axes import principal_axes
 from skae._train import batches as _batches
 from skae._train import config

@@ -28,7 +28,7 @@ from skae import (
     TableEncoder,
     TokenEncoder,
 )
-from skae import _autoencoder as module_of_versions
+from skae._estimator import autoencoder as module_of_versions
 from skae.architectures import Dense
 
 QUICK = AutoencoderTransformer(

@@ -23,7 +23,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import _autoencoder as _transformer
+from skae._estimator import autoencoder as _transformer
 from skae._train import config as _choices
 from skae.architectures import Dense
 

@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skae import _sampling
-from skae._sampling import CodeDensity, best_mixture, few, possible_sizes
+from skae._estimator import sampling as _sampling
+from skae._estimator.sampling import CodeDensity, best_mixture, few, possible_sizes
 
 
 @pytest.mark.parametrize("n_samples", [1, 65, np.int64(7)])

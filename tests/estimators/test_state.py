@@ -15,8 +15,8 @@ from sklearn.model_selection import GridSearchCV
 
 import skae
 from skae import AutoencoderTransformer
-from skae import _autoencoder as _transformer
-from skae._sampling import MOST_CODES
+from skae._estimator import autoencoder as _transformer
+from skae._estimator.sampling import MOST_CODES
 from skae.architectures import Dense
 
 

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.exceptions import ConvergenceWarning
 
 from skae import AutoencoderTransformer
-from skae import _streaming as _streams
+from skae._estimator import streaming as _streams
 
 ROWS = load_digits().data[:300]
 BATCHES = [ROWS[:120], ROWS[120:150], ROWS[150:]]

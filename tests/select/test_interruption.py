@@ -25,7 +25,7 @@ from skae import (
     TableAutoencoder,
     TableEncoder,
 )
-from skae._fitted import FittedAutoencoder
+from skae._estimator.fitted import FittedAutoencoder
 from skae._runtime import interrupts
 from skae._runtime.snapshots import fitted_copy
 from skae._select import evaluate as _evaluate

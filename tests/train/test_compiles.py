@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
-from skae._parameters import comparable
+from skae._data.parameters import comparable
 from skae._train import loop as _training
 from skae.losses import Joint
 

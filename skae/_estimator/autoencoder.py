@@ -42,11 +42,7 @@ from skae._data.checks import (
     warn_of_empty_columns,
     warn_of_range,
 )
-from skae._data.rows import as_rows, balanced, fit_scaling
-from skae._fitted import FittedAutoencoder, bounds_of
-from skae._net.corruptions import CORRUPTIONS
-from skae._net.objective import CODE_ACTIVATIONS, noise_variance
-from skae._parameters import (
+from skae._data.parameters import (
     LARGEST,
     Number,
     Sequence,
@@ -54,6 +50,12 @@ from skae._parameters import (
     plain_number,
     plain_value,
 )
+from skae._data.rows import as_rows, balanced, fit_scaling
+from skae._estimator.fitted import FittedAutoencoder, bounds_of
+from skae._estimator.sampling import CodeDensity, Prior, few, refuse_too_many
+from skae._estimator.streaming import StreamingMixin
+from skae._net.corruptions import CORRUPTIONS
+from skae._net.objective import CODE_ACTIVATIONS, noise_variance
 from skae._runtime.blas import threads_restored
 from skae._runtime.devices import (
     check_alike,
@@ -65,12 +67,10 @@ from skae._runtime.devices import (
 from skae._runtime.interrupts import Interrupts
 from skae._runtime.snapshots import fitted_copy, on_snapshots
 from skae._runtime.version import __version__
-from skae._sampling import CodeDensity, Prior, few, refuse_too_many
 from skae._select.evaluate import evaluated_prefixes
 from skae._select.gated import train
 from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
 from skae._select.splits import make_splits, trains_on_all
-from skae._streaming import StreamingMixin
 from skae._train.config import make_config
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
 from skae.architectures import ARCHITECTURES, Architecture
@@ -591,7 +591,7 @@ class AutoencoderTransformer(
         unscaled, y, groups, kept = drop_rows(X, y, groups, weight)
         X = unscaled.values
         warn_of_empty_columns(unscaled, getattr(self, "feature_names_in_", None))
-        check_range(self.loss, X, self.sample_shape_)
+        check_range(find_loss(self.loss, self.sample_shape_), X)
         if self.class_weight == "balanced":
             unscaled = unscaled.weighted(balanced(unscaled.weight, y))
         continued = self._fitted_model_to_continue()
@@ -616,7 +616,7 @@ class AutoencoderTransformer(
         held_out = None
         if X_val is not None:
             X_val = check_rows(self, X_val, reset=False)
-            check_range(self.loss, X_val, self.sample_shape_)
+            check_range(find_loss(self.loss, self.sample_shape_), X_val)
             held_out = as_rows(X_val).scaled(scaling)
         splits, refit = None, trains_on_all(self.cv, rows)
         if held_out is None and continued is None and self.cv is not None:
@@ -1021,7 +1021,7 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
-        check_range(self._fitted.loss, rows, self.sample_shape_)
+        check_range(self._fitted.loss, rows)
         return self._maps.score(rows, check_weight(sample_weight, len(rows)))
 
     @default_errors

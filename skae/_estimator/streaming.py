@@ -13,19 +13,20 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 
 from skae._data.checks import check_range, check_rows
+from skae._data.parameters import plain_value
 from skae._data.rows import as_rows
-from skae._fitted import bounds_of
-from skae._parameters import plain_value
+from skae._estimator.fitted import bounds_of
+from skae._estimator.sampling import few
 from skae._pca.axes import Axes, merged_axes
 from skae._runtime.blas import one_thread, threads_restored
 from skae._runtime.devices import computing, matmul_precision
 from skae._runtime.interrupts import Interrupts
 from skae._runtime.snapshots import fitted_copy
-from skae._sampling import few
 from skae._select.evaluate import Evaluator
 from skae._select.gated import train_without_validation
 from skae._train.config import make_config
 from skae._train.start import go_on, pca_model_of
+from skae.losses import find_loss
 
 KEPT_ROWS = 200  # of earlier batches, on which the nets are compared with PCA once more
 MEMORY = 0.8  # of what earlier batches said, that is left after each further one
@@ -127,7 +128,7 @@ class StreamingMixin(BaseEstimator):
         if not is_first:
             self._check_structure("partial_fit", "Use a clone to begin anew")
         X = self._rows_to_fit(X) if is_first else check_rows(self, X, reset=False)
-        check_range(self.loss, X, self.sample_shape_)
+        check_range(find_loss(self.loss, self.sample_shape_), X)
         unscaled = as_rows(X)
         if unscaled.has_missing:
             raise ValueError(

@@ -1,0 +1,1 @@
+"""The estimator: its parameters, what it holds once fitted, streams, and sampling."""
