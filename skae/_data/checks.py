@@ -368,11 +368,11 @@ def check_range(loss, X):
             loss.check(block)
 
 
-def warn_of_range(link, name, rows):
-    """Warn if ``rows`` have cells that a link of the user's choice cannot reach."""
-    if link.ends is None or name == "auto":
+def warn_of_range(activation, name, rows):
+    """Warn if ``rows`` have cells that the chosen output activation cannot reach."""
+    if activation.ends is None or name == "auto":
         return
-    found, (lower, upper) = rows.summary, link.ends
+    found, (lower, upper) = rows.summary, activation.ends
     least, greatest = found.lower.min(), found.upper.max()
     if least < lower or greatest > upper:
         warnings.warn(

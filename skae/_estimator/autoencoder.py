@@ -76,7 +76,7 @@ from skae._train.optimizers import OPTIMIZERS, SCHEDULES
 from skae.architectures import ARCHITECTURES, Architecture
 from skae.architectures._layers import ACTIVATIONS
 from skae.losses import LOSSES, Joint, find_loss
-from skae.losses._ranges import LINKS
+from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
 N_COMPARED = 100  # rows, by which processes see whether they were given the same
@@ -414,7 +414,7 @@ class AutoencoderTransformer(
         "ordered": ["boolean"],
         "scaling": [StrOptions({"global", "standard"}), None],
         "loss": [StrOptions(set(LOSSES)), callable],
-        "output_activation": [StrOptions({"auto", "clip"} | set(LINKS))],
+        "output_activation": [StrOptions({"auto", "clip"} | set(OUTPUT_ACTIVATIONS))],
         "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
         "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
         "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
@@ -608,7 +608,7 @@ class AutoencoderTransformer(
             continued=continued,
             precision=precision,
         )
-        warn_of_range(config.autoencoder.link, self.output_activation, unscaled)
+        warn_of_range(config.autoencoder.output_activation, self.output_activation, unscaled)
         if not is_alone(config.mesh):
             some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
             sizes = str((config.network, config.budget))

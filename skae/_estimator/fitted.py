@@ -91,7 +91,7 @@ class FittedAutoencoder:
         else:
             target, out = self.scaling.forward(target), self.scaling.forward(out)
             objective = Objective(self.model.autoencoder, self.loss)
-            losses = np.asarray(objective.cell_losses(self.model.path, target, out))
+            losses = np.asarray(objective.value_losses(self.model.path, target, out))
         return np.where(observed, losses, 0.0).sum(axis=1)
 
     def mean_errors(self, X: Any) -> NDArray:
@@ -141,16 +141,16 @@ def bounds_of(rows: Rows, model: Any) -> tuple[Any, Any]:
 
     The model keeps them in scaled float32; rounding on the way back may not break them.
     """
-    link = model.autoencoder.link
+    activation = model.autoencoder.output_activation
     if model.reduction is not None:
         return -np.inf, np.inf
-    if link.ends is not None and np.ndim(link.ends) == 1:
-        return link.ends
+    if activation.ends is not None and np.ndim(activation.ends) == 1:
+        return activation.ends
     is_low, is_high = np.isfinite(model.path.floor), np.isfinite(model.path.ceiling)
-    if not link.in_axes and link.ends is None:
+    if not activation.in_axes and activation.ends is None:
         is_low = is_high = np.ones(rows.shape[1], bool)
     lower, upper = (end.astype(np.float64) for end in rows.summary.ends)
     lower, upper = np.where(is_low, lower, -np.inf), np.where(is_high, upper, np.inf)
-    if link.ends is None:
+    if activation.ends is None:
         return lower, upper
-    return np.maximum(lower, link.ends[0]), np.minimum(upper, link.ends[1])
+    return np.maximum(lower, activation.ends[0]), np.minimum(upper, activation.ends[1])

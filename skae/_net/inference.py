@@ -249,7 +249,7 @@ def _encoder(model):
 def _decoder(model):
     """Return the path and weights that make columns of codes, folded in the same way."""
     path, layers = model.path, model.params["decoder"]
-    if path.basis is not None and model.autoencoder.link.in_axes:
+    if path.basis is not None and model.autoencoder.output_activation.in_axes:
         basis = path.basis.T
         written = model.network._write_columns(layers, path.output_scale[:, None] * basis)
         if written is not None:

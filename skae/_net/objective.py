@@ -1,7 +1,7 @@
 """The model and its objective, on one row and on one batch.
 
     z  = gain * PCA's projection + a * s * f(x)
-    x^ = link(offset + loadings' z, a * r * g(z / s, mask))
+    x^ = output_activation(offset + loadings' z, a * r * g(z / s, mask))
 
 where f and g are the network's two halves, s and r the scales of a ``LinearPath`` and a its
 strength. JAX only: nothing here knows estimators, optimizers or the number of rows.
@@ -21,7 +21,7 @@ from skae.losses import SquaredError
 from skae.losses._ranges import Identity, shares
 
 FIRST_TRUNCATED, LAST_TRUNCATED = 0.5, 0.05  # shares of the rows whose code is truncated
-N_RANDOM_WORDS = 7  # of 32 bits for each row of a batch: three keys of two, and a prefix
+N_RANDOM_NUMBERS = 7  # of 32 bits for each row of a batch: three keys of two, and a prefix
 NOISE_RATE = 10.0  # of the noise's logarithm, in learning rates: faster, decayed less
 SMALLEST_CODE = 1e-4  # mean square, below which a code is nothing and not dense
 CODE_ACTIVATIONS = {
@@ -43,7 +43,7 @@ class Autoencoder:
     """
 
     network: object
-    link: object = Identity()
+    output_activation: object = Identity()
     code_activation: str = "identity"
     n_nonzero_coefs: int | None = None
     variational: bool = False
@@ -87,11 +87,11 @@ class Autoencoder:
         linear = exactly(z, path.loadings)
         out = self.network.decode(params, z / path.code_scale, mask, linear)
         correction = path.output_scale * out
-        return self.link(path, path.offset + linear, path.strength * correction)
+        return self.output_activation(path, path.offset + linear, path.strength * correction)
 
     def columns(self, path, out):
         """Return outputs of ``decode`` as scaled columns (d,)."""
-        if not self.link.in_axes:
+        if not self.output_activation.in_axes:
             return out
         return path.mean + (out if path.basis is None else exactly(path.basis, out))
 
@@ -117,7 +117,9 @@ class Objective:
     @property
     def in_axes(self):
         """Whether errors are the same in the outputs' axes as in columns."""
-        return self.autoencoder.link.in_axes and isinstance(self.loss, SquaredError)
+        return self.autoencoder.output_activation.in_axes and isinstance(
+            self.loss, SquaredError
+        )
 
     @property
     def is_error_alone(self):
@@ -134,7 +136,7 @@ class Objective:
 
         ``batch`` is (x, target, observed, bits, weight). Unless ``in_axes``, or if cells are
         missing, targets and ``observed`` are in columns. All that is random about a row is made
-        of its ``bits`` (n, N_RANDOM_WORDS). Rows of weight 0 do not count; the weights of all
+        of its ``bits`` (n, N_RANDOM_NUMBERS). Rows of weight 0 do not count; the weights of all
         rows have mean 1.
         """
         total, count = self.total_cost(params, path, traced, batch)
@@ -149,7 +151,7 @@ class Objective:
 
     def _drawn_cost(self, params, path, traced, x, target, observed, bits):
         """Return the ``cost`` of one row, with what its random ``bits`` make of it."""
-        *keys, prefix_word = jnp.split(bits, [2, 4, 6])
+        *keys, prefix_bits = jnp.split(bits, [2, 4, 6])
         corruption_key, augmentation_key, noise_key = (_key(pair) for pair in keys)
         if self.augmentation is not None:
             x, target = self._augmented(augmentation_key, x, target, path)
@@ -158,7 +160,7 @@ class Objective:
             x = self.corrupt(corruption_key, x, traced["corruption_level"], path)
         if self.autoencoder.variational:
             noise = jax.random.normal(noise_key, (self.network.n_components,), x.dtype)
-        n_kept = self._n_kept(prefix_word[0], traced["truncated_share"])
+        n_kept = self._n_kept(prefix_bits[0], traced["truncated_share"])
         return self.cost(params, path, traced, x, target, observed, n_kept, noise)
 
     def traced_at(self, step, path, traced):
@@ -174,7 +176,7 @@ class Objective:
         traced = {**traced, "truncated_share": FIRST_TRUNCATED + change * progress}
         thin_decay = traced.pop("thin_decay")
         if self.network.n_components < FEW:
-            thickness = jnp.square(thickness_of(path.cut_error[-1], path.cut_error[0]))
+            thickness = jnp.square(thickness_of(path.prefix_error[-1], path.prefix_error[0]))
             traced["weight_decay"] = thin_decay + thickness * (
                 traced["weight_decay"] - thin_decay
             )
@@ -193,7 +195,7 @@ class Objective:
         if self.autoencoder.variational:
             code = z + path.code_scale * jnp.exp(0.5 * log_variance) * noise
         out = self.autoencoder.decode(path, params, code, n_kept)
-        error = self._error(path, out, target, observed) / path.cut_error[n_kept]
+        error = self._error(path, out, target, observed) / path.prefix_error[n_kept]
         if self.autoencoder.variational:
             n_cells = len(path.mean) if observed is None else jnp.sum(observed)
             divergence = divergences(z / path.code_scale, log_variance)
@@ -211,7 +213,7 @@ class Objective:
         """
         weighted = traced["kl_weight"] * divergence
         if not isinstance(self.loss, SquaredError):
-            return error + weighted / path.cut_error[n_kept]
+            return error + weighted / path.prefix_error[n_kept]
         log_noise = NOISE_RATE * params["log_noise"]
         share = n_cells / len(path.mean)
         return error * jnp.exp(-log_noise) + share * log_noise + 2 * weighted / len(path.mean)
@@ -219,20 +221,20 @@ class Objective:
     def _error(self, path, out, target, observed):
         if observed is None and self.in_axes:
             return jnp.sum(jnp.square(target - out))
-        cells = self.cell_losses(path, target, self.autoencoder.columns(path, out))
+        cells = self.value_losses(path, target, self.autoencoder.columns(path, out))
         return jnp.sum(cells if observed is None else observed * cells)
 
-    def cell_losses(self, path, target, out):
+    def value_losses(self, path, target, out):
         """Return the losses (..., d) of scaled columns; for NumPy's arrays too."""
         if self.loss_has_units:
             target, out = shares(path, target), shares(path, out)
         losses = self.loss(target, out)
-        return losses if path.cell_weight is None else path.cell_weight * losses
+        return losses if path.value_weight is None else path.value_weight * losses
 
     @property
     def loss_has_units(self):
         """Whether the loss is one of cells in X's units: 0 and 1 are then the path's ends."""
-        return getattr(self.loss, "link", None) is not None
+        return getattr(self.loss, "output_activation", None) is not None
 
     def _n_kept(self, word, share):
         """Return how many leading components a row keeps: all, or m for a share of the rows.
@@ -295,4 +297,4 @@ PENALTIES = {"sparsity": sparsity, "contraction": contraction}
 def noise_variance(model, n_kept):
     """Return the variance of each scaled cell's noise, learned with ``n_kept`` components."""
     log_noise = NOISE_RATE * float(model.params["log_noise"])
-    return float(model.path.cut_error[n_kept] / len(model.path.mean) * math.exp(log_noise))
+    return float(model.path.prefix_error[n_kept] / len(model.path.mean) * math.exp(log_noise))

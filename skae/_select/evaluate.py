@@ -83,7 +83,7 @@ class Evaluator:
         noise = np.random.default_rng([self.config.seed, FINAL, 3])
         noise = noise.standard_normal((len(self.target), self.n_components))
         given = self.objective, self.config.traced, self.corrupted, self.target, noise
-        costs = [model.path.cut_error[m] * model.costs(*given, m) for m in self.prefixes]
+        costs = [model.path.prefix_error[m] * model.costs(*given, m) for m in self.prefixes]
         return np.column_stack(costs).astype(np.float64) + self.residual[:, None]
 
     @one_thread()
@@ -96,7 +96,7 @@ class Evaluator:
         for part in parts(len(target), max(1, NUMBERS_AT_ONCE // target.shape[1])):
             (cells, observed), Z = observed_values(target[part]), model.encode(inputs[part])
             for column, out in enumerate(model.decodes(Z, prefixes)):
-                losses = np.asarray(self.objective.cell_losses(model.path, cells, out))
+                losses = np.asarray(self.objective.value_losses(model.path, cells, out))
                 errors[part, column] = np.where(observed, losses, 0.0).sum(axis=1)
         return errors + self.residual[rows, None]
 

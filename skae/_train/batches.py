@@ -12,11 +12,11 @@ from skae._data.batches import (
     hide_values,
     part_rows,
 )
-from skae._net.objective import N_RANDOM_WORDS
+from skae._net.objective import N_RANDOM_NUMBERS
 from skae._pca.axes import few_threads
 from skae._runtime.devices import is_processor
 
-WORDS_AT_ONCE = 8  # of 32 bits, that one count of NumPy's Philox generator makes
+NUMBERS_PER_COUNT = 8  # of 32 bits, that one count of NumPy's Philox generator makes
 MOST_RESIDENT = 2**28  # numbers of rows that an accelerator holds while nets train on them
 
 
@@ -61,12 +61,12 @@ def row_source(config, rows, path, filler, rng, *, has_missing):
 
 
 def random_bits(seed, first_step, n_steps, n_rows):
-    """Return N_RANDOM_WORDS random words of 32 bits for each row of some steps.
+    """Return N_RANDOM_NUMBERS random numbers of 32 bits for each row of some steps.
 
     They come from the host: drawn in the block, they would be a third of its compile time.
     """
-    per_step = -(-n_rows * N_RANDOM_WORDS // WORDS_AT_ONCE)
+    per_step = -(-n_rows * N_RANDOM_NUMBERS // NUMBERS_PER_COUNT)
     generator = np.random.Philox(key=seed, counter=first_step * per_step)
-    bits = generator.random_raw(n_steps * per_step * WORDS_AT_ONCE // 2).view(np.uint32)
-    bits = bits.reshape(n_steps, -1)[:, : n_rows * N_RANDOM_WORDS]
-    return bits.reshape(n_steps, n_rows, N_RANDOM_WORDS)
+    bits = generator.random_raw(n_steps * per_step * NUMBERS_PER_COUNT // 2).view(np.uint32)
+    bits = bits.reshape(n_steps, -1)[:, : n_rows * N_RANDOM_NUMBERS]
+    return bits.reshape(n_steps, n_rows, N_RANDOM_NUMBERS)

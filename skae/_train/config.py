@@ -24,7 +24,7 @@ from skae._train.optimizers import make_optimizer, transformation_of
 from skae.architectures._names import find_architecture
 from skae.architectures.dense import Dense
 from skae.losses import Joint, SquaredError, find_loss
-from skae.losses._ranges import LINKS
+from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 CLIPS = {"identity": False, "clip": True, "logistic": True}  # others clip at piles of values
 LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
@@ -91,7 +91,7 @@ class FitConfig:
 
     @property
     def has_own_pca(self):
-        """Whether PCA is within the range of a link, or probabilistic, and so a net's path."""
+        """Whether PCA has an activation's range or is probabilistic: a net's path."""
         return self.interval is not None or self.autoencoder.variational
 
     @property
@@ -139,7 +139,7 @@ def make_config(
         traced=_traced(params, network, budget, steps_before),
         seed=seed,
         hidden_share=0.0 if hides_blocks_only else hidden_share(rows),
-        interval=_interval(autoencoder.link, scaling, n_features),
+        interval=_interval(autoencoder.output_activation, scaling, n_features),
     )
 
 
@@ -158,7 +158,9 @@ def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
     architecture._validate_params()
     is_reduced = d > WIDEST and is_complete and not is_stream
     is_reduced = is_reduced and _is_reducible(params, architecture, loss)
-    link = LINKS["identity"] if is_reduced else _link(params, loss, rows)
+    activation = (
+        OUTPUT_ACTIVATIONS["identity"] if is_reduced else _output_activation(params, loss, rows)
+    )
     is_linear = params.linear_path is not None
     n_axes = _n_axes(n, d, params.n_components) if is_linear and not is_stream else d
     n_components = _n_components(params, rows, n_axes)
@@ -168,7 +170,7 @@ def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
     n_read = d if architecture.in_columns else n_axes
     sizes = {
         "n_inputs": n_read + d if missing_indicator else n_read,
-        "n_outputs": n_read if link.in_axes else d,
+        "n_outputs": n_read if activation.in_axes else d,
         "n_components": n_components,
         "sample_shape": tuple(sample_shape or (d,)),
     }
@@ -177,7 +179,7 @@ def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
         "missing_indicator": missing_indicator,
         "is_reduced": is_reduced,
     }
-    return _autoencoder(params, architecture, n_axes, sizes, link), d, kept
+    return _autoencoder(params, architecture, n_axes, sizes, activation), d, kept
 
 
 def _step_config(params, autoencoder, loss, continued, precision, *, is_stream):
@@ -235,7 +237,7 @@ def _check_callables(params, n_features, *, is_complete):
     number, row = (jax.ShapeDtypeStruct(s, np.float32) for s in ((), (n_features,)))
     parts = params.loss.parts if isinstance(params.loss, Joint) else [(n_features, params.loss)]
     for n, loss in parts:
-        if callable(loss) and not hasattr(loss, "link"):
+        if callable(loss) and not hasattr(loss, "output_activation"):
             part = jax.ShapeDtypeStruct((n,), np.float32)
             _check_callable("loss", "(target, output) -> losses", loss, part, [part, part])
     key = partial(jax.eval_shape, lambda: jax.random.key(0))
@@ -299,9 +301,9 @@ def _comparable_loss(loss):
     return comparable(loss)
 
 
-def _link(params, loss, rows):
-    """Return the link: the loss's own, the one asked for, or what the cells speak for."""
-    own, asked = getattr(loss, "link", None), params.output_activation
+def _output_activation(params, loss, rows):
+    """Return the output activation: the loss's own, the one asked for, or one that fits X."""
+    own, asked = getattr(loss, "output_activation", None), params.output_activation
     if own is not None:
         if asked != "auto":
             is_joint = isinstance(params.loss, Joint)  # which is often nobody's words
@@ -314,29 +316,29 @@ def _link(params, loss, rows):
     if asked == "auto":
         share = sum(at_end.mean() for at_end in rows.summary.shares_at_ends)
         asked = "logistic" if share >= LOGISTIC_SHARE else "identity"
-    return LINKS["identity" if asked == "clip" else asked]
+    return OUTPUT_ACTIVATIONS["identity" if asked == "clip" else asked]
 
 
-def _interval(link, scaling, n_features):
-    """Return the scaled ends (2, d) of a link's own range; beyond 1 there is no end but inf.
+def _interval(activation, scaling, n_features):
+    """Return the scaled ends (2, d) of an activation's own range, None if it has none.
 
-    If there is none at all, the unit is that of scaled columns.
+    An infinite upper end becomes 1 above the lower one; without ends a column has 0 and 1.
     """
-    if link.ends is None:
+    if activation.ends is None:
         return None
-    lower, upper = (np.broadcast_to(end, n_features) for end in link.ends)
-    has_range = np.isfinite(lower)
+    lower, upper = (np.broadcast_to(end, n_features) for end in activation.ends)
+    bounded = np.isfinite(lower)
     upper = np.where(np.isfinite(upper), upper, lower + 1.0)
-    ends = scaling.forward(np.where(has_range, [lower, upper], 0.0))
-    return np.where(has_range, ends, [[0.0], [1.0]])
+    ends = scaling.forward(np.where(bounded, [lower, upper], 0.0))
+    return np.where(bounded, ends, [[0.0], [1.0]])
 
 
-def _autoencoder(params, architecture, n_axes, sizes, link):
+def _autoencoder(params, architecture, n_axes, sizes, activation):
     n_components = sizes["n_components"]
     n_nonzero, variational = params.n_nonzero_coefs, params.kl_weight > 0
     if n_nonzero is not None and n_nonzero >= n_components:
         n_nonzero = None
-    autoencoder = Autoencoder(None, link, params.code_activation, n_nonzero, variational)
+    autoencoder = Autoencoder(None, activation, params.code_activation, n_nonzero, variational)
     if variational and not autoencoder.begins_at_pca:
         raise ValueError(
             "kl_weight > 0 makes codes normal distributions, which no code_activation and no "

@@ -112,7 +112,7 @@ def _model_of(config, rows, pca, reduction=None):
     if not network.in_columns:  # its outputs may be columns if PCA's are axes
         network = replace(network, n_outputs=config.n_axes)
     params = network.init(np.random.default_rng([config.seed, FINAL, 0]))
-    autoencoder = replace(config.autoencoder, network=network, link=Identity())
+    autoencoder = replace(config.autoencoder, network=network, output_activation=Identity())
     return Model(autoencoder, path, params, pca.filler, reduction), pca.axes
 
 
@@ -126,7 +126,7 @@ def reduced(config, rows):
 
 
 def fit_pca(config, rows):
-    """Return the Pca of ``rows``, through the link if it has a range, and filled rows."""
+    """Return the Pca of ``rows``, in the output activation's range if any, and filled rows."""
     with pca_axes.few_threads(rows):
         axes, filler, filled = pca_axes.fit_axes(
             rows, config.n_axes, config.network.n_components
@@ -158,13 +158,13 @@ def pca_errors(config, rows, pca, *, is_plain=None):
 
 def _pca_losses(config, path, target, linear):
     if config.interval is not None:
-        linear = config.autoencoder.link(path, linear, np.zeros_like(linear))
-    return config.objective.cell_losses(path, target, linear)
+        linear = config.autoencoder.output_activation(path, linear, np.zeros_like(linear))
+    return config.objective.value_losses(path, target, linear)
 
 
 def _own_pca(config, rows, axes, filler, filled):
-    link = Identity() if config.interval is None else config.autoencoder.link
-    given = {"link": link, "clip": config.clip is True, "filled": filled}
+    activation = Identity() if config.interval is None else config.autoencoder.output_activation
+    given = {"activation": activation, "clip": config.clip is True, "filled": filled}
     return Pca(
         axes, filler, _pca_path(config, rows, axes, config.network.n_components, **given)
     )
@@ -173,13 +173,13 @@ def _own_pca(config, rows, axes, filler, filled):
 def _net_path(config, rows, pca, filled):
     """Return the LinearPath that nets on ``rows`` begin at, and their Filler."""
     k, filler, auto = config.network.n_components, pca.filler, config.autoencoder
-    given = {"link": auto.link, "clip": config.clip, "filled": filled}
+    given = {"activation": auto.output_activation, "clip": config.clip, "filled": filled}
     if config.linear:
         path = _pca_path(config, rows, pca.axes, -(-k // auto.entries_per_axis), **given)
     else:
         path = pca_start.plain_path(rows, pca.axes, k, interval=config.interval, **given)
         path, filler = _weighed(config, path, rows), pca_axes.mean_filler(rows)
-    path = _measured(config, path, rows, pca, auto.link)
+    path = _measured(config, path, rows, pca, auto.output_activation)
     if auto.code_activation != "identity":
         path = pca_start.unscaled_path(path)
     if auto.entries_per_axis == 2:
@@ -207,23 +207,23 @@ def _weighed(config, path, rows):
     rows = rows.held()
     mean = rows.means()
     X, observed = observed_values(rows.values, mean)
-    losses = objective.cell_losses(path, X, mean)
+    losses = objective.value_losses(path, X, mean)
     marginal = Rows(np.where(observed, losses, np.nan), rows.weight).means()
     weights = objective.loss.weights(marginal)
-    return path._replace(cell_weight=weights.astype(np.float32))
+    return path._replace(value_weight=weights.astype(np.float32))
 
 
-def _measured(config, path, rows, pca, link):
+def _measured(config, path, rows, pca, activation):
     """Return ``path`` with errors and scales measured, if PCA's variances say neither.
 
     They do not for other losses than squared error, nor if cells are hidden. No error is below
     what a fit cannot fall much below: errors are the units of the objective, and a code that is
     longer than needed to be PCA, but may not be PCA, would count its penalties as nothing.
     """
-    errors = squared = pca_start.cut_errors(pca.axes, config.network.n_components)
+    errors = squared = pca_start.prefix_errors(pca.axes, config.network.n_components)
     subsample = rows.held(MEASURED_ROWS)
     if config.missing_indicator:
-        path = pca_start.marked_path(path)
+        path = pca_start.path_with_indicator(path)
         found = pca_errors(config, subsample, pca, is_plain=True)[1]
         squared = np.maximum(squared, np.average(found, axis=0, weights=subsample.weight))
         errors = squared
@@ -233,8 +233,8 @@ def _measured(config, path, rows, pca, link):
     auto, is_penalised = config.autoencoder, bool(config.objective.penalties)
     if auto.begins_at_pca and not is_penalised:
         if not config.missing_indicator:
-            return path._replace(cut_error=pca_start.above_zero(errors).astype(np.float32))
-        return pca_start.rescaled_path(path, errors, squared[-1], link)
+            return path._replace(prefix_error=pca_start.above_zero(errors).astype(np.float32))
+        return pca_start.rescaled_path(path, errors, squared[-1], activation)
 
     def within_reach(errors):
         least = PENALISED_SHARE * errors[0]
@@ -242,7 +242,9 @@ def _measured(config, path, rows, pca, link):
             least = max(least, errors[auto.n_nonzero_coefs])
         return np.maximum(errors, least)
 
-    return pca_start.rescaled_path(path, within_reach(errors), within_reach(squared)[-1], link)
+    return pca_start.rescaled_path(
+        path, within_reach(errors), within_reach(squared)[-1], activation
+    )
 
 
 def _fresh_params(config, stream):

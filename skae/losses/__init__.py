@@ -4,9 +4,9 @@ A loss is a function ``(target, output) -> losses`` of arrays ``(..., n_features
 NumPy's arrays and JAX's, is 0 if both are equal, and positive otherwise. ``loss`` accepts any
 such function. A ``Loss`` adds what a function does not know:
 
-- ``link``, the range that outputs keep, from ``skae.losses._ranges``. With a link, target and
-  output are in units of X. Without one they are in scaled units (parameter ``scaling``), and
-  ``output_activation`` chooses the range;
+- ``output_activation``, the range that outputs keep, from ``skae.losses._ranges``. With one,
+  target and output are in units of X. Without one they are in scaled units (parameter
+  ``scaling``), and the estimator's ``output_activation`` chooses the range;
 - ``_check(X)``, which raises ValueError if values of X are outside of the loss's domain;
 - ``_draw(output, residual, rng)``, which draws values around reconstructions.
 

@@ -69,9 +69,12 @@ class Joint(Loss):
         object.__setattr__(self, "parts", tuple(chain.from_iterable(flat)))
 
     @property
-    def link(self) -> _ranges.Joint:
-        """The links of the groups."""
-        runs = ((n, getattr(loss, "link", None) or Identity()) for n, loss in self._runs)
+    def output_activation(self) -> _ranges.Joint:
+        """Those of the groups."""
+        runs = (
+            (n, getattr(loss, "output_activation", None) or Identity())
+            for n, loss in self._runs
+        )
         return _ranges.Joint(tuple(runs))
 
     @property
@@ -125,7 +128,7 @@ class Joint(Loss):
         weights = np.ones(len(marginal))
         for (block, loss), (n, _) in zip(_ranges.slices(self.parts), self.parts, strict=True):
             total = marginal[block].sum()
-            floor = SMALLEST if getattr(loss, "link", None) else CONSTANT
+            floor = SMALLEST if getattr(loss, "output_activation", None) else CONSTANT
             weights[block] = _n_variables(n, loss) / total if total > floor else 1.0
         return weights
 

@@ -19,8 +19,8 @@ SERIES = 0.01  # relative difference below which a deviance is summed as a serie
 class Loss:
     """Base class of losses: a range of outputs, a check of X, and a distribution.
 
-    Subclasses define ``__call__(target, output)``, and ``link``, ``_check`` and ``_draw`` if
-    the defaults (any real number, normal errors) are wrong for them.
+    Subclasses define ``__call__(target, output)``, and ``output_activation``, ``_check`` and
+    ``_draw`` if the defaults (any real number, normal errors) are wrong for them.
 
     See Also
     --------
@@ -33,7 +33,7 @@ class Loss:
     (True, False)
     """
 
-    link: Any = None  # of skae.losses._ranges; None: output_activation chooses one
+    output_activation: Any = None  # of skae.losses._ranges; None: the estimator's
 
     def __call__(self, target: Array, output: Array) -> Array:
         raise NotImplementedError
@@ -221,7 +221,7 @@ class BinaryCrossEntropy(_Deviance):
     """
 
     name = "binary_cross_entropy"
-    link = Logistic((0.0, 1.0))
+    output_activation = Logistic((0.0, 1.0))
 
     def __call__(self, target: Array, output: Array) -> Array:
         return _deviance(target, output) + _deviance(1 - target, 1 - output)
@@ -255,7 +255,7 @@ class Poisson(_Deviance):
 
     name = "poisson"
     largest = np.inf
-    link = Positive()
+    output_activation = Positive()
 
     def _draw(self, output, residual, rng):
         return rng.poisson(output).astype(np.float64)
@@ -304,13 +304,13 @@ class Categorical(_Deviance):
         object.__setattr__(self, "sizes", tuple(int(size) for size in sizes))
 
     @property
-    def link(self) -> Softmax:
+    def output_activation(self) -> Softmax:
         """Softmax over each variable's columns."""
         return Softmax(self.sizes)
 
     def _draw(self, output, residual, rng):
         drawn = np.zeros(output.shape)
-        for block in self.link.blocks(output.shape[1]):
+        for block in self.output_activation.blocks(output.shape[1]):
             ends = output[:, block].cumsum(axis=1)
             place = rng.uniform(size=(len(output), 1)) * ends[:, -1:]
             chosen = block.start + (place >= ends[:, :-1]).sum(axis=1)
@@ -321,7 +321,7 @@ class Categorical(_Deviance):
         n_columns = X.shape[1]
         check_width(self, sum(self.sizes) or n_columns, n_columns)
         super()._check(X)
-        for block in self.link.blocks(n_columns):
+        for block in self.output_activation.blocks(n_columns):
             totals = X[:, block].sum(axis=1)
             totals = totals[~np.isnan(totals)]
             if len(wrong := totals[~np.isclose(totals, 1.0, atol=1e-3)]):

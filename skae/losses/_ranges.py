@@ -1,7 +1,7 @@
-"""Links: from PCA's linear reconstruction and the nets' correction to an output in its range.
+"""Output activations: PCA's linear reconstruction and the nets' correction to one output.
 
-A link adds the correction on an unbounded scale, and maps the sum back into the range of the
-outputs. Each takes NumPy's arrays and JAX's, with columns along the last axis. ``path`` is the
+Each adds the correction on an unbounded scale, and maps the sum back into the range of the
+outputs. It takes NumPy's arrays and JAX's, with columns along the last axis. ``path`` is the
 LinearPath: the range begins at ``origin`` and is ``unit`` wide. ``scales`` returns the scales
 of the corrections and the margins that PCA's reconstruction keeps from the ends of the range,
 as proportions of it. ``ends`` are the range in X's units, None that of the training columns.
@@ -122,9 +122,9 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Joint:
-    """A link for each of ``parts``, pairs of a number of consecutive columns and their link.
+    """One for each of ``parts``, pairs of a number of consecutive columns and its own.
 
-    If a part's link has no range of its own, its columns are unbounded.
+    If a part has no range of its own, its columns are unbounded.
     """
 
     parts: tuple[tuple[int, Any], ...]
@@ -133,23 +133,23 @@ class Joint:
     def __call__(self, path: Any, linear: Array, correction: Array) -> Array:
         xp = correction.__array_namespace__()
         outputs = []
-        for block, link in slices(self.parts):
+        for block, activation in slices(self.parts):
             names = "origin", "unit", "margin"
             part = path._replace(**{name: getattr(path, name)[block] for name in names})
-            outputs.append(link(part, linear[..., block], correction[..., block]))
+            outputs.append(activation(part, linear[..., block], correction[..., block]))
         return xp.concat(outputs, axis=-1)
 
     @property
     def ends(self) -> tuple[NDArray, NDArray]:
         """The ends (d,), (d,) of each column; infinite if there is none."""
-        pairs = [link.ends or (-np.inf, np.inf) for _, link in self.parts]
+        pairs = [activation.ends or (-np.inf, np.inf) for _, activation in self.parts]
         sizes = [n for n, _ in self.parts]
         lower, upper = np.repeat(np.array(pairs), sizes, axis=0).T
         return lower, upper
 
     def scales(self, residual: NDArray, mean: NDArray) -> tuple[NDArray, NDArray]:
         """Return the scales and the margins (d,), part by part."""
-        found = [link.scales(residual[b], mean[b]) for b, link in slices(self.parts)]
+        found = [part.scales(residual[b], mean[b]) for b, part in slices(self.parts)]
         scales, margins = zip(*found, strict=True)
         return np.concatenate(scales), np.concatenate(margins)
 
@@ -161,7 +161,7 @@ def slices(parts: Iterable[tuple[int, Any]]) -> Iterable[tuple[slice, Any]]:
 
 
 def shares(path: Any, x: Array) -> Array:
-    """Return scaled columns ``x`` (..., d) as proportions of the link's range."""
+    """Return scaled columns ``x`` (..., d) as proportions of their range."""
     xp = x.__array_namespace__()
     unit = xp.where(path.unit > 0, path.unit, xp.ones_like(path.unit))
     return (x - path.origin) / unit
@@ -181,7 +181,7 @@ def _normalised(xp, logit):
     return weight / xp.sum(weight, axis=-1, keepdims=True)
 
 
-LINKS = {
+OUTPUT_ACTIVATIONS = {
     "identity": Identity(),
     "logistic": Logistic(),
     "sigmoid": Logistic((0.0, 1.0)),

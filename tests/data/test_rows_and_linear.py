@@ -11,7 +11,7 @@ from skae._data.batches import RowSource, gather_complete, tiles
 from skae._data.rows import Rows, fit_scaling
 from skae._pca.axes import principal_axes
 from skae._pca.start import pca_path, plain_path
-from skae.losses._ranges import LINKS
+from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 TABLES = {
     "iris": load_iris().data,
@@ -143,20 +143,22 @@ def test_axes_are_padded_with_zeros(n_axes):
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("n_components", [1, 3, 40])
-@pytest.mark.parametrize("link", [*LINKS, None])
-def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
+@pytest.mark.parametrize("activation", [*OUTPUT_ACTIVATIONS, None])
+def test_path_has_its_shapes_and_only_finite_scales(name, n_components, activation):
     X = TABLES[name]
     axes = principal_axes(Rows(X), X.shape[1])
-    if link is None:
-        path = plain_path(Rows(X), axes, n_components, link=LINKS["identity"], clip=True)
+    if activation is None:
+        path = plain_path(
+            Rows(X), axes, n_components, activation=OUTPUT_ACTIVATIONS["identity"], clip=True
+        )
     else:
-        link = LINKS[link]
-        interval = None if link.ends is None else np.tile([[0.0], [1.0]], X.shape[1])
+        activation = OUTPUT_ACTIVATIONS[activation]
+        interval = None if activation.ends is None else np.tile([[0.0], [1.0]], X.shape[1])
         path = pca_path(
             Rows(X),
             axes,
             n_components,
-            link=link,
+            activation=activation,
             clip="auto",
             interval=interval,
         )
@@ -177,14 +179,14 @@ def test_path_has_its_shapes_and_only_finite_scales(name, n_components, link):
         unit=(d,),
         margin=(d,),
         code_log_variance=(n_components,),
-        cut_error=(n_components + 1,),
+        prefix_error=(n_components + 1,),
     )
     assert {part: getattr(path, part).shape for part in shapes} == shapes
     for part in path:
         assert part is None or part.dtype == np.float32
     for part in set(shapes) - {"floor", "ceiling"}:
         assert np.isfinite(getattr(path, part)).all()
-    assert (path.cut_error > 0).all() and (np.diff(path.cut_error) <= 0).all()
+    assert (path.prefix_error > 0).all() and (np.diff(path.prefix_error) <= 0).all()
     assert (path.code_scale > 0).all()
 
 
@@ -193,11 +195,14 @@ def test_noise_is_of_the_columns_size_for_few_components(quick, n_components):
     """In every direction alike, less if PCA leaves little; with more it is what PCA leaves."""
     X = TABLES["cancer"]
     path = quick(n_components=n_components, max_iter=1).fit(X)._fitted.model.path
-    left, unexplained = np.square(path.noise_scale), path.cut_error[-1] / path.cut_error[0]
+    left, unexplained = (
+        np.square(path.noise_scale),
+        path.prefix_error[-1] / path.prefix_error[0],
+    )
     if n_components == 3:  # scaled columns have a mean square of 1
         assert_allclose(left, min(1.0, 2 * unexplained) ** 2, rtol=1e-5)
     else:
-        assert_allclose(left.sum(), path.cut_error[-1] / (1 - 4 / len(left)), rtol=1e-4)
+        assert_allclose(left.sum(), path.prefix_error[-1] / (1 - 4 / len(left)), rtol=1e-4)
 
 
 def test_shares_at_the_ends():
@@ -213,7 +218,7 @@ def test_clip_auto_bounds_only_the_ends_with_piles():
         Rows(X, np.ones(100)),
         principal_axes(Rows(X), 2),
         1,
-        link=LINKS["identity"],
+        activation=OUTPUT_ACTIVATIONS["identity"],
         clip="auto",
     )
     assert_array_equal(path.floor, [0, -np.inf])

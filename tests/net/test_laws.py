@@ -21,7 +21,7 @@ from skae._train.batches import random_bits
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from skae.architectures import ARCHITECTURES, Blocks, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._layers import ACTIVATIONS
-from skae.losses._ranges import LINKS
+from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 for example in doctest.DocTestParser().get_examples(architectures.__doc__):
     if "fit" not in example.source:  # the architecture that the docstring shows
@@ -65,24 +65,29 @@ def rows(n=12):
     return np.random.default_rng(1).normal(size=(n, D)).astype(np.float32)
 
 
-def path_of(x, link=LINKS["identity"], k=K, in_columns=False):
-    interval = None if link.ends is None else np.tile([[0.0], [1.0]], D)
-    settings = {"link": link, "clip": False, "interval": interval, "in_columns": in_columns}
+def path_of(x, activation=OUTPUT_ACTIVATIONS["identity"], k=K, in_columns=False):
+    interval = None if activation.ends is None else np.tile([[0.0], [1.0]], D)
+    settings = {
+        "activation": activation,
+        "clip": False,
+        "interval": interval,
+        "in_columns": in_columns,
+    }
     return pca_path(Rows(x, np.ones(len(x))), principal_axes(Rows(x), D), k, **settings)
 
 
-def gradient(network, link="identity", corruption="gaussian", ordered=True, **choices):
+def gradient(network, activation="identity", corruption="gaussian", ordered=True, **choices):
     """Return the objective's gradient on one batch, at weights that are not zero."""
-    link, x = LINKS[link], rows()
-    if link.ends is not None:
+    activation, x = OUTPUT_ACTIVATIONS[activation], rows()
+    if activation.ends is not None:
         x = np.abs(x) / np.abs(x).sum(axis=1, keepdims=True)
-    path = path_of(x, link, network.n_components, network.in_columns)
-    autoencoder = Autoencoder(network, link)
+    path = path_of(x, activation, network.n_components, network.in_columns)
+    autoencoder = Autoencoder(network, activation)
     objective = Objective(autoencoder, ordered=ordered, corruption=corruption, **choices)
     params = perturbed(network.init(np.random.default_rng(0)))
     inputs = x - path.mean if network.in_columns else (x - path.mean) @ path.basis
     bits, weight = random_bits(0, 0, 1, len(x))[0], np.ones(len(x), np.float32)
-    batch = inputs, None if link.in_axes else x, None, bits, weight
+    batch = inputs, None if activation.in_axes else x, None, bits, weight
     traced = {"corruption_level": 0.1, "truncated_share": 0.3, **dict.fromkeys(PENALTIES, 0.5)}
     return jax.jit(jax.grad(objective.batch_loss))(params, path, traced, batch)
 
@@ -211,9 +216,9 @@ class TestArchitectures:
         assert estimator.loss_curve_[-1] < 0.5 * estimator.loss_curve_[0]
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_gradient_reaches_every_weight_through_links(link):
-    assert_reaches_every_leaf(gradient(network_of("dense"), link))
+@pytest.mark.parametrize("activation", OUTPUT_ACTIVATIONS)
+def test_gradient_reaches_every_weight_through_output_activations(activation):
+    assert_reaches_every_leaf(gradient(network_of("dense"), activation))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -392,31 +397,31 @@ def test_one_cycle_runs_from_a_25th_over_one_to_zero():
     assert_allclose(factors[[0, 149, 299, 650, 999]], [0.04, 0.52, 1, 0.5, 0], atol=1e-4)
 
 
-def in_range(X, link):
-    """Return rows that the link's range holds."""
-    if LINKS[link].ends is None:
+def in_range(X, activation):
+    """Return rows that the activation's range holds."""
+    if OUTPUT_ACTIVATIONS[activation].ends is None:
         return X
     shares = np.abs(X) + 0.1
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", LINKS)
-def test_link(name, quick, X):
-    """Each link's reconstruction is finite and, where it knows the range, inside it."""
+@pytest.mark.parametrize("name", OUTPUT_ACTIVATIONS)
+def test_output_activation(name, quick, X):
+    """Each reconstruction is finite and, if the range is known, inside it."""
     X = in_range(X, name)
     estimator = quick(output_activation=name, cv=None, learning_rate=1e-2).fit(X)
     rebuilt = estimator.inverse_transform(100 * estimator.transform(X))
     assert np.isfinite(rebuilt).all()
-    lower, upper = LINKS[name].ends or (X.min(axis=0), X.max(axis=0))
+    lower, upper = OUTPUT_ACTIVATIONS[name].ends or (X.min(axis=0), X.max(axis=0))
     inside = (rebuilt >= lower) & (rebuilt <= upper)
     assert inside.all() == (name != "identity")
     if name == "softmax":
         assert_allclose(rebuilt.sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("name", OUTPUT_ACTIVATIONS)
 def test_zero_correction_leaves_what_is_well_inside(name):
-    """Far from the ends of its range, a link without a correction is the identity."""
-    link, inside = LINKS[name], np.full((2, D), 1 / D)
-    path = path_of(in_range(rows(), name), link)._replace(margin=np.float32(0.01))
-    assert_allclose(link(path, inside, np.zeros((2, D))), inside, rtol=1e-5)
+    """Far from the ends of its range, an activation without a correction is the identity."""
+    activation, inside = OUTPUT_ACTIVATIONS[name], np.full((2, D), 1 / D)
+    path = path_of(in_range(rows(), name), activation)._replace(margin=np.float32(0.01))
+    assert_allclose(activation(path, inside, np.zeros((2, D))), inside, rtol=1e-5)

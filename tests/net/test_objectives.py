@@ -60,7 +60,7 @@ class TestLosses:
 
     def test_large_targets_keep_their_small_losses(self, name):
         """Float32 says what float64 does, though targets and outputs nearly cancel."""
-        loss, scale = LOSSES[name], 1.0 if LOSSES[name].link is None else 1e-3
+        loss, scale = LOSSES[name], 1.0 if LOSSES[name].output_activation is None else 1e-3
         if name == "poisson":
             scale = 1e8
         target = np.float32(scale * np.linspace(0.3, 0.9, 50))
@@ -118,13 +118,13 @@ class TestLosses:
         )
 
     def test_weights_are_repetitions(self, name, quick, X):
-        """Of PCA through the link: the scales of the nets, too, are those of repeated rows."""
+        """PCA in the activation's range, and the scales of the nets: those of repeated rows."""
         X = suited(X, name)
         weight = np.arange(len(X)) % 3 + 1
         settings = dict(loss=name, cv=None, batch_size=len(X), corruption=None)
         one = quick(**settings).fit(X, sample_weight=weight)._fitted.model.path
         other = quick(**settings).fit(np.repeat(X, weight, axis=0))._fitted.model.path
-        for part in ("margin", "output_scale", "cut_error", "offset"):
+        for part in ("margin", "output_scale", "prefix_error", "offset"):
             # The errors of other losses are measured on float32's paths.
             assert_allclose(getattr(one, part), getattr(other, part), rtol=2e-4, atol=1e-6)
 
@@ -148,10 +148,10 @@ class TestLosses:
         pca = PCA(2).fit(X)
         rebuilt = pca.inverse_transform(pca.transform(X))
         found = estimator.inverse_transform(estimator.transform(X))
-        if LOSSES[name].link is None:
+        if LOSSES[name].output_activation is None:
             assert_allclose(found, rebuilt, atol=1e-4)
         else:
-            lower, upper = LOSSES[name].link.ends
+            lower, upper = LOSSES[name].output_activation.ends
             assert (found >= lower).all() and (found <= upper).all()
             assert np.corrcoef(found.ravel(), rebuilt.ravel())[0, 1] > 0.95
 
