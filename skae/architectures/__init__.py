@@ -1,12 +1,14 @@
-"""Architectures: how one sample becomes a code, and a code a sample.
+"""Architectures: what is added to the code of one sample, and to its reconstruction.
 
 An architecture is two small classes:
 
 - an ``Architecture`` holds parameters, as every scikit-learn estimator does. ``fit`` validates
   them and calls ``_network(**sizes)``;
 - the ``Network`` that this returns has three functions: ``init(rng)`` draws weights,
-  ``encode(params, x)`` and ``decode(params, z, mask, linear)`` map one sample. It is a frozen
-  dataclass, because it is part of the key of a compiled program.
+  ``encode(params, x)`` returns what is added to PCA's code of one sample, and
+  ``decode(params, z, mask, linear)`` what is added to its reconstruction ``linear``; ``mask``
+  is 1 for the components of ``z`` that are present. It is a frozen dataclass, because it is
+  part of the key of a compiled program.
 
 Write for one sample: JAX vectorises. Nothing may couple the samples of a batch. Draw weights
 as float32 NumPy arrays. If ``zero_start``, both functions must return zeros at first: the nets
@@ -54,13 +56,15 @@ An instance goes to the estimator:
 >>> AutoencoderTransformer(2, architecture=Sines(), max_iter=2).fit_transform(X).shape
 (150, 2)
 
-To give it a name, put it in a file of this folder and add a line to ``_names.py``. Hidden
-layers are a matter of ``hidden_layer_sizes`` and ``activation``, which ``Network`` has as
-fields; ``_layers.py`` makes and applies such layers, and ``dense.py`` uses them.
+To give it a name, put it in a file of this folder, where ``Architecture`` and ``Network`` come
+from ``skae.architectures._network``, and add a line to ``_names.py``. ``Network`` has
+``hidden_layer_sizes`` and ``activation`` as fields; ``_layers.py`` makes and applies such
+layers, and ``dense.py`` uses them.
 
-Inputs are a sample's principal axes (its columns for ``linear_path=None``). An architecture
-whose columns have an order, such as pixels, sets ``in_columns = True`` in both classes: it then
-gets and returns centred columns, in the order of the raveled sample.
+Inputs are a sample's principal axes (its columns for ``linear_path=None``), followed by one
+indicator for each column if values may be missing. An architecture whose columns have an order,
+such as pixels, sets ``in_columns = True`` in both classes: it then gets and returns centred
+columns, in the order of the raveled sample.
 """
 
 from skae.architectures._names import ARCHITECTURES

@@ -1,8 +1,9 @@
 """Losses: how far an output is from its target, for each value.
 
 A loss is a function ``(target, output) -> losses`` of arrays ``(..., n_features)``. It takes
-NumPy's arrays and JAX's, is 0 if both are equal, and positive otherwise. ``loss`` accepts any
-such function. A ``Loss`` adds what a function does not know:
+NumPy's arrays and JAX's (functions come from ``output.__array_namespace__()``), is 0 if both
+are equal, and positive otherwise; small differences must not cancel in float32. ``loss``
+accepts any such function. A ``Loss`` adds what a function does not know:
 
 - ``output_activation``, the range that outputs keep, from ``skae.losses._ranges``. With one,
   target and output are in units of X. Without one they are in scaled units (parameter
