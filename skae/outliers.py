@@ -13,14 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.checks import check_rows, check_weight
 from skae._data.parameters import Number
 from skae._data.rows import as_rows, parts_of
+from skae._runtime.snapshots import on_snapshots
 from skae._wrappers import AroundAutoencoder, Autoencoder, Seed
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
 MAD_TO_STD = 1.482602  # standard deviation over median absolute deviation, if normal
-FARTHEST = 1e200  # loss of a sample, in units of the training samples' own
 RESOLVED = 1e-6  # share of the variance below which float32 does not resolve an error
 
 
+@on_snapshots("score_samples", "decision_function", "predict")
 class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     """Detect outliers by the reconstruction error of an autoencoder.
 
@@ -160,8 +161,9 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
                 stacklevel=5,
             )
         self.autoencoder_ = autoencoder
-        self._mean_losses = _mean_errors(autoencoder, X)
-        self.mean_errors_ = self._mean_losses * _unit(autoencoder) ** 2
+        fitted = autoencoder._get_fitted()
+        self._mean_errors = _mean_errors(fitted, X)  # in the unit of errors
+        self.mean_errors_ = self._mean_errors * fitted.error_unit**2
         scores = self._scores(X)
         if self.contamination == "auto":
             self.offset_ = float(_growth(autoencoder, X).mean()) * _lower_bound(scores)
@@ -175,7 +177,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         return min(super()._default_components(n_features), n_features - 1)
 
     def _scores(self, X):
-        return -(_errors(self.autoencoder_, X) / self._mean_losses).mean(axis=1)
+        errors = self.autoencoder_._get_fitted().prefix_errors(X)
+        return -(errors / self._mean_errors).mean(axis=1)
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return minus the reconstruction error over the mean of the training samples.
@@ -238,45 +241,11 @@ def _lower_bound(scores):
     return float(min(-((middle + Z_975 * spread) ** 3), np.median(scores)))
 
 
-def _reconstructions(autoencoder, X):
-    """Yield the reconstructions (n_samples, n_features) of ``X`` from each prefix."""
-    Z = autoencoder._maps.encode(X)
-    for n_kept in autoencoder._prefixes:
-        yield autoencoder._maps.decode(Z[:, :n_kept])
-
-
-def _errors(autoencoder, X):
-    """Return the samples' mean losses of observed values (n_samples, n_prefixes)."""
-    errors = []
-    for part in parts_of(X):
-        x = X[part]
-        losses = [_losses(autoencoder, x, back) for back in _reconstructions(autoencoder, x)]
-        errors.append(np.stack(losses, axis=1))
-    return np.concatenate(errors)
-
-
-def _unit(autoencoder):
-    """Return the unit of values for squared errors: squares of small values would be 0.
-
-    It is a power of two, so that ratios of errors are the same to the bit.
-    """
-    if not autoencoder._fitted.is_squared_error:
-        return 1.0
-    return 2.0 ** np.frexp(autoencoder._fitted.scaling.scale.max())[1]
-
-
-def _losses(autoencoder, X, X_back):
-    """Return the samples' mean losses (n_samples,) of observed values."""
-    with np.errstate(over="ignore"):  # a sample that far away needs no exact score
-        losses = np.minimum(autoencoder._maps.losses(X, X_back, _unit(autoencoder)), FARTHEST)
-    return losses / np.maximum(1, (~np.isnan(X)).sum(axis=1))
-
-
-def _mean_errors(autoencoder, X):
+def _mean_errors(fitted, X):
     """Return the training samples' mean errors (n_prefixes,), none of them mere rounding."""
-    mean = autoencoder.mean_
-    total = np.concatenate([_losses(autoencoder, X[p], mean) for p in parts_of(X)]).mean()
-    return np.maximum(_errors(autoencoder, X).mean(axis=0), RESOLVED * total or 1.0)
+    errors = [fitted.bounded_errors(X[part], fitted.mean) for part in parts_of(X)]
+    floor = RESOLVED * np.concatenate(errors).mean() or 1.0
+    return np.maximum(fitted.prefix_errors(X).mean(axis=0), floor)
 
 
 def _growth(autoencoder, X):
@@ -285,28 +254,29 @@ def _growth(autoencoder, X):
     Both are shares of the variance in scaled units, as ``explained_variance_ratio_`` is, or of
     the deviance.
     """
-    sums = _sums_of_squares if autoencoder._fitted.is_squared_error else _sums_of_losses
-    *error, total = np.sum(list(sums(autoencoder, X)), axis=0)
-    explained = autoencoder.explained_variance_ratio_.cumsum()[autoencoder._prefixes - 1]
+    fitted = autoencoder._get_fitted()
+    sums = _sums_of_squares if fitted.is_squared_error else _sums_of_losses
+    *error, total = np.sum(list(sums(fitted, X)), axis=0)
+    explained = autoencoder.explained_variance_ratio_.cumsum()[fitted.prefixes - 1]
     error, held_out = np.array(error), (1.0 - explained) * total
     is_resolved = np.minimum(error, held_out) > RESOLVED * total
     growth = np.divide(held_out, error, out=np.ones(len(error)), where=is_resolved)
     return np.maximum(1.0, growth)
 
 
-def _sums_of_losses(autoencoder, X):
+def _sums_of_losses(fitted, X):
     """Yield sums of losses of parts of ``X``: at each prefix, and of the mean."""
     for part in parts_of(X):
-        backs = (*_reconstructions(autoencoder, X[part]), autoencoder.mean_)
-        yield [autoencoder._maps.losses(X[part], back).sum() for back in backs]
+        backs = (*fitted.prefix_reconstructions(X[part]), fitted.mean)
+        yield [fitted.losses(X[part], back).sum() for back in backs]
 
 
-def _sums_of_squares(autoencoder, X):
+def _sums_of_squares(fitted, X):
     """Yield sums of squared errors in scaled units, and of those around the mean of ``X``."""
-    forward = autoencoder._fitted.scaling.forward
+    forward = fitted.scaling.forward
     scaled = (forward(X[part]) for part in parts_of(X))
     total = np.sum([[np.nansum(r, axis=0), (~np.isnan(r)).sum(axis=0)] for r in scaled], axis=0)
     mean = total[0] / np.maximum(1, total[1])
     for part in parts_of(X):
-        rows, backs = forward(X[part]), map(forward, _reconstructions(autoencoder, X[part]))
+        rows, backs = forward(X[part]), map(forward, fitted.prefix_reconstructions(X[part]))
         yield [np.nansum(np.square(rows - back)) for back in (*backs, mean)]

@@ -1,10 +1,7 @@
 """AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
 
-import reprlib
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -17,87 +14,40 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
     RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.checks import (
-    check_codes,
-    check_labels,
-    check_range,
-    check_rows,
-    check_size,
-    check_weight,
-    drop_rows,
-    n_dimensions,
-    rescaled_weight,
-    shape_of_samples,
-    warn_of_empty_columns,
-    warn_of_range,
-)
-from skae._data.parameters import (
-    LARGEST,
-    Number,
-    Sequence,
-    is_weight,
-    plain_number,
-    plain_value,
-)
-from skae._data.rows import as_rows, balanced, fit_scaling
-from skae._estimator.fitted import FittedAutoencoder, bounds_of
-from skae._estimator.sampling import CodeDensity, Prior, few, refuse_too_many
-from skae._estimator.streaming import StreamingMixin
+from skae._data.checks import check_codes, check_range, check_rows, check_weight
+from skae._data.parameters import LARGEST, Number, Sequence
+from skae._estimator import fitting, streaming
+from skae._estimator.fitted import FittedAutoencoder
+from skae._estimator.sampling import refuse_too_many
 from skae._net.corruptions import CORRUPTIONS
-from skae._net.objective import CODE_ACTIVATIONS, noise_variance
+from skae._net.objective import CODE_ACTIVATIONS
 from skae._runtime.blas import threads_restored
-from skae._runtime.devices import (
-    check_alike,
-    computing,
-    default_errors,
-    is_alone,
-    matmul_precision,
-)
-from skae._runtime.interrupts import Interrupts
+from skae._runtime.devices import computing, default_errors, matmul_precision
 from skae._runtime.snapshots import fitted_copy, on_snapshots
 from skae._runtime.version import __version__
-from skae._select.evaluate import evaluated_prefixes
-from skae._select.gated import train
-from skae._select.progress import CallbackSupportMixin, Progress, epoch_means, with_callbacks
-from skae._select.splits import make_splits, trains_on_all
-from skae._train.config import make_config
+from skae._select.progress import CallbackSupportMixin, with_callbacks
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES
 from skae.architectures import ARCHITECTURES, Architecture
 from skae.architectures._layers import ACTIVATIONS
-from skae.losses import LOSSES, Joint, find_loss
+from skae.losses import LOSSES
 from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
-N_COMPARED = 100  # rows, by which processes see whether they were given the same
 SAMPLE_CONSTRAINTS = {
     "n_samples": [Number(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
     "noise": ["boolean"],
 }
-STRUCTURE = (
-    "n_components",
-    "hidden_layer_sizes",
-    "activation",
-    "architecture",
-    "sample_shape",
-    "linear_path",
-    "scaling",
-    "loss",
-    "code_activation",
-    "n_nonzero_coefs",
-    "output_activation",
-)
 
 
 @on_snapshots(
@@ -111,7 +61,6 @@ STRUCTURE = (
 )
 class AutoencoderTransformer(
     CallbackSupportMixin,
-    StreamingMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -576,257 +525,67 @@ class AutoencoderTransformer(
         """
         precision = matmul_precision()
         with fitted_copy(self) as copy, computing(self.device), threads_restored():
-            copy._fit(X, y, sample_weight, X_val, groups, precision, told=self)
+            fitting.fit(copy, X, y, sample_weight, X_val, groups, precision, told=self)
         return self
 
-    def _fit(self, X, y, sample_weight, X_val, groups, precision, told):
-        """Fit this copy of the estimator ``told``, which callbacks are told of."""
-        X = self._rows_to_fit(X)
-        groups = check_labels(groups, "groups", len(X))
-        if self.class_weight is None:
-            check_consistent_length(X, y)
-        else:
-            y = check_labels(y, "y", len(X))
-        weight = self._weight(X, y, sample_weight)
-        unscaled, y, groups, kept = drop_rows(X, y, groups, weight)
-        X = unscaled.values
-        warn_of_empty_columns(unscaled, getattr(self, "feature_names_in_", None))
-        check_range(find_loss(self.loss, self.sample_shape_), X)
-        if self.class_weight == "balanced":
-            unscaled = unscaled.weighted(balanced(unscaled.weight, y))
-        continued = self._fitted_model_to_continue()
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        scaling = self._fitted.scaling if continued else self._fit_scaling(unscaled)
-        strata = None if self.class_weight is None else np.unique(y, return_inverse=True)[1]
-        rows = unscaled.weighted(unscaled.weight, strata).scaled(scaling).held_if_missing()
-        config = make_config(
-            self,
-            rows,
-            scaling,
-            seed,
-            sample_shape=self.sample_shape_,
-            continued=continued,
-            precision=precision,
-        )
-        warn_of_range(config.autoencoder.output_activation, self.output_activation, unscaled)
-        if not is_alone(config.mesh):
-            some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
-            sizes = str((config.network, config.budget))
-            check_alike(random_state=seed, X=some, parameters=sizes)
-        held_out = None
-        if X_val is not None:
-            X_val = check_rows(self, X_val, reset=False)
-            check_range(find_loss(self.loss, self.sample_shape_), X_val)
-            held_out = as_rows(X_val).scaled(scaling)
-        splits, refit = None, trains_on_all(self.cv, rows)
-        if held_out is None and continued is None and self.cv is not None:
-            splits = make_splits(self.cv, rows, y, groups, kept, seed)
-        n_trainings = 1 if splits is None else len(splits) + refit
-        reconstruction = partial(self._reconstruction, scaling=scaling)
-        progress, interrupts = Progress(told, X, y, n_trainings, reconstruction), Interrupts()
-        result = train(
-            config,
-            rows,
-            splits=splits,
-            held_out=held_out,
-            refit=refit,
-            continued=continued,
-            callback=progress,
-            interrupts=interrupts,
-        )
-        before = (self._variances, self._stream) if continued else None
-        interrupts.repeat(self._finish, unscaled, seed, result, scaling, config, before)
-        with interrupts.survived():
-            progress.end()
-        result.interrupted = interrupts.came
-        interrupts.repeat(self._tell, result)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Update the model with a batch of samples: first PCA, then the nets.
 
-    def _finish(self, rows, seed, result, scaling, config, before):
-        """Set what is fitted; a warm start keeps what was ``before``: PCA and its rows."""
-        if before is not None:
-            self._set_fitted(result, scaling, self._fitted.bounds, config)
-            variances, stream = before
-            if self.linear_path is not None:
-                self._variances = variances
-            if stream is not None:
-                self._stream = stream._replace(pause=None, nets=self._fitted.model)
-        else:
-            self._set_fitted(result, scaling, bounds_of(rows, result.model), config)
-            self._stream, self.n_samples_seen_ = None, result.n_rows
-        self._fit_density(few(rows.values, rows.weight, seed), seed)
+        The linear path is PCA of all samples so far, to rounding: their mean and covariance are
+        updated [1]_. The nets train once on each sample, in batches of ``batch_size`` at a
+        constant rate, and keep the optimizer's memory. Each batch is evaluated before they
+        train on it. The nets are used if they reconstruct it, earlier batches and up to 200
+        random samples of all batches better than PCA, with the full code and with its prefixes.
+        Otherwise the model is PCA, and ``selected_model_`` says so, until the nets are better
+        again; the first call leaves PCA. With penalties or without PCA's path nets are always
+        used. ``cv``, ``max_iter``, ``learning_rate_schedule`` and ``class_weight`` are ignored.
+        ``explained_variance_ratio_`` and ``sample`` describe the latest samples. The first call
+        sets the scaling, and the number of components if that is a share. Shuffle the samples:
+        if the axes turn, the nets must learn again what they knew. The estimator keeps the 200
+        samples, and so does a pickle of it.
 
-    def _tell(self, result):
-        """Say what was kept: a line where it is asked for, warnings where it went wrong."""
-        kept = "PCA" if result.is_pca else f"the autoencoder of epoch {self.best_iter_}"
-        if self.verbose:
-            ratio = f"held-out error / PCA's {self.error_ratio_:.4f}"
-            print(f"[{type(self).__name__}] kept {kept}, {ratio}: {result.reason}")
-        if result.interrupted:
-            warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)
-        if result.diverged:
-            warnings.warn(
-                f"Training diverged: a loss was not finite at learning_rate="
-                f"{self.learning_rate} with scaling={self.scaling!r}. The last finite weights "
-                f"are kept ({kept}). Lower learning_rate, or scale or clip the columns of X.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples without missing values, at least two of them in the first call.
+        y : object, default=None
+            Ignored.
 
-    def _rows_to_fit(self, X):
-        """Return ``X`` as rows; set the shape of its samples, and whether it is a table."""
-        shape, is_table = shape_of_samples(X, self.sample_shape), n_dimensions(X) <= 2
-        before = getattr(self, "sample_shape_", ()) if self.warm_start else ()
-        X = check_rows(self, X, reset=True, minimum=2)
-        if shape is None and before and int(np.prod(before)) == X.shape[1]:
-            return X  # raveled rows of the samples that it was fitted on
-        self.sample_shape_, self._is_table = shape or X.shape[1:], is_table
-        if int(np.prod(self.sample_shape_)) != X.shape[1]:
-            raise ValueError(
-                f"sample_shape={self.sample_shape_} stands for {np.prod(self.sample_shape_)} "
-                f"cells, but the rows of X have {X.shape[1]}."
-            )
-        return X
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The estimator; ``n_samples_seen_`` counts the samples of all calls.
 
-    def _fit_density(self, X, seed):
-        """Set what ``sample`` draws codes from, and the size of what they leave out."""
-        fitted, model = self._maps, self._fitted.model
-        if model.autoencoder.variational:
-            scale = model.path.code_scale[: self.n_components_] * fitted.code_unit
-            self._density = Prior(scale.astype(X.dtype))
-        else:
-            self._density = CodeDensity(fitted.encode(X, X.dtype), seed)
-        self._residual = fitted.residual(X)
+        Raises
+        ------
+        ValueError
+            For missing values or other features than before, for parameters that ask for
+            another net than before, for ``n_init`` above 1, and if ``fit`` made the model and
+            did not keep all axes: with architectures that read features, or wide samples.
 
-    def _weight(self, X, y, sample_weight):
-        """Return the weight of each row: ``sample_weight`` times its class's in a dict."""
-        weight = check_weight(sample_weight, len(X))
-        if self.class_weight is None:
-            return weight
-        if y is None:
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs the classes of the rows: pass y to "
-                "fit, or set class_weight=None."
-            )
-        if self.class_weight == "balanced":
-            return weight
-        if not all(map(is_weight, self.class_weight.values())):
-            raise ValueError(
-                "class_weight must hold finite numbers of at least 0, got "
-                f"{reprlib.repr(self.class_weight)}."
-            )
-        of_class = {label: plain_number(value) for label, value in self.class_weight.items()}
-        of_row = compute_sample_weight(of_class, y)
-        if not of_row.any():
-            return of_row
-        return rescaled_weight(weight * rescaled_weight(of_row))
+        References
+        ----------
+        .. [1] Chan, T. F., Golub, G. H. and LeVeque, R. J. (1983). "Algorithms for computing
+           the sample variance". The American Statistician 37(3), 242-247.
+           `doi:10.1080/00031305.1983.10483115
+           <https://doi.org/10.1080/00031305.1983.10483115>`_
 
-    def _fitted_model_to_continue(self):
-        """Return the Model that a warm start goes on from, or None."""
-        if not self.warm_start or not hasattr(self, "_fitted"):
-            return None
-        n_features = self._fitted.model.n_features
-        if n_features != self.n_features_in_:
-            raise ValueError(
-                f"warm_start=True goes on with a model of {n_features} features, but X has "
-                f"{self.n_features_in_}. Pass rows of {n_features} features, or set "
-                "warm_start=False to begin anew."
-            )
-        self._check_structure("warm_start=True", "Set warm_start=False")
-        return self._fitted.model
-
-    def _check_structure(self, who, way_out):
-        """Raise ValueError where parameters ask for another net than the fitted one."""
-        asked, fitted = self._structure(), self._fitted_structure
-        changed = [name for name in asked if asked[name] != fitted[name]]
-        if changed:
-            raise ValueError(
-                f"{who} goes on with the fitted net, but these parameters have changed since: "
-                f"{changed}. {way_out}, or the parameters as they were: "
-                f"{ {name: fitted[name] for name in changed} }."
-            )
-
-    def _structure(self):
-        """Return the parameters that a fitted model cannot change, as strings."""
-        structure = {name: plain_value(getattr(self, name)) for name in STRUCTURE}
-        others = {"kl_weight > 0": self.kl_weight > 0, "shape of samples": self.sample_shape_}
-        return {**structure, **others}
-
-    def _fit_scaling(self, rows):
-        loss, by_column = find_loss(self.loss), self.scaling == "standard"
-        pools = loss.pools(by_column=by_column) if isinstance(loss, Joint) else None
-        centered = self.linear_path is not None
-        if self.scaling is None:
-            check_size(rows, centered=centered)
-        return fit_scaling(rows, self.scaling, centered=centered, pools=pools)
-
-    def _set_fitted(self, result, scaling, bounds, config, n_components=None):
-        """Set every fitted attribute together, from the record of the run."""
-        model, explained = result.model, result.explained
-        n_components = n_components or self._n_kept(explained, result.relative)
-        self._fitted_structure = self._structure()
-        self.n_components_ = n_components
-        axes = result.axes._replace(basis=result.axes.basis[:, :n_components])
-        axes = axes if model.reduction is None else model.reduction.axes(axes)
-        self._variances, self.mean_ = axes.variances, scaling.backward(axes.mean)
-        loss = config.objective.loss
-        self._fitted = FittedAutoencoder(scaling, bounds, model, loss, self.mean_, n_components)
-        if model.autoencoder.variational and self._fitted.is_squared_error:
-            variance = noise_variance(model, n_components)
-            self.noise_variance_ = variance * scaling.code_unit**2
-        else:  # an earlier fit may have had it
-            vars(self).pop("noise_variance_", None)
-        if config.linear:
-            missing = n_components - axes.basis.shape[1]  # beyond the rank of the rows
-            self.components_ = np.pad(axes.basis.T, ((0, missing), (0, 0)))
-        else:
-            vars(self).pop("components_", None)
-        self.explained_variance_ratio_ = np.diff(explained[:n_components], prepend=0.0)
-        is_cut = n_components < len(explained)
-        self.error_ratio_ = (
-            float(result.relative[n_components - 1]) if is_cut else result.error_ratio
-        )
-        self.selected_model_ = "pca" if result.is_pca else "autoencoder"
-        self.validation_curve_ = result.validation
-        epoch_steps = config.budget.epoch_steps
-        self.loss_curve_ = epoch_means(result.losses, epoch_steps)
-        self.n_iter_ = max(1, len(self.loss_curve_))
-        self.best_iter_ = -(-result.best_step // epoch_steps)
-        steps = config.budget.checkpoint_steps * np.arange(len(result.validation))
-        self.validation_epochs_ = np.minimum(steps, config.budget.n_steps) / epoch_steps
-
-    def _n_kept(self, explained, relative):
-        """Return how many components are kept: all, or those that reach the share asked.
-
-        If the full code is no worse than PCA's, the part that is kept is not worse either.
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_digits().data
+        >>> ae = AutoencoderTransformer(8, hidden_layer_sizes=(16,), random_state=0)
+        >>> for rows in (X[:600], X[600:1200], X[1200:]):
+        ...     ae = ae.partial_fit(rows)
+        >>> ae.n_samples_seen_, ae.transform(X).shape
+        (1797, (1797, 8))
         """
-        if isinstance(self.n_components, Integral):
-            return len(explained)
-        is_fine = relative <= max(1.0, relative[-1])
-        reaches = np.flatnonzero(is_fine & (explained >= float(self.n_components)))
-        if len(reaches):
-            return int(reaches[0]) + 1
-        warnings.warn(
-            f"n_components={self.n_components} asks for a share of held-out variance that "
-            f"{len(explained)} components do not reach (they explain "
-            f"{explained[-1]:.3f}); all of them are kept.",
-            UserWarning,
-            stacklevel=2,
-        )
-        return len(explained)
-
-    def _reconstruction(self, run, scaling):
-        """Return what a callback needs to build the estimator as it is at this moment."""
-        k, mean = run.config.network.n_components, scaling.backward(run.mean)
-        given = (-np.inf, np.inf), run.model(), run.config.objective.loss, mean, k
-        return {
-            "_fitted": FittedAutoencoder(scaling, *given),
-            "n_components_": k,
-            "n_features_in_": self.n_features_in_,
-            "feature_names_in_": getattr(self, "feature_names_in_", None),
-            "sample_shape_": self.sample_shape_,
-            "_is_table": self._is_table,
-            "mean_": mean,
-        }
+        precision = matmul_precision()
+        with fitted_copy(self) as copy, computing(self.device), threads_restored():
+            streaming.partial_fit(copy, X, precision)
+        return self
 
     @default_errors
     def transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -850,9 +609,9 @@ class AutoencoderTransformer(
         ValueError
             For samples that differ from those of fit in features or names, or are infinite.
         """
-        self._check_fitted()
+        fitted = self._get_fitted()
         rows = check_rows(self, X, reset=False)
-        return self._maps.encode(rows, rows.dtype)
+        return fitted.encode(rows, rows.dtype)
 
     @default_errors
     def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -875,8 +634,7 @@ class AutoencoderTransformer(
         ValueError
             For more columns than n_components_, or codes that are not finite.
         """
-        self._check_fitted()
-        fitted = self._maps
+        fitted = self._get_fitted()
         codes = check_codes(self, X, fitted.n_components, fitted.code_unit)
         return self._in_container(fitted.decode(codes, codes.dtype), X)
 
@@ -942,16 +700,18 @@ class AutoencoderTransformer(
         >>> ae.sample(3, random_state=0).shape
         (3, 4)
         """
-        check_is_fitted(self, "_density")
+        fitted = self._get_fitted()
+        if fitted.density is None:  # as a callback gets it
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet: it is in training. "
+                "Call 'sample' after 'fit'."
+            )
         asked = {"n_samples": n_samples, "random_state": random_state, "noise": noise}
         validate_parameter_constraints(SAMPLE_CONSTRAINTS, asked, caller_name="sample")
+        refuse_too_many(n_samples, len(fitted.mean) + fitted.n_components)
         rng = check_random_state(random_state)
-        refuse_too_many(n_samples, len(self.mean_) + self.n_components_)
-        codes = self._density.draw(int(n_samples), rng)
-        rows = self._maps.decode(codes)
-        if noise:
-            rows = self._fitted.draw(rows, self._residual, rng)
-        return self._in_container(rows.astype(self._density.dtype, copy=False), codes)
+        rows = fitted.sample(int(n_samples), rng, noise=noise)
+        return self._in_container(rows, rows)
 
     @default_errors
     def impute(self, X: ArrayLike) -> NDArray[Any]:
@@ -983,9 +743,9 @@ class AutoencoderTransformer(
         >>> ae.fit(X).impute(X)[4].round(1)
         array([ 4.,  8., 12.])
         """
-        check_is_fitted(self)
-        checked = check_rows(self, X, reset=False)
-        return self._in_container(self._maps.impute(checked), X)
+        fitted = self._get_fitted()
+        rows = check_rows(self, X, reset=False)
+        return self._in_container(fitted.impute(rows), X)
 
     @default_errors
     def score(
@@ -1019,10 +779,10 @@ class AutoencoderTransformer(
             For samples that differ from those of fit in features or names, or are infinite, and
             for values outside of the loss's range.
         """
-        check_is_fitted(self)
+        fitted = self._get_fitted()
         rows = check_rows(self, X, reset=False)
-        check_range(self._fitted.loss, rows)
-        return self._maps.score(rows, check_weight(sample_weight, len(rows)))
+        check_range(fitted.loss, rows)
+        return fitted.score(rows, check_weight(sample_weight, len(rows)))
 
     @default_errors
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -1047,25 +807,21 @@ class AutoencoderTransformer(
         ValueError
             For samples that differ from those of fit in features or names, or are infinite.
         """
-        check_is_fitted(self)
-        return -self._maps.mean_errors(check_rows(self, X, reset=False))
+        fitted = self._get_fitted()
+        return -fitted.mean_errors(check_rows(self, X, reset=False))
 
-    @property
-    def _maps(self) -> FittedAutoencoder:
-        """The maps to codes and back, on the device that the parameter names now."""
-        return replace(self._fitted, device=self.device)
-
-    @property
-    def _prefixes(self):
-        """The numbers of leading components at which a code is evaluated, all of them last."""
-        return evaluated_prefixes(self.n_components_, self.ordered)
+    def _get_fitted(self) -> FittedAutoencoder:
+        """Return the fitted object, which computes on the device that ``device`` names now."""
+        if not self.__sklearn_is_fitted__():  # check_is_fitted takes as long as one sample
+            check_is_fitted(self)
+        return self._fitted.on(self.device)
 
     def _in_container(self, X, codes):
-        """Return rows as set_output asks, under the original names and the codes' index.
+        """Return samples as set_output asks, with fit's names and the index of ``codes``.
 
-        Where fit got samples of more dimensions, rows become such samples again.
+        They get the shape of the samples that fit got.
         """
-        if not self._is_table:
+        if not self._fitted.is_table:
             return X.reshape(len(X), *self.sample_shape_)
         config = getattr(self, "_sklearn_output_config", {})
         container = config.get("transform", get_config()["transform_output"])
@@ -1096,7 +852,7 @@ class AutoencoderTransformer(
         return {**super().__getstate__(), "_skae_version": __version__}
 
     def __setstate__(self, state):
-        """Take the ``state`` of a pickle; warn where another version of skae made it."""
+        """Take the ``state`` of a pickle; warn if another version of skae made it."""
         state = dict(state)
         version = state.pop("_skae_version", "an unknown version")
         if version != __version__:
@@ -1108,11 +864,6 @@ class AutoencoderTransformer(
                 stacklevel=2,
             )
         super().__setstate__(state)
-
-    def _check_fitted(self):
-        """Raise NotFittedError; what scikit-learn asks first takes as long as a row."""
-        if not self.__sklearn_is_fitted__():
-            check_is_fitted(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,25 +1,31 @@
 """FittedAutoencoder: maps from samples in X's units to codes and back, and their errors."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from skae._data.checks import within
 from skae._data.rows import BOUND, Rows, Scaling, as_rows, most_rows, parts_of
+from skae._estimator.sampling import CodeDensity, Prior
 from skae._net.objective import Objective
 from skae._runtime.blas import product
 from skae._runtime.devices import computing
 from skae.losses import SquaredError
 
+FARTHEST = 1e200  # error of a sample, in ``error_unit``: no farther one needs an exact score
+
 
 @dataclass(frozen=True)
 class FittedAutoencoder:
-    """Maps from samples in X's units to codes and back, and the errors of reconstructions.
+    """All that a fit found: maps from samples in X's units to codes and back, their errors.
 
     ``bounds`` are the (lower, upper) that reconstructions keep, ``mean`` (n_features,) is that
-    of the training samples. Missing values are NaN. All is made of NumPy and plain records.
+    of the training samples, ``prefixes`` are the numbers of leading components at which a code
+    is evaluated. ``density``, ``residual`` and ``stream`` are what ``sample`` and
+    ``partial_fit`` go on from. Missing values are NaN. All is made of NumPy and plain records.
     """
 
     scaling: Scaling
@@ -28,7 +34,19 @@ class FittedAutoencoder:
     loss: Any
     mean: NDArray
     n_components: int
+    is_table: bool  # samples are 1-D, and were passed as such
     device: str | None = None
+    prefixes: NDArray | None = None
+    components: NDArray | None = None  # (n_components, n_features), in scaled units
+    variances: NDArray | None = None  # of PCA's codes, in scaled units
+    structure: dict[str, Any] | None = None  # parameters that a warm start cannot change
+    density: CodeDensity | Prior | None = None
+    residual: NDArray | None = None  # (n_features,), root mean square of what codes leave out
+    stream: Any = None  # a Stream
+
+    def on(self, device: str | None) -> Self:
+        """Return the same object, computing on ``device``."""
+        return self if device == self.device else replace(self, device=device)
 
     @property
     def code_unit(self) -> float:
@@ -103,6 +121,35 @@ class FittedAutoencoder:
         ]
         return np.concatenate(errors)
 
+    @property
+    def error_unit(self) -> float:
+        """Unit of values for squared errors: squares of small values would be 0.
+
+        It is a power of two, so that ratios of errors are the same to the bit.
+        """
+        return 2.0 ** np.frexp(self.scaling.scale.max())[1] if self.is_squared_error else 1.0
+
+    def bounded_errors(self, X: NDArray, X_back: NDArray) -> NDArray:
+        """Return samples' mean losses (n_samples,) of observed values, in ``error_unit``."""
+        with np.errstate(over="ignore"):
+            losses = np.minimum(self.losses(X, X_back, self.error_unit), FARTHEST)
+        return losses / np.maximum(1, (~np.isnan(X)).sum(axis=1))
+
+    def prefix_reconstructions(self, X: Any) -> Iterator[NDArray]:
+        """Yield the reconstructions (n_samples, n_features) of ``X`` from each prefix."""
+        assert self.prefixes is not None
+        Z = self.encode(X)
+        for n_kept in self.prefixes:
+            yield self.decode(Z[:, :n_kept])
+
+    def prefix_errors(self, X: Any) -> NDArray:
+        """Return the bounded errors (n_samples, n_prefixes) of samples at each prefix."""
+        errors = []
+        for x in (X[part] for part in parts_of(X)):  # read once
+            backs = self.prefix_reconstructions(x)
+            errors.append(np.stack([self.bounded_errors(x, back) for back in backs], axis=1))
+        return np.concatenate(errors)
+
     def score(self, X: Any, weight: NDArray) -> float:
         """Return 1 - the weighted loss of reconstructions over that of the mean."""
         error, total = self._sums(X, weight)
@@ -122,7 +169,7 @@ class FittedAutoencoder:
         ]
         return [product(weight, np.concatenate(of_all)) for of_all in zip(*losses, strict=True)]
 
-    def residual(self, X: Any) -> NDArray:
+    def residual_of(self, X: Any) -> NDArray:
         """Return the root mean square (n_features,) of what reconstructions leave out."""
         X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], np.zeros(())
         for part in parts_of(X):
@@ -130,10 +177,16 @@ class FittedAutoencoder:
             sums = sums + np.stack([np.nansum(left, axis=0), (~np.isnan(left)).sum(axis=0)])
         return np.sqrt(sums[0] / np.maximum(1, sums[1]))
 
-    def draw(self, means: NDArray, residual: NDArray, rng: np.random.RandomState) -> NDArray:
-        """Return values drawn around their ``means`` (n_samples, n_features)."""
-        draw = getattr(self.loss, "draw", SquaredError().draw)
-        return np.clip(draw(means, residual, rng), *self.bounds)
+    def sample(
+        self, n_samples: int, rng: np.random.RandomState, *, noise: bool = False
+    ) -> NDArray:
+        """Return new samples (n_samples, n_features), with ``noise`` around their means."""
+        assert self.density is not None and self.residual is not None
+        rows = self.decode(self.density.draw(n_samples, rng))
+        if noise:
+            draw = getattr(self.loss, "draw", SquaredError().draw)
+            rows = np.clip(draw(rows, self.residual, rng), *self.bounds)
+        return rows.astype(self.density.dtype, copy=False)
 
 
 def bounds_of(rows: Rows, model: Any) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""New codes, drawn from a Gaussian mixture on the codes of the training rows.
+"""New codes, drawn from a Gaussian mixture on the codes of the training samples.
 
 A deterministic autoencoder becomes a generator by a density that is fitted to its codes
 afterwards (Ghosh et al. 2020, "From variational to deterministic autoencoders",
@@ -14,10 +14,10 @@ import numpy as np
 MOST_CODES = 5_000  # kept of a fit: a pickle holds them
 SIZES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)  # of the mixtures compared
 WORSE_SIZES = 2  # one after another, after which no larger mixture is tried
-ROWS_PER_AXIS = 2  # a component has at least so many rows for each dimension, on average
+ROWS_PER_AXIS = 2  # samples that a Gaussian has at least for each dimension, on average
 SMALLEST_VARIANCE = 1e-3  # of a Gaussian that shrinks onto repeated codes; theirs is 1
 MOST_STEPS = 500  # of EM
-STREAM = 1_000  # of the seed: what is drawn here is drawn nowhere else
+SEED_STREAM = 1_000  # what is drawn here is drawn nowhere else
 
 
 class Mixture(NamedTuple):
@@ -37,10 +37,9 @@ class Mixture(NamedTuple):
 
 
 class CodeDensity:
-    """Training codes (n, k), and the density on them once somebody asks for it.
+    """Training codes (n, k), and the density on them, which is fitted when first needed.
 
-    The density depends on the codes and the seed alone: threads that ask for it at the same
-    time all find the same.
+    It depends on the codes and the seed alone: threads that need it at once find the same.
     """
 
     def __init__(self, codes, seed):
@@ -48,7 +47,7 @@ class CodeDensity:
 
     @property
     def dtype(self):
-        """The float dtype of the codes, and so of the training rows."""
+        """The float dtype of the codes, and so of the training samples."""
         return self.codes.dtype
 
     @cached_property
@@ -78,7 +77,7 @@ class Prior:
 
     @property
     def dtype(self):
-        """The float dtype of the training rows."""
+        """The float dtype of the training samples."""
         return self.scale.dtype
 
     def draw(self, n_samples, rng):
@@ -87,7 +86,7 @@ class Prior:
 
 
 def refuse_too_many(n_samples, n_numbers):
-    """Raise MemoryError where codes and rows, ``n_numbers`` each, cannot be held twice."""
+    """Raise MemoryError if codes and samples, ``n_numbers`` each, cannot be held twice."""
     needed = 16 * int(n_samples) * n_numbers
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -95,17 +94,17 @@ def refuse_too_many(n_samples, n_numbers):
         memory = 2**47
     if needed > memory:
         raise MemoryError(
-            f"sample needs {needed // 2**30} GiB for {n_samples} rows, and the machine has "
+            f"sample needs {needed // 2**30} GiB for {n_samples} samples, and the machine has "
             f"{memory // 2**30} GiB. Draw fewer at a time."
         )
 
 
-def few(X, weight, seed):
-    """Return at most MOST_CODES random rows of ``X`` (n, d), in their order.
+def subsample(X, weight, seed):
+    """Return at most MOST_CODES random samples of ``X`` (n, d), in their order.
 
-    Where ``weight`` (n,) differs, rows are drawn with it, and some come more than once.
+    If their ``weight`` (n,) differs, they are drawn with it, and some come more than once.
     """
-    rng = np.random.default_rng([seed, STREAM])
+    rng = np.random.default_rng([seed, SEED_STREAM])
     if (weight != weight[0]).any():
         size = min(len(X), MOST_CODES)
         return X[np.sort(rng.choice(len(X), size, p=weight / weight.sum()))]
@@ -129,9 +128,9 @@ def best_mixture(Z, seed):
     return Mixture(best.weights_ / best.weights_.sum(), best.means_, factors)
 
 
-def possible_sizes(n_rows, n_axes):
-    """Return the numbers of components that ``n_rows`` can carry; one always."""
-    most = n_rows // (ROWS_PER_AXIS * (n_axes + 1))
+def possible_sizes(n_samples, n_axes):
+    """Return the numbers of Gaussians that can be fitted to ``n_samples``; one always."""
+    most = n_samples // (ROWS_PER_AXIS * (n_axes + 1))
     return [size for size in SIZES if size <= max(1, most)]
 
 

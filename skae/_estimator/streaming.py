@@ -1,52 +1,58 @@
-"""Rows that come batch by batch: what is kept between them, and whether nets are used.
+"""``partial_fit``: what is kept between batches of samples, and whether nets are used.
 
-Each batch is judged before the nets train on it, by PCA of all rows so far. If the nets
-reconstruct it worse, or worse than PCA rows of earlier batches, the model is PCA, and the nets
-go on training until they are better again.
+Each batch is evaluated before the nets train on it, against PCA of all samples so far. If the
+nets are worse than PCA on it or on samples of earlier batches, the model is PCA. The nets go on
+training until they are better again.
 """
 
-from typing import Any, NamedTuple, Self
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
 
 from skae._data.checks import check_range, check_rows
 from skae._data.parameters import plain_value
 from skae._data.rows import as_rows
 from skae._estimator.fitted import bounds_of
-from skae._estimator.sampling import few
+from skae._estimator.fitting import (
+    check_samples,
+    check_structure,
+    fitted_of,
+    new_seed,
+    scaling_of,
+    set_fitted,
+    tell,
+    with_density,
+)
+from skae._estimator.sampling import subsample
 from skae._pca.axes import Axes, merged_axes
-from skae._runtime.blas import one_thread, threads_restored
-from skae._runtime.devices import computing, matmul_precision
+from skae._runtime.blas import one_thread
 from skae._runtime.interrupts import Interrupts
-from skae._runtime.snapshots import fitted_copy
 from skae._select.evaluate import Evaluator
 from skae._select.gated import train_without_validation
 from skae._train.config import make_config
 from skae._train.start import go_on, pca_model_of
 from skae.losses import find_loss
 
-KEPT_ROWS = 200  # of earlier batches, on which the nets are compared with PCA once more
+KEPT_SAMPLES = 200  # of earlier batches, on which the nets are compared with PCA once more
 MEMORY = 0.8  # of what earlier batches said, that is left after each further one
 SETTLED_GAIN = 0.01  # over PCA, from which nets are used again
 
 
 class Stream(NamedTuple):
-    """What goes from one batch to the next; ``axes`` are those of all rows.
+    """What goes from one batch to the next; ``axes`` are those of all samples.
 
     ``pause`` is the state in which the training stopped, None if it begins with the ``nets``:
     a Model, whose ``bounds`` are (lower, upper) in X's units. ``errors`` (2, n_prefixes) are
-    sums over the batches, the latest ones weighing most: of the nets, before they trained on a
-    batch, and of PCA. ``sample`` are some of all rows so far, in scaled units.
+    sums over the batches, in which the latest count most: of the nets, before they trained on a
+    batch, and of PCA. ``sample`` are some of all samples so far, in scaled units.
     """
 
     axes: Axes | None
     n_seen: int
     seed: int
     pause: object = None
-    optimizer: object = None  # whose memory the pause has
+    optimizer: object = None  # the parameter; the pause has its memory
     nets: object = None
     bounds: tuple | None = None
     errors: np.ndarray | None = None
@@ -61,172 +67,123 @@ class Stream(NamedTuple):
         return float(self.errors[0, -1] / self.errors[1, -1])
 
 
-class StreamingMixin(BaseEstimator):
-    """``partial_fit`` of an estimator with AutoencoderTransformer's parameters and state."""
+def partial_fit(estimator, X, precision):
+    """Update ``estimator`` with a batch ``X``: first PCA, then the nets."""
+    is_first, before = not hasattr(estimator, "_fitted"), stream_so_far(estimator)
+    X, scaling, is_table = check_batch(estimator, X)
+    unscaled, rows = as_rows(X), as_rows(np.asarray(X)).scaled(scaling)
+    n_seen = before.n_seen + len(X)
+    config = make_config(
+        estimator,
+        rows,
+        scaling,
+        before.seed,
+        sample_shape=estimator.sample_shape_,
+        continued=before.nets,
+        steps_before=before.pause.step if before.pause else 0,
+        precision=precision,
+    )
+    with one_thread():
+        axes = merged_axes(before.axes, before.n_seen, rows, config.n_axes)
+        run = go_on(config.without_validation, rows, axes, n_seen, before.nets, before.pause)
+    optimizer = plain_value(estimator.optimizer)
+    stream = before._replace(axes=axes, n_seen=n_seen, optimizer=optimizer)
+    result, stream = trained(config, rows, run, stream)
+    bounds = wider(before.bounds, bounds_of(unscaled, result.model))
+    stream = stream._replace(bounds=bounds)
+    if config.falls_back and not stream.uses_nets:
+        result.use_pca(*pca_model_of(config, rows, run))
+        own = np.stack(np.broadcast_arrays(*bounds_of(unscaled, result.model)))
+        bounds = np.where(np.isfinite(own), bounds, own)
+    kept = None if is_first else estimator.n_components_
+    fitted = fitted_of(estimator, result, config, scaling, is_table, bounds, kept)
+    some = subsample(X, np.ones(len(X)), before.seed)
+    fitted = with_density(replace(fitted, stream=stream), some, before.seed)
+    set_fitted(estimator, fitted, result, config.budget, n_seen)
+    tell(estimator, result)
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Update the model with a batch of samples: first PCA, then the nets.
 
-        The linear path is PCA of all samples so far, to rounding: their mean and covariance are
-        updated [1]_. The nets train once on each sample, in batches of ``batch_size`` at a
-        constant rate, and keep the optimizer's memory. Each batch is evaluated before they
-        train on it. The nets are used if they reconstruct it, earlier batches and up to 200
-        random samples of all batches better than PCA, with the full code and with its prefixes.
-        Otherwise the model is PCA, and ``selected_model_`` says so, until the nets are better
-        again; the first call leaves PCA. With penalties or without PCA's path nets are always
-        used. ``cv``, ``max_iter``, ``learning_rate_schedule`` and ``class_weight`` are ignored.
-        ``explained_variance_ratio_`` and ``sample`` describe the latest samples. The first call
-        sets the scaling, and the number of components if that is a share. Shuffle the samples:
-        if the axes turn, the nets must learn again what they knew. The estimator keeps the 200
-        samples, and so does a pickle of it.
+def check_batch(estimator, X):
+    """Return a batch as rows, the Scaling of the first one, and whether that was a table."""
+    fitted = getattr(estimator, "_fitted", None)
+    if fitted is None:
+        X, is_table = check_samples(estimator, X)
+    else:
+        check_structure(estimator, "partial_fit", "Use a clone to start again")
+        X, is_table = check_rows(estimator, X, reset=False), fitted.is_table
+    check_range(find_loss(estimator.loss, estimator.sample_shape_), X)
+    rows = as_rows(X)
+    if rows.has_missing:
+        raise ValueError(
+            "partial_fit takes samples without missing values. Impute them first, or call fit."
+        )
+    return X, scaling_of(estimator, rows) if fitted is None else fitted.scaling, is_table
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples without missing values, at least two of them in the first call.
-        y : object, default=None
-            Ignored.
 
-        Returns
-        -------
-        self : AutoencoderTransformer
-            The estimator; ``n_samples_seen_`` counts the samples of all calls.
-
-        Raises
-        ------
-        ValueError
-            For missing values or other features than before, for parameters that ask for
-            another net than before, for ``n_init`` above 1, and if ``fit`` made the model and
-            did not keep all axes: with architectures that read features, or wide samples.
-
-        References
-        ----------
-        .. [1] Chan, T. F., Golub, G. H. and LeVeque, R. J. (1983). "Algorithms for computing
-           the sample variance". The American Statistician 37(3), 242-247.
-           `doi:10.1080/00031305.1983.10483115
-           <https://doi.org/10.1080/00031305.1983.10483115>`_
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from skae import AutoencoderTransformer
-        >>> X = load_digits().data
-        >>> ae = AutoencoderTransformer(8, hidden_layer_sizes=(16,), random_state=0)
-        >>> for rows in (X[:600], X[600:1200], X[1200:]):
-        ...     ae = ae.partial_fit(rows)
-        >>> ae.n_samples_seen_, ae.transform(X).shape
-        (1797, (1797, 8))
-        """
-        precision = matmul_precision()
-        with fitted_copy(self) as copy, computing(self.device), threads_restored():
-            copy._partial_fit(X, precision)
-        return self
-
-    def _partial_fit(self, X, precision):
-        is_first, before = not hasattr(self, "_fitted"), self._stream_so_far()
-        if not is_first:
-            self._check_structure("partial_fit", "Use a clone to begin anew")
-        X = self._rows_to_fit(X) if is_first else check_rows(self, X, reset=False)
-        check_range(find_loss(self.loss, self.sample_shape_), X)
-        unscaled = as_rows(X)
-        if unscaled.has_missing:
+def stream_so_far(estimator):
+    """Return the Stream that the next batch continues; it begins here or with ``fit``."""
+    if estimator.n_init > 1:
+        raise ValueError(
+            f"partial_fit trains one net, got n_init={estimator.n_init}. Pass n_init=1."
+        )
+    fitted = getattr(estimator, "_fitted", None)
+    if fitted is None:
+        return Stream(None, 0, new_seed(estimator))
+    stream, model = fitted.stream, fitted.model
+    if stream is not None:
+        is_same = stream.optimizer == plain_value(estimator.optimizer)
+        return stream if is_same else stream._replace(pause=None)
+    seed, axes, path = new_seed(estimator), None, model.path
+    if estimator.linear_path is not None:
+        if path.basis is None or model.reduction is not None:
             raise ValueError(
-                "partial_fit takes rows without missing cells. Impute them first, or call fit."
+                "partial_fit cannot go on from fit here: of this architecture, or of samples "
+                "this wide, fit has not kept all principal axes. Begin with partial_fit on "
+                "a clone, or use fit with warm_start=True."
             )
-        scaling = self._fit_scaling(unscaled) if is_first else self._fitted.scaling
-        rows = as_rows(np.asarray(X)).scaled(scaling)
-        n_seen, steps = before.n_seen + len(X), before.pause.step if before.pause else 0
-        config = make_config(
-            self,
-            rows,
-            scaling,
-            before.seed,
-            sample_shape=self.sample_shape_,
-            continued=before.nets,
-            steps_before=steps,
-            precision=precision,
-        )
-        with one_thread():
-            axes = merged_axes(before.axes, before.n_seen, rows, config.n_axes)
-            run = go_on(
-                config.without_validation, rows, axes, n_seen, before.nets, before.pause
-            )
-        stream = before._replace(
-            axes=axes, n_seen=n_seen, optimizer=plain_value(self.optimizer)
-        )
-        result, stream = self._trained(config, rows, run, stream)
-        bounds = bounds_of(unscaled, result.model)
-        if before.bounds is not None:
-            (lowest, highest), (lower, upper) = before.bounds, bounds
-            bounds = np.minimum(lowest, lower), np.maximum(highest, upper)
-        stream = stream._replace(bounds=bounds)
-        if config.falls_back and not stream.uses_nets:
-            result.use_pca(*pca_model_of(config, rows, run))
-            own = np.stack(np.broadcast_arrays(*bounds_of(unscaled, result.model)))
-            bounds = np.where(np.isfinite(own), bounds, own)
-        kept = None if is_first else self.n_components_
-        self._set_fitted(result, scaling, bounds, config, kept)
-        self._stream, self.n_samples_seen_ = stream, n_seen
-        self._fit_density(few(X, np.ones(len(X)), before.seed), before.seed)
-        self._tell(result)
+        axes = Axes(path.mean.astype(np.float64), path.basis, fitted.variances)
+    uses_nets = estimator.selected_model_ != "pca"
+    given = {"nets": model, "bounds": fitted.bounds, "uses_nets": uses_nets}
+    return Stream(axes, estimator.n_samples_seen_, seed, **given)
 
-    def _trained(self, config, rows, run, stream):
-        """Judge a batch and train on it; return the FitResult and the Stream after it."""
-        errors = None
-        if config.falls_back and stream.nets is not None:
-            latest = errors_on(rows, run)
-            errors = add_errors(stream.errors, latest)
-        interrupts = Interrupts()
-        result = train_without_validation(
-            rows, run, callback=lambda run, value: False, interrupts=interrupts
-        )
-        result.interrupted = interrupts.came
-        sample = sampled(stream.sample, rows.values, stream.n_seen, stream.seed)
-        uses_nets = errors is not None and nets_are_better(
-            stream.uses_nets, latest, errors, errors_on(as_rows(sample), run)
-        )
-        is_cut_short = result.diverged or result.interrupted
-        stream = stream._replace(
-            pause=None if is_cut_short else run.pause(),
-            nets=result.model,
-            errors=errors,
-            sample=sample,
-            uses_nets=uses_nets,
-        )
-        if errors is not None:
-            result.error_ratio = stream.error_ratio
-        if config.falls_back:
-            found = "are better than PCA" if uses_nets else "have not been better than PCA"
-            result.reason = f"on rows that they had not seen, the nets {found}"
-        return result, stream
 
-    def _stream_so_far(self):
-        """Return the Stream that the next rows go on from; it begins here or with ``fit``."""
-        if self.n_init > 1:
-            raise ValueError(
-                f"partial_fit trains one net, got n_init={self.n_init}. Pass n_init=1."
-            )
-        stream = getattr(self, "_stream", None)
-        if stream is not None:
-            is_same = stream.optimizer == plain_value(self.optimizer)
-            return stream if is_same else stream._replace(pause=None)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        if not hasattr(self, "_fitted"):
-            return Stream(None, 0, seed)
-        model, axes = self._fitted.model, None
-        path = model.path
-        if self.linear_path is not None:
-            if path.basis is None or model.reduction is not None:
-                raise ValueError(
-                    "partial_fit cannot go on from fit here: of this architecture, or of rows "
-                    "this wide, fit has not kept all principal axes. Begin with partial_fit on "
-                    "a clone, or use fit with warm_start=True."
-                )
-            axes = Axes(path.mean.astype(np.float64), path.basis, self._variances)
-        uses_nets = self.selected_model_ != "pca"
-        given = {"nets": model, "bounds": self._fitted.bounds, "uses_nets": uses_nets}
-        return Stream(axes, self.n_samples_seen_, seed, **given)
+def trained(config, rows, run, stream):
+    """Evaluate a batch and train on it; return the FitResult and the Stream after it."""
+    errors = None
+    if config.falls_back and stream.nets is not None:
+        latest = errors_on(rows, run)
+        errors = add_errors(stream.errors, latest)
+    interrupts = Interrupts()
+    result = train_without_validation(
+        rows, run, callback=lambda run, value: False, interrupts=interrupts
+    )
+    result.interrupted = interrupts.came
+    sample = reservoir_sample(stream.sample, rows.values, stream.n_seen, stream.seed)
+    uses_nets = errors is not None and nets_are_better(
+        stream.uses_nets, latest, errors, errors_on(as_rows(sample), run)
+    )
+    is_cut_short = result.diverged or result.interrupted
+    stream = stream._replace(
+        pause=None if is_cut_short else run.pause(),
+        nets=result.model,
+        errors=errors,
+        sample=sample,
+        uses_nets=uses_nets,
+    )
+    if errors is not None:
+        result.error_ratio = stream.error_ratio
+    if config.falls_back:
+        found = "are better than PCA" if uses_nets else "have not been better than PCA"
+        result.reason = f"on samples that they had not seen, the nets {found}"
+    return result, stream
+
+
+def wider(before, bounds):
+    """Return ``bounds`` that reach as far as those ``before``."""
+    if before is None:
+        return bounds
+    (lowest, highest), (lower, upper) = before, bounds
+    return np.minimum(lowest, lower), np.maximum(highest, upper)
 
 
 def errors_on(rows, run):
@@ -253,20 +210,20 @@ def nets_are_better(were_used, *errors):
     )
 
 
-def sampled(before, values, n_seen, seed):
-    """Return at most KEPT_ROWS of all rows, each as likely as any other.
+def reservoir_sample(before, values, n_seen, seed):
+    """Return at most KEPT_SAMPLES of all samples, each as likely as any other.
 
-    ``before`` are those of the rows before ``values``, which make ``n_seen`` rows in all.
+    ``before`` are those of the samples before ``values``, which make ``n_seen`` in all.
     Vitter, J. S. (1985). "Random sampling with a reservoir". ACM Transactions on Mathematical
     Software 11(1), 37-57. doi:10.1145/3147.3165.
     """
     sample = values[:0] if before is None else before
-    n_free = KEPT_ROWS - len(sample)
+    n_free = KEPT_SAMPLES - len(sample)
     sample, values = np.concatenate([sample, values[:n_free]]), values[n_free:]
     if len(values) == 0:
         return sample
     rng = np.random.default_rng([seed, n_seen])
     place = rng.integers(np.arange(n_seen - len(values), n_seen) + 1)
-    is_taken = place < KEPT_ROWS
+    is_taken = place < KEPT_SAMPLES
     sample[place[is_taken]] = values[is_taken]
     return sample

@@ -184,7 +184,7 @@ def test_no_shape(quick, X, shape):
 def test_sample_shape_must_agree(quick, images):
     with pytest.raises(ValueError, match=r"sample_shape=\(6, 4\), but the samples of X"):
         quick(sample_shape=(6, 4)).fit(images)
-    with pytest.raises(ValueError, match=r"sample_shape=\(5, 5\) stands for 25 cells"):
+    with pytest.raises(ValueError, match=r"sample_shape=\(5, 5\) stands for 25 values"):
         quick(sample_shape=(5, 5)).fit(images.reshape(60, 24))
 
 

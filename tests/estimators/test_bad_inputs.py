@@ -525,7 +525,7 @@ def test_other_columns_are_refused(named, X, case, method):
 
 @pytest.mark.parametrize("n_samples", [10**12, 10**15])
 def test_more_samples_than_memory_holds(fitted, n_samples):
-    with pytest.raises(MemoryError, match=rf"for {n_samples} rows.* Draw fewer at a time"):
+    with pytest.raises(MemoryError, match=rf"for {n_samples} samples.* Draw fewer at a time"):
         fitted.sample(n_samples)
 
 

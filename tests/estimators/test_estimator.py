@@ -436,7 +436,7 @@ def test_warm_start_with_another_net_is_refused(quick, X, change, words):
 
 def test_warm_start_with_another_width_is_refused(quick, X):
     estimator = quick(warm_start=True).fit(pd.DataFrame(X, columns=list("abcd")))
-    with pytest.raises(ValueError, match=r"a model of 4 features, but X has 3.*begin anew"):
+    with pytest.raises(ValueError, match=r"a model of 4 features, but X has 3.*start again"):
         estimator.fit(X[:, :3])
     assert estimator.n_features_in_ == 4
     assert_array_equal(estimator.feature_names_in_, list("abcd"))

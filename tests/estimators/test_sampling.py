@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skae._estimator import sampling as _sampling
-from skae._estimator.sampling import CodeDensity, best_mixture, few, possible_sizes
+from skae._estimator.sampling import CodeDensity, best_mixture, possible_sizes, subsample
 
 
 @pytest.mark.parametrize("n_samples", [1, 65, np.int64(7)])
@@ -94,7 +94,7 @@ def test_constant_rows_give_themselves(quick, X):
 
 def test_a_share_of_variance(quick, X):
     estimator = quick(n_components=0.9).fit(X)
-    assert estimator._density.codes.shape[1] == estimator.n_components_
+    assert estimator._fitted.density.codes.shape[1] == estimator.n_components_
     assert estimator.sample(3).shape == (3, 4)
 
 
@@ -178,11 +178,11 @@ def test_bad_random_state(fitted):
 def test_few_keeps_random_rows_in_order(monkeypatch):
     monkeypatch.setattr(_sampling, "MOST_CODES", 10)
     rows = np.arange(100)[:, None]
-    kept = few(rows, np.ones(len(rows)), 0)
+    kept = subsample(rows, np.ones(len(rows)), 0)
     assert len(kept) == 10 and (np.diff(kept[:, 0]) > 0).all()
-    assert_array_equal(few(rows, np.ones(len(rows)), 0), kept)
-    assert not np.array_equal(few(rows, np.ones(len(rows)), 1), kept)
-    assert_array_equal(few(rows[:10], np.ones(len(rows[:10])), 0), rows[:10])
+    assert_array_equal(subsample(rows, np.ones(len(rows)), 0), kept)
+    assert not np.array_equal(subsample(rows, np.ones(len(rows)), 1), kept)
+    assert_array_equal(subsample(rows[:10], np.ones(len(rows[:10])), 0), rows[:10])
 
 
 def test_bic_finds_the_number_of_gaussians():

@@ -67,7 +67,7 @@ def test_pickle_grows_with_the_codes_alone(quick):
     sizes = []
     for n_rows in (200, 2000, MOST_CODES + 1000):
         estimator = quick(cv=2, max_iter=4).fit(rng.normal(size=(n_rows, 4)))
-        codes = estimator._density.codes
+        codes = estimator._fitted.density.codes
         assert codes.shape == (min(n_rows, MOST_CODES), 2)
         sizes.append(len(pickle.dumps(estimator)) - codes.nbytes)
     # The curve of validation has an entry per checkpoint, of which there are at most 30 or so.

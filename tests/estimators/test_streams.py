@@ -105,7 +105,7 @@ def test_half_of_a_correction_stays_half(quick):
     model = replace(estimator._fitted.model, path=path)
     estimator._fitted = replace(estimator._fitted, model=model)
     estimator.partial_fit(ROWS)
-    assert estimator._stream.nets.path.strength == 0.5
+    assert estimator._fitted.stream.nets.path.strength == 0.5
 
 
 def test_it_recovers_from_a_batch_that_diverged(quick):
@@ -239,8 +239,8 @@ def test_a_sample_of_a_stream_is_fair():
         sample = None
         for start in range(0, 3000, 500):
             batch = values[start : start + 500]
-            sample = _streams.sampled(sample, batch, start + 500, seed)
-        assert len(np.unique(sample)) == len(sample) == _streams.KEPT_ROWS
+            sample = _streams.reservoir_sample(sample, batch, start + 500, seed)
+        assert len(np.unique(sample)) == len(sample) == _streams.KEPT_SAMPLES
         counts += np.histogram(sample, 3, (0, 3000))[0]
     assert_allclose(counts / counts.sum(), 1 / 3, atol=0.03)
 
@@ -254,13 +254,13 @@ def test_refused(quick, X):
     with pytest.raises(ValueError, match="minimum of 2 is required"):
         quick().partial_fit(X[:1])
     gappy = np.where(X > 6, np.nan, X)
-    with pytest.raises(ValueError, match="rows without missing cells"):
+    with pytest.raises(ValueError, match="samples without missing values"):
         quick().partial_fit(gappy)
     estimator = quick().partial_fit(X)
     before = estimator.transform(X)
     with pytest.raises(ValueError, match="expecting 4 features"):
         estimator.partial_fit(X[:, :3])
-    with pytest.raises(ValueError, match="rows without missing cells"):
+    with pytest.raises(ValueError, match="samples without missing values"):
         estimator.partial_fit(gappy)
     assert_array_equal(estimator.transform(X), before)
     assert not hasattr(clone(estimator), "n_samples_seen_")

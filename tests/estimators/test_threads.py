@@ -9,6 +9,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 
+from skae import AutoencoderOutlierDetector
+
 IRIS = load_iris().data
 N_THREADS = 8
 FITS = {  # what refits get: parameters and rows
@@ -23,11 +25,21 @@ CALLS = {
     "inverse_transform": [np.ones((2, 1)), np.ones((2, 3))],
     "score": [IRIS[:9], IRIS[:9, :3]],
 }
+DETECTS = {
+    "score_samples": [IRIS[:9], IRIS[:9, :3]],
+    "decision_function": [IRIS[:9]],
+    "predict": [IRIS[:9]],
+}
 
 
 @pytest.fixture
 def estimator(quick):
     return quick(hidden_layer_sizes=(), max_iter=1, cv=None)
+
+
+@pytest.fixture
+def detector(estimator):
+    return AutoencoderOutlierDetector(estimator)
 
 
 def used(estimator, name, given):
@@ -45,19 +57,35 @@ def refit(estimator, name):
         with pytest.raises(ValueError, match="infinity"):
             estimator.fit(X)
     else:
-        estimator.set_params(n_components=2).set_params(**parameters).fit(X)
+        with_parameters(estimator, {"n_components": 2, **parameters}).fit(X)
+
+
+def with_parameters(estimator, parameters):
+    """Set parameters of a transformer, or of the one that a detector clones."""
+    getattr(estimator, "autoencoder", estimator).set_params(**parameters)
+    return estimator
 
 
 def expected_of(estimator, call):
     """Return all that a call may say: what each of the models does."""
-    models = [clone(estimator).set_params(**p).fit(X) for p, X in list(FITS.values())[:-1]]
+    fits = list(FITS.values())[:-1]
+    models = [
+        with_parameters(clone(estimator), {"n_components": 2, **p}).fit(X) for p, X in fits
+    ]
     return [used(model, *call) for model in models]
 
 
 @pytest.mark.parametrize("output", ["default", "pandas"])
 def test_results_are_one_models_while_another_thread_fits(estimator, output):
-    estimator.set_output(transform=output)
-    calls = [(name, given) for name, several in CALLS.items() for given in several]
+    use_while_another_thread_fits(estimator.set_output(transform=output), CALLS)
+
+
+def test_outliers_are_one_models_while_another_thread_fits(detector):
+    use_while_another_thread_fits(detector, DETECTS)
+
+
+def use_while_another_thread_fits(estimator, methods):
+    calls = [(name, given) for name, several in methods.items() for given in several]
     possible = [expected_of(estimator, call) for call in calls]
     refit(estimator, "first")
     is_over, wrong = Event(), []
@@ -89,8 +117,16 @@ def test_results_are_one_models_while_another_thread_fits(estimator, output):
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("fit", ["other features", "other components"])
 def test_a_fit_amid_a_call(estimator, name, fit):
+    fit_amid_a_call(estimator, name, CALLS[name][0], fit)
+
+
+@pytest.mark.parametrize("fit", ["other rows", "other features", "other components"])
+def test_a_fit_amid_a_detection(detector, fit):
+    fit_amid_a_call(detector, "decision_function", DETECTS["decision_function"][0], fit)
+
+
+def fit_amid_a_call(estimator, name, given, fit):
     """At each line of the call another thread has fitted the estimator."""
-    given = CALLS[name][0]
     refit(estimator, "first")
     first, other, n_lines = vars(estimator), clone(estimator), 0
     refit(other, fit)

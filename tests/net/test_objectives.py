@@ -411,7 +411,9 @@ class TestVariational:
         ).fit(X)
         pca = PCA(2).fit(X)
         origin = estimator.inverse_transform(np.zeros((1, 2)))
-        unit = estimator._density.scale  # codes have the variance of one where this is one
+        unit = (
+            estimator._fitted.density.scale
+        )  # codes have the variance of one where this is one
         loadings = estimator.inverse_transform(np.diag(unit)) - origin
         covariance = loadings.T @ loadings + estimator.noise_variance_ * np.eye(4)
         centred = X - origin
@@ -425,7 +427,7 @@ class TestVariational:
         """The variances of the means say so: a collapsed code's mean is the same for all."""
         X = load_digits().data[:500]
         estimator = quick(n_components=8, hidden_layer_sizes=(32,), kl_weight=1.0, max_iter=40)
-        Z = estimator.fit(X).transform(X) / estimator._density.scale
+        Z = estimator.fit(X).transform(X) / estimator._fitted.density.scale
         assert (Z.var(axis=0) > 0.2).sum() >= 6
 
     def test_samples_come_from_the_prior(self, quick, X):

@@ -25,6 +25,7 @@ from skae import (
     TableAutoencoder,
     TableEncoder,
 )
+from skae._estimator import fitting as _fitting
 from skae._estimator.fitted import FittedAutoencoder
 from skae._runtime import interrupts
 from skae._runtime.snapshots import fitted_copy
@@ -200,10 +201,10 @@ LATE = [  # what is done once nothing is trained any more, with a gate or withou
     ({}, _gated, "_is_well_trained"),
     ({"n_components": 4}, _gated, "pca_model"),
     ({"cv": None}, _evaluate.Evaluator, "error_curve"),
-    ({}, AutoencoderTransformer, "_set_fitted"),
-    ({}, AutoencoderTransformer, "_fit_density"),
-    ({"cv": None}, FittedAutoencoder, "residual"),
-    ({"warm_start": True}, FittedAutoencoder, "residual"),
+    ({}, _fitting, "set_fitted"),
+    ({}, _fitting, "with_density"),
+    ({"cv": None}, FittedAutoencoder, "residual_of"),
+    ({"warm_start": True}, FittedAutoencoder, "residual_of"),
 ]
 
 
