@@ -144,8 +144,8 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         filled = filled if self.is_kept_.all() else filled[:, self.is_kept_]
         if self.indicator_ is None:
             return filled
-        is_missing = self.indicator_.transform(rows).astype(rows.dtype)
-        return np.hstack([filled.reshape(len(rows), -1), is_missing])
+        indicator = self.indicator_.transform(rows).astype(rows.dtype)
+        return np.hstack([filled.reshape(len(rows), -1), indicator])
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None

@@ -259,8 +259,8 @@ def _growth(autoencoder, X):
     *error, total = np.sum(list(sums(fitted, X)), axis=0)
     explained = autoencoder.explained_variance_ratio_.cumsum()[fitted.prefixes - 1]
     error, held_out = np.array(error), (1.0 - explained) * total
-    is_resolved = np.minimum(error, held_out) > RESOLVED * total
-    growth = np.divide(held_out, error, out=np.ones(len(error)), where=is_resolved)
+    resolved = np.minimum(error, held_out) > RESOLVED * total
+    growth = np.divide(held_out, error, out=np.ones(len(error)), where=resolved)
     return np.maximum(1.0, growth)
 
 

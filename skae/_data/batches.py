@@ -73,8 +73,8 @@ class RowSource:
         if strata is not None:
             order = order[interleaved(strata[order], self.rng)]
         self._index = np.resize(order, (n_batches, size))
-        is_real = (np.arange(n_batches * size) < n).reshape(n_batches, size)
-        self._weight = weight[self._index] * is_real
+        real = (np.arange(n_batches * size) < n).reshape(n_batches, size)
+        self._weight = weight[self._index] * real
 
     def _pass(self):
         """Yield the rows of each part of a pass, in their order; the tail is in the last."""
@@ -137,8 +137,8 @@ def part_rows(rows, n_numbers, batch_size, *, has_missing):
 
     Those that have missing values are loaded as they are, in float64.
     """
-    is_small = rows.fits_in_memory if has_missing else len(rows) * n_numbers <= MOST_INPUTS
-    if rows.in_memory or is_small:
+    small = rows.fits_in_memory if has_missing else len(rows) * n_numbers <= MOST_INPUTS
+    if rows.in_memory or small:
         return None
     return max(1, PART_NUMBERS // (n_numbers * batch_size)) * batch_size
 

@@ -43,12 +43,12 @@ def check_rows(estimator, X, *, reset, minimum=1):
     sparse matrix is taken where the estimator's tags say so. Raises scikit-learn's errors, and
     a TypeError or ValueError for what it lets through.
     """
-    has_names = hasattr(estimator, "feature_names_in_")
-    if not (reset or has_names) and _is_plain(X) and X.shape[1] == estimator.n_features_in_:
+    named = hasattr(estimator, "feature_names_in_")
+    if not (reset or named) and _needs_no_check(X) and X.shape[1] == estimator.n_features_in_:
         return X
     refuse_traced(X)
     table = X
-    if _has_sparse_columns(X) and _takes_sparse(estimator):
+    if _holds_sparse_columns(X) and _takes_sparse(estimator):
         X = X.sparse.to_coo()
     if issparse(X) and _takes_sparse(estimator):
         X = _checked_sparse(estimator, X)
@@ -95,7 +95,7 @@ def _check_long(estimator, X, *, reset, minimum):
         assert_all_finite(block, allow_nan=True, estimator_name=name, input_name="X")
         refuse_large(block)
         has_missing = has_missing or bool(np.isnan(block).any())
-    rows.source.is_known, rows.source.has_missing = True, has_missing
+    rows.source.checked, rows.source.has_missing = True, has_missing
     return rows
 
 
@@ -113,7 +113,7 @@ def _takes_sparse(estimator):
     return get_tags(estimator).input_tags.sparse
 
 
-def _has_sparse_columns(X):
+def _holds_sparse_columns(X):
     """Say whether ``X`` is a table of sparse columns, too large to be made dense.
 
     Their cells are numbers, most of them 0 and none missing.
@@ -181,9 +181,10 @@ def _unbroken(X):
 
 def _native(data):
     """Return the entries of a sparse matrix as floats that SciPy reckons with."""
-    is_native = data.dtype in DTYPES or data.dtype.kind != "f"
+    if data.dtype in DTYPES or data.dtype.kind != "f":
+        return data
     with np.errstate(over="ignore"):  # infinity is refused afterwards
-        return data if is_native else data.astype(np.float64)
+        return data.astype(np.float64)
 
 
 def shape_of_samples(X, sample_shape):
@@ -322,8 +323,8 @@ def check_size(rows, *, centered):
     ends = np.abs([found.lower, found.upper])
     with np.errstate(over="ignore"):
         size = found.upper - found.lower if centered else ends.max(axis=0)
-    is_there = (found.n_observed > 0) & (size > ROUNDING * ends.max(axis=0))
-    size = size.max(initial=0.0, where=is_there)
+    varies = (found.n_observed > 0) & (size > ROUNDING * ends.max(axis=0))
+    size = size.max(initial=0.0, where=varies)
     if size > 0 and not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise ValueError(
             f"scaling=None leaves values of size {size:.2g}, which cannot be squared in "
@@ -389,7 +390,7 @@ def check_codes(estimator, X, most, unit):
 
     Those of large values are large as well: float32 holds them once divided by their ``unit``.
     """
-    if _is_plain(X) and X.shape[1] <= most and not np.isnan(X).any():
+    if _needs_no_check(X) and X.shape[1] <= most and not np.isnan(X).any():
         return X
     refuse_traced(X)
     Z = as_numbers(X, if_ragged="Pass codes of one length.")
@@ -403,7 +404,7 @@ def check_codes(estimator, X, most, unit):
     return Z
 
 
-def _is_plain(X):
+def _needs_no_check(X):
     """Say whether ``X`` is a small table that scikit-learn's checks would return as it is.
 
     For one row they take longer than its code.

@@ -47,23 +47,23 @@ class Source:
     """What holds rows, as its ``container`` was when it was first seen.
 
     A file may change between two passes. Whatever is read is held against what the first pass
-    found: the shape, and, once ``is_known``, that no value is infinite and whether some are
+    found: the shape, and, once ``checked``, that no value is infinite and whether some are
     missing (``has_missing``).
     """
 
     def __init__(self, container):
         self.container, self.dtype = container, container.dtype
         self.shape, self.name = tuple(container.shape), described(container)
-        self.is_known, self.has_missing = False, False
+        self.checked, self.has_missing = False, False
         # Whether rows anywhere are read as quickly as others.
-        self.has_any_order = isinstance(container, np.ndarray) or issparse(container)
+        self.random_access = isinstance(container, np.ndarray) or issparse(container)
         self._may_change = type(container) is not np.ndarray and not issparse(container)
 
     def rows(self, index):
         """Return the rows (n, ...) of a slice or at numbers ``index`` as an array."""
         if isinstance(index, slice):
             return self._read(index, len(range(*index.indices(self.shape[0]))))
-        return self._read(index, len(index)) if self.has_any_order else self._gathered(index)
+        return self._read(index, len(index)) if self.random_access else self._gathered(index)
 
     def _read(self, index, n_rows):
         try:
@@ -79,7 +79,7 @@ class Source:
             self._refuse_change(
                 f"rows of shape {(n_rows, *self.shape[1:])} became {rows.shape}"
             )
-        if self._may_change and self.is_known and rows.dtype.kind == "f":
+        if self._may_change and self.checked and rows.dtype.kind == "f":
             self._check_values(rows)
         return rows
 
@@ -130,8 +130,8 @@ class ChunkedRows(Rows):
         self.source, self.scaling, self.index = source, scaling, index
         n_rows = source.shape[0] if index is None else len(index)
         self.shape = (n_rows, int(np.prod(source.shape[1:])))
-        is_single = source.dtype == np.float32 and scaling is None
-        self.dtype = np.dtype(np.float32 if is_single else np.float64)
+        unscaled = source.dtype == np.float32 and scaling is None
+        self.dtype = np.dtype(np.float32 if unscaled else np.float64)
         self._set_parts(*parts)
 
     @property
@@ -165,7 +165,7 @@ class ChunkedRows(Rows):
 
     def in_any_order(self):
         """Return the rows themselves, if rows anywhere in the container are quick to read."""
-        return self if self.source.has_any_order else np.asarray(self, np.float32)
+        return self if self.source.random_access else np.asarray(self, np.float32)
 
     def held(self, most=None):
         """Return the rows as an array: at most ``most`` of them, and what memory holds."""

@@ -120,7 +120,7 @@ def unmasked(X):
 def refuse_times(X, name="X"):
     """Raise ValueError where ``X`` has times among its columns or cells."""
     found = [
-        (column, dtype) for column, dtype in _columns(X) if _is_of(dtype, TIMES, TIME_KINDS)
+        (column, dtype) for column, dtype in _columns(X) if _among(dtype, TIMES, TIME_KINDS)
     ]
     if found:
         _refuse_times(name, _listed(found))
@@ -166,11 +166,11 @@ def _refuse_dtypes(X, name):
     found = [
         (column, dtype)
         for i, (column, dtype) in enumerate(columns)
-        if _is_of(dtype, TEXTS, TEXT_KINDS)
-        or (dtype == "object" and is_frame(X) and _has_text(X.iloc[:, i]))
+        if _among(dtype, TEXTS, TEXT_KINDS)
+        or (dtype == "object" and is_frame(X) and _holds_text(X.iloc[:, i]))
     ]
     if found:
-        _refuse_text(name, _listed(found), is_table=found[0][0] is not None)
+        _refuse_text(name, _listed(found), in_table=found[0][0] is not None)
 
 
 def _refuse_times(name, found):
@@ -187,11 +187,11 @@ def _refuse_complex(name, dtype):
     )
 
 
-def _refuse_text(name, found, is_table):
+def _refuse_text(name, found, in_table):
     way_out = "Convert what spells numbers"
     if name.startswith("X"):
         way_out += ", and encode the rest, for example with OneHotEncoder"
-    if is_table:
+    if in_table:
         way_out += ", or pass the table to TableAutoencoder, which takes such columns"
     raise ValueError(
         f"Input {name} holds strings, bytes or categories ({found}), not numbers. {way_out}."
@@ -218,12 +218,12 @@ def _listed(found):
     return f"{what} in the columns {names[:MOST_NAMES]}{rest}"
 
 
-def _is_of(dtype, names, kinds):
+def _among(dtype, names, kinds):
     """Say whether a ``dtype`` begins with one of ``names``, or is of one of NumPy's kinds."""
     return str(dtype).lower().startswith(names) or getattr(dtype, "kind", None) in kinds
 
 
-def _has_text(column):
+def _holds_text(column):
     return any(issubclass(kind, TEXT_CELLS) for kind in set(map(type, column)))
 
 
@@ -285,13 +285,12 @@ def _floats_of_objects(A, name, if_ragged):
         if issubclass(kind, TIME_CELLS) or kind.__name__.startswith(("Period", "Datetime")):
             _refuse_times(name, f"cells of type {kind.__name__}")
         if issubclass(kind, TEXT_CELLS):
-            _refuse_text(name, f"cells of type {kind.__name__}", is_table=False)
+            _refuse_text(name, f"cells of type {kind.__name__}", in_table=False)
         if issubclass(kind, complex | np.complexfloating):
             _refuse_complex(name, kind.__name__)
-    missing = {kind for kind in kinds if kind.__name__ in NO_CELLS}
-    if missing:
-        is_missing = np.frompyfunc(lambda cell: type(cell) in missing, 1, 1)(A)
-        A = np.where(np.asarray(is_missing, bool), np.nan, A)
+    if missing := {kind for kind in kinds if kind.__name__ in NO_CELLS}:
+        absent = np.frompyfunc(lambda value: type(value) in missing, 1, 1)(A)
+        A = np.where(np.asarray(absent, bool), np.nan, A)
     try:
         return A.astype(np.float64)
     except OverflowError as error:

@@ -57,8 +57,9 @@ def is_count(value):
 def is_weight(value):
     """Say whether ``value`` is a finite number of at least 0, and no bool."""
     number = plain_number(value)
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    return is_number and 0 <= number <= sys.float_info.max
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return False
+    return 0 <= number <= sys.float_info.max
 
 
 def plain_number(value):

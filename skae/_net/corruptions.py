@@ -33,8 +33,8 @@ def salt_and_pepper(key: jax.Array, x: jax.Array, level: jax.Array, path: Any) -
     def season(key, row, level):
         where_key, which_key = jax.random.split(key)
         hit = jax.random.bernoulli(where_key, level, row.shape)
-        is_upper = jax.random.bernoulli(which_key, 0.5, row.shape)
-        return jnp.where(hit, jnp.where(is_upper, path.upper, path.lower), row)
+        upper = jax.random.bernoulli(which_key, 0.5, row.shape)
+        return jnp.where(hit, jnp.where(upper, path.upper, path.lower), row)
 
     return in_columns(season, key, x, level, path)
 

@@ -160,7 +160,7 @@ def fit_axes(rows, n_axes, n_components):
     if not rows.in_memory:
         return *fit_axes(rows.held(), n_axes, n_components)[:2], None
     X, missing = rows.values, np.isnan(rows.values)
-    is_there = ~missing.all(axis=0)
+    observed = ~missing.all(axis=0)
     filled = np.where(missing, rows.means(), X)
     axes = principal_axes(Rows(filled, rows.weight), n_axes)
     rank = _filling_rank(axes, len(rows), n_components)
@@ -170,7 +170,7 @@ def fit_axes(rows, n_axes, n_components):
         complete = Rows(filled, rows.weight)
         if X.shape[1] <= WIDEST:
             uncertainty = noise * filler.uncertainty(missing, rows.weight)
-            uncertainty *= np.outer(is_there, is_there)
+            uncertainty *= np.outer(observed, observed)
             axes = _covariance_axes(complete, n_axes, uncertainty)
         else:
             axes = principal_axes(complete, n_axes)
@@ -315,8 +315,8 @@ def _orthonormal(Y, turn):
     """
     vectors = _times_in_place(Y, turn)
     squares = np.square(vectors).sum(axis=0)
-    is_there = squares > SMALLEST_SHARE * squares.max(initial=0.0)
-    vectors *= is_there / np.sqrt(np.where(is_there, squares, 1.0))
+    kept = squares > SMALLEST_SHARE * squares.max(initial=0.0)
+    vectors *= kept / np.sqrt(np.where(kept, squares, 1.0))
     # Rounding has left them a little askew: the nearest orthonormal ones are in their places.
     values, turn = np.linalg.eigh(vectors.T @ vectors)
     scales = np.sqrt(np.where(values > 0.5, values, 1.0))

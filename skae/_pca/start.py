@@ -119,15 +119,15 @@ def path_with_indicator(path):
     return path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
 
 
-def continued_path(path, before, *, has_interval):
+def continued_path(path, before, *, own_range):
     """Return ``path``, of the latest rows, for a model that had the path ``before``.
 
-    Ranges hold all rows if the activation has no interval of its own. No bound is added, and
+    Ranges hold all rows, unless the activation has its ``own_range``. No bound is added, and
     the strength of the corrections stays.
     """
     path = widened_path(path._replace(floor=before.floor, ceiling=before.ceiling), before)
     path = path._replace(strength=before.strength)
-    if has_interval:
+    if own_range:
         return path
     return path._replace(origin=path.lower, unit=path.upper - path.lower)
 

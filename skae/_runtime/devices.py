@@ -56,15 +56,15 @@ FORKED = (
 )
 
 
-_PROCESS = SimpleNamespace(has_computed=False, is_forked=False)
+_PROCESS = SimpleNamespace(computed=False, forked=False)
 
 
 def _note_fork():
     """Note, in a forked child, whether JAX had started in its parent."""
-    _PROCESS.is_forked |= _PROCESS.has_computed or _has_backend()
+    _PROCESS.forked |= _PROCESS.computed or _backend_started()
 
 
-def _has_backend():
+def _backend_started():
     """Say whether JAX has started, by skae or by a user. If JAX does not tell, it has not."""
     bridge = getattr(getattr(sys.modules.get("jax"), "_src", None), "xla_bridge", None)
     return getattr(bridge, "backends_are_initialized", lambda: False)()
@@ -93,9 +93,9 @@ def computing(device: str | None = None) -> Iterator[None]:
     Raises RuntimeError in a process that was forked from one in which JAX had started, and
     TypeError within a function that JAX traces.
     """
-    if _PROCESS.is_forked:
+    if _PROCESS.forked:
         raise RuntimeError(FORKED)
-    _PROCESS.has_computed = True
+    _PROCESS.computed = True
     with ExitStack() as stack:
         for setting, values in SETTINGS.items():
             if setting.value not in values:

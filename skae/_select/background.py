@@ -23,10 +23,10 @@ def background_worker(config, rows):
     A speculative training holds its own rows, and keeps all its checkpoints.
     """
     budget = config.budget
-    is_small = config.n_init * budget.n_numbers * budget.n_checkpoints <= MOST_NUMBERS
-    is_small &= config.is_reduced or rows.in_memory
-    is_worth_it = is_small and config.n_init * budget.work >= LEAST_WORK
-    if not (is_worth_it and config.mesh is None and is_processor() and n_threads() > 1):
+    n_kept = config.n_init * budget.n_numbers * budget.n_checkpoints
+    affordable = n_kept <= MOST_NUMBERS and (config.is_reduced or rows.in_memory)
+    useful = config.n_init * budget.work >= LEAST_WORK and is_processor() and n_threads() > 1
+    if config.mesh is not None or not (affordable and useful):
         yield None
         return
     worker = BackgroundWorker()

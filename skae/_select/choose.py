@@ -34,7 +34,7 @@ class Candidates:
         variance = np.average(total, weights=self.weight)
         floor = max(pca_start.ERROR_FLOOR * variance, SMALLEST_ERROR)
         self.unit = np.maximum(np.average(unit, axis=0, weights=self.weight), floor)
-        self.has_variance = variance > 0
+        self.varies = variance > 0
         self.ratios = self._mean(self.costs / self.unit, axis=-2)
 
     def _mean(self, values, axis=-1):
@@ -48,14 +48,14 @@ class Candidates:
         as its prefixes; of costs that may be negative they are arithmetic. If all rows are
         alike, nothing is better than anything.
         """
-        if not self.has_variance:
+        if not self.varies:
             return np.zeros(self.ratios.shape[:-1])
         if not self.objective.is_error_alone:
             return _blended(self.ratios)
         return np.exp(_blended(np.log(np.maximum(self.ratios, SMALLEST_RATIO))))
 
     @property
-    def is_allowed(self):
+    def allowed(self):
         """Which candidates may be kept instead of PCA.
 
         No prefix, nor the full code, is worse than PCA's on held-out rows, nor by more than a
@@ -63,8 +63,7 @@ class Candidates:
         """
         if not self.objective.is_error_alone:
             return np.ones(self.ratios.shape[:-1], bool)
-        is_no_worse = (self.ratios <= 1) & (self.cautious_ratios <= CAUTIOUS)
-        return is_no_worse.all(axis=-1)
+        return ((self.ratios <= 1) & (self.cautious_ratios <= CAUTIOUS)).all(axis=-1)
 
     @cached_property
     def gains(self):
@@ -151,15 +150,15 @@ def choose(histories) -> Choice:
     if run.start == "random" and len(rivals) > 1:
         rivals[0] = np.inf
     if run.start == "pca":
-        is_better = criterion < criterion[0] - run.config.budget.tol
-        rivals[~(is_better & found.is_allowed & (found.gains >= CLEAR_GAIN))] = np.inf
+        better = criterion < criterion[0] - run.config.budget.tol
+        rivals[~(better & found.allowed & (found.gains >= CLEAR_GAIN))] = np.inf
         if np.isinf(rivals).all():
-            reason, gain = _why_pca(found, is_better), float(found.gains.max())
+            reason, gain = _why_pca(found, better), float(found.gains.max())
             return Choice(0, run.candidates[0], reason, True, curve, 1.0, gain)
         reason = "better than PCA on held-out rows"
     best = np.unravel_index(np.argmin(rivals), rivals.shape)
-    is_cautious = run.start == "pca" and found.objective.is_error_alone
-    ratio = (found.cautious_ratios if is_cautious else found.ratios)[best][-1]
+    cautious = run.start == "pca" and found.objective.is_error_alone
+    ratio = (found.cautious_ratios if cautious else found.ratios)[best][-1]
     return Choice(
         int(best[0]),
         run.candidates[best[1]],
@@ -170,9 +169,9 @@ def choose(histories) -> Choice:
     )
 
 
-def _why_pca(found, is_better):
-    if not is_better.any():
+def _why_pca(found, better):
+    if not better.any():
         return "no checkpoint is better on held-out rows"
-    if not (is_better & found.is_allowed).any():
+    if not (better & found.allowed).any():
         return "each better checkpoint is worse with all or with some of its components"
     return f"the gain is not clear: {found.gains.max():.1f} standard errors"

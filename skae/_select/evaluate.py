@@ -41,7 +41,7 @@ class Evaluator:
         if run.reduction is not None:
             rows = run.reduction.rows(rows)
         n_rows, rows = len(rows), rows.held()
-        self.is_whole = len(rows) == n_rows
+        self.whole = len(rows) == n_rows
         self.residual = rows.residual
         self.config = config = run.config
         self.objective = config.objective
@@ -109,8 +109,8 @@ class Evaluator:
         weight = self.weight[rows]
         reference = np.average(self.reference[rows, 1:], axis=0, weights=weight)
         total = np.average(self.total[rows], weights=weight)
-        is_pca = checkpoint == 0 and run.start == "pca"
-        if is_pca and not self.objective.autoencoder.variational:
+        exactly_pca = run.start == "pca" and not self.objective.autoencoder.variational
+        if checkpoint == 0 and exactly_pca:
             return reference, reference, total
         prefixes = np.unique(np.geomspace(1, k, CURVE_PREFIXES).round().astype(int))
         model = run.model(checkpoint, candidate)
@@ -156,9 +156,9 @@ class FoldHistory:
         if self.compiled is not None:
             self.compiled.result()
         costs = self._costs()
-        is_finite = np.isfinite(costs).all(axis=(1, 2), keepdims=True)
-        if is_finite.any():
-            self.costs.append(np.where(is_finite, costs, HOPELESS))
+        finite = np.isfinite(costs).all(axis=(1, 2), keepdims=True)
+        if finite.any():
+            self.costs.append(np.where(finite, costs, HOPELESS))
         else:
             self.run.diverged = True
 
@@ -173,7 +173,7 @@ class FoldHistory:
         found = Candidates([self])
         ranks = found.criterion
         if self.run.start == "pca":  # what is allowed comes first
-            ranks = np.where(found.is_allowed, ranks, HOPELESS + ranks)
+            ranks = np.where(found.allowed, ranks, HOPELESS + ranks)
         order = np.argsort(ranks.min(axis=1)[1:], kind="stable")
         best = 1 + order[: self.run.most_kept]
         self.run.keep({0, *best.tolist()})

@@ -87,7 +87,7 @@ def train(
     thread = nullcontext() if callback.calls_back else background_worker(config, rows)
     with interrupts.survived(if_any=found), thread as worker:
         if held_out is None and splits is None:
-            config = config.without_validation if callback.is_silent else config
+            config = config.without_validation if callback.silent else config
             result = train_without_validation(rows, start(config), **given, worker=worker)
         elif splits is None:
             only = [(start(config), held_out, None)]
@@ -122,8 +122,8 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
             reason = _follow(histories, callback, worker, ahead)
             if reason == "callback" or _gain_is_clear(histories):
                 break
-    is_stopped = interrupts.came or reason == "callback"
-    if is_stopped:
+    stopped = interrupts.came or reason == "callback"
+    if stopped:
         histories = [min(histories, key=lambda history: history.curve().min())]
         if worker is not None:
             worker.close()
@@ -139,7 +139,7 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
         result.n_rows = len(rows.weight)
     elif refit:
         result.keep(best.run, choice.candidate, best.run.nearest(choice.checkpoint))
-        if not is_stopped:
+        if not stopped:
             given = choice, best, result, callback, interrupts, final, worker
             _train_on_all(config, rows, *given)
     return result
@@ -153,11 +153,11 @@ def train_without_validation(rows, run, *, callback, interrupts, worker=None) ->
         _train_alone(run, run.config.budget.n_checkpoints, callback)
         if compiled is not None:
             compiled.result()
-    is_pca = run.start == "pca" and run.checkpoint == 0
     losses = run.losses[-1] if run.losses else np.zeros((1, run.config.n_init))
     means = losses.reshape(len(losses), -1).mean(axis=0)
     restart = int(np.argmin(np.where(np.isfinite(means), means, np.inf)))
-    choice = Choice(run.checkpoint, (1.0, restart), "nothing was held out", is_pca)
+    untrained = run.start == "pca" and run.checkpoint == 0
+    choice = Choice(run.checkpoint, (1.0, restart), "nothing was held out", untrained)
     return interrupts.repeat(_result, [(run, evaluator)], choice)
 
 
@@ -174,13 +174,13 @@ def reason_to_stop(runs, checkpoint, last, *, asked=False, curve=()) -> str | No
         return "divergence"
     if checkpoint >= last:
         return "budget"
-    if any(run.is_released for run in runs):
+    if any(run.released for run in runs):
         return "memory"
     patience = budget.patience
     if patience is None or len(curve) <= patience + WARM_UP * budget.n_checkpoints:
         return None
-    has_stalled = curve[:-patience].min() - curve[-patience:].min() < budget.tol
-    return "patience" if has_stalled else None
+    gain = curve[:-patience].min() - curve[-patience:].min()
+    return "patience" if gain < budget.tol else None
 
 
 def _follow(histories, callback, worker, ahead):
@@ -254,7 +254,7 @@ def _train_on_all(
     which stays if the new one is clearly worse on rows that both have seen, or worse than PCA
     there. But that net has seen fewer rows than PCA: PCA is kept if it is better after all.
     """
-    run, is_cut_short = final, True
+    run, cut_short = final, True
     with interrupts.survived():
         if final is None:
             run = begin(config, rows, FINAL)
@@ -262,26 +262,26 @@ def _train_on_all(
             worker.end_at(run, choice.checkpoint)
             callback(run, None)
         _train_alone(run, choice.checkpoint, callback)
-        is_cut_short = False
-    if is_cut_short and final is not None:
+        cut_short = False
+    if cut_short and final is not None:
         worker.close()
         run.rewind(choice.checkpoint)
     result.diverged |= run is not None and run.diverged
     if run is None or run.checkpoint == 0:
         return
-    if interrupts.repeat(_is_well_trained, run, choice, best):
+    if interrupts.repeat(_well_trained, run, choice, best):
         result.keep(run, choice.candidate)
         if run.checkpoint < choice.checkpoint:
             result.best_step = len(result.losses)
         return
     costs = interrupts.repeat(best.evaluator.mean_costs, result.model)
-    if not interrupts.repeat(_is_better_than_pca, costs, best.held_out, run):
+    if not interrupts.repeat(_beats_pca, costs, best.held_out, run):
         result.use_pca(*interrupts.repeat(pca_model, config, rows))
         result.n_rows, result.best_step = len(rows.weight), 0
         result.reason = "the training on all rows was worse than the one that was judged"
 
 
-def _is_well_trained(run, choice, best):
+def _well_trained(run, choice, best):
     """Say whether a ``run`` on all rows is as good as the best fold's net, and as PCA."""
     if run.start != "pca":
         return True
@@ -293,13 +293,13 @@ def _is_well_trained(run, choice, best):
     allowed = WORSE * abs(expected)
     if evaluator.objective.is_error_alone:
         pca = evaluator.mean_start_costs(run)
-        if not _is_no_worse(costs, pca):
+        if not _no_worse(costs, pca):
             return False
         allowed = max(allowed, WORSE_HELD_OUT * choice.ratio * pca[-1])
     return costs[-1] - expected <= allowed
 
 
-def _is_better_than_pca(costs, held_out, run):
+def _beats_pca(costs, held_out, run):
     """Say whether mean ``costs`` (n_prefixes,) on held-out rows are no worse than PCA's.
 
     That is PCA of all rows, which a ``run`` began at. With penalties or another start they may
@@ -307,10 +307,10 @@ def _is_better_than_pca(costs, held_out, run):
     """
     if run.start != "pca" or not run.config.objective.is_error_alone:
         return True
-    return _is_no_worse(costs, Evaluator(held_out, run).mean_start_costs(run))
+    return _no_worse(costs, Evaluator(held_out, run).mean_start_costs(run))
 
 
-def _is_no_worse(costs, pca):
+def _no_worse(costs, pca):
     """Say whether no mean cost (n_prefixes,) is above PCA's: a prefix has a margin."""
     return bool((costs <= np.append(pca[:-1] * PREFIX_MARGIN, pca[-1])).all())
 
@@ -340,7 +340,7 @@ def _result(pairs, choice) -> FitResult:
         reason=choice.reason,
         diverged=any(run.diverged for run, _ in pairs),
         pca_errors={
-            run.stream: _weighted_sum(e.weight, e.reference) for run, e in pairs if e.is_whole
+            run.stream: _weighted_sum(e.weight, e.reference) for run, e in pairs if e.whole
         },
     )
 

@@ -43,7 +43,7 @@ class Progress:
         return bool(getattr(self.estimator, "_skl_callbacks", ()))
 
     @property
-    def is_silent(self):
+    def silent(self):
         return not (self.estimator.verbose or self.calls_back)
 
     def __call__(self, run, criterion):

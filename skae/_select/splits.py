@@ -32,9 +32,9 @@ def make_splits(cv, rows, y, groups, kept, seed):
     They index ``rows``, the samples of X that are ``kept`` (n_samples,), as are ``y`` and
     ``groups``.
     """
-    is_costly = not (rows.fits_in_memory and trains_on_all(cv, rows))
     splits = _all_splits(cv, rows, y, groups, kept, seed)
-    return list(islice(splits, 1 if share_held_out(cv) and is_costly else None))
+    cheap = rows.fits_in_memory and trains_on_all(cv, rows)
+    return list(islice(splits, 1 if share_held_out(cv) and not cheap else None))
 
 
 def _all_splits(cv, rows, y, groups, kept, seed):
@@ -83,8 +83,8 @@ def _kept(splits, kept):
     """Yield the pairs of ``splits`` of all samples as indices of those ``kept``; check them."""
     place, i = np.cumsum(kept) - 1, -1
     for i, pair in enumerate(splits):
-        is_pair = isinstance(pair, list | tuple) or (isinstance(pair, np.ndarray) and pair.ndim)
-        if not is_pair or len(pair) != 2:
+        scalar = isinstance(pair, np.ndarray) and pair.ndim == 0
+        if scalar or not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
             raise ValueError(
                 f"Split {i} of cv must be a pair (train, held out) of row numbers or masks, "
                 f"got {reprlib.repr(pair)}."

@@ -29,7 +29,7 @@ def hide(config, X, rng):
 
 def row_source(config, rows, path, filler, rng, *, has_missing):
     """Return the RowSource of the nets' inputs and, if they differ, of their targets."""
-    is_own_target, size = config.objective.in_axes, config.budget.batch_size
+    in_axes, size = config.objective.in_axes, config.budget.batch_size
 
     def inputs(X):
         with few_threads(rows):
@@ -43,7 +43,7 @@ def row_source(config, rows, path, filler, rng, *, has_missing):
         x = np.empty((len(rows), config.network.n_inputs), np.float32)
         for place, block in rows.blocks():
             x[place] = inputs(block)
-        return x, None if is_own_target else rows.in_any_order()
+        return x, None if in_axes else rows.in_any_order()
 
     def load(part):
         loaded = rows if part is None else rows.take(part)
@@ -51,11 +51,11 @@ def row_source(config, rows, path, filler, rng, *, has_missing):
             return gather_missing(loaded.read(), partial(hide, config, rng=rng), inputs)
         return gather_complete(*complete(loaded))
 
-    n_numbers = config.network.n_inputs + (0 if is_own_target else rows.shape[1])
+    n_numbers = config.network.n_inputs + (0 if in_axes else rows.shape[1])
     most = part_rows(rows, n_numbers, size, has_missing=has_missing)
-    is_resident = rows.in_memory and not (has_missing or is_processor())
-    is_resident &= config.mesh is None and len(rows) * n_numbers <= MOST_RESIDENT
-    table = (*complete(rows), None) if is_resident else None
+    resident = rows.in_memory and not (has_missing or is_processor())
+    resident &= config.mesh is None and len(rows) * n_numbers <= MOST_RESIDENT
+    table = (*complete(rows), None) if resident else None
     given = {"strata": rows.strata, "most_rows": most, "table": table}
     return RowSource(load, rows.weight, size, rng, **given)
 

@@ -97,8 +97,8 @@ class FitConfig:
     @property
     def falls_back(self):
         """Whether PCA is kept if nets are not better: with penalties it is not compared."""
-        is_pca = self.linear and self.autoencoder.begins_at_pca
-        return is_pca and self.objective.is_error_alone
+        begins_at_pca = self.linear and self.autoencoder.begins_at_pca
+        return begins_at_pca and self.objective.is_error_alone
 
 
 def make_config(
@@ -125,8 +125,8 @@ def make_config(
         params, rows, loss, sample_shape, continued, is_stream=is_stream
     )
     network = autoencoder.network
-    _check_callables(params, n_features, is_complete=not rows.has_missing)
-    _check_optimizer(params.optimizer, network, is_variational=autoencoder.variational)
+    _check_callables(params, n_features, complete=not rows.has_missing)
+    _check_optimizer(params.optimizer, network, variational=autoencoder.variational)
     budget = make_budget(params, len(rows), network, _n_weights(network), is_stream=is_stream)
     hides_blocks_only = network.n_hidden_together and not rows.has_missing
     given = params, autoencoder, loss, continued, precision
@@ -145,7 +145,7 @@ def make_config(
 
 def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
     """Return the Autoencoder, the columns that it knows, and what else a warm start keeps."""
-    (n, d), is_complete = rows.shape, not rows.has_missing
+    (n, d), complete = rows.shape, not rows.has_missing
     if continued is not None:
         kept = {
             "n_axes": continued.n_axes,
@@ -156,17 +156,18 @@ def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
     _check_n_components(params, d if is_stream else min(n, d), rows.shape)
     architecture = find_architecture(params.architecture)
     architecture._validate_params()
-    is_reduced = d > WIDEST and is_complete and not is_stream
-    is_reduced = is_reduced and _is_reducible(params, architecture, loss)
+    is_reduced = d > WIDEST and complete and not is_stream
+    is_reduced &= _reducible(params, architecture, loss)
     activation = (
         OUTPUT_ACTIVATIONS["identity"] if is_reduced else _output_activation(params, loss, rows)
     )
-    is_linear = params.linear_path is not None
-    n_axes = _n_axes(n, d, params.n_components) if is_linear and not is_stream else d
+    n_axes = d
+    if params.linear_path is not None and not is_stream:
+        n_axes = _n_axes(n, d, params.n_components)
     n_components = _n_components(params, rows, n_axes)
     if is_reduced:
         d, sample_shape = n_axes, None
-    missing_indicator = not is_complete or architecture.hides
+    missing_indicator = not complete or architecture.hides
     n_read = d if architecture.in_columns else n_axes
     sizes = {
         "n_inputs": n_read + d if missing_indicator else n_read,
@@ -201,7 +202,7 @@ def _step_config(params, autoencoder, loss, continued, precision, *, is_stream):
     )
 
 
-def _is_reducible(params, architecture, loss):
+def _reducible(params, architecture, loss):
     """Say whether nets can see leading axes instead of columns, and nobody would know."""
     return (
         isinstance(loss, SquaredError)
@@ -232,7 +233,7 @@ def _traced(params, network, budget, steps_before):
     }
 
 
-def _check_callables(params, n_features, *, is_complete):
+def _check_callables(params, n_features, *, complete):
     """Raise ValueError if a function of the user's does not do for a row."""
     number, row = (jax.ShapeDtypeStruct(s, np.float32) for s in ((), (n_features,)))
     parts = params.loss.parts if isinstance(params.loss, Joint) else [(n_features, params.loss)]
@@ -245,7 +246,7 @@ def _check_callables(params, n_features, *, is_complete):
         given = "corruption", "(key, row, level) -> row", params.corruption
         _check_callable(*given, row, [key(), row, number])
     if params.augmentation is not None:
-        if not is_complete:
+        if not complete:
             raise ValueError(
                 "augmentation takes whole rows, but cells of X are missing. Impute them first, "
                 "or set augmentation=None."
@@ -265,7 +266,7 @@ def _check_callable(name, form, function, row, arguments):
         raise ValueError(f"{advice}, and return such an array; it returned {shape}.")
 
 
-def _check_optimizer(optimizer, network, *, is_variational):
+def _check_optimizer(optimizer, network, *, variational):
     """Raise ValueError if a user's factory makes no optimizer of these weights."""
     if isinstance(optimizer, str):
         return
@@ -274,15 +275,16 @@ def _check_optimizer(optimizer, network, *, is_variational):
         "optax.lion"
     )
     weights = network.init(np.random.default_rng(0)) | (
-        {"log_noise": np.float32(0)} if is_variational else {}
+        {"log_noise": np.float32(0)} if variational else {}
     )
     try:
         found = transformation_of(optimizer, 1e-3, 0.0)
-        is_one = hasattr(found, "init") and hasattr(found, "update")
-        shapes = jax.eval_shape(partial(_one_update, optimizer), weights) if is_one else None
+        optax_like = hasattr(found, "init") and hasattr(found, "update")
+        if optax_like:
+            shapes = jax.eval_shape(partial(_one_update, optimizer), weights)
     except Exception as error:
         raise ValueError(f"{advice}; it raised {type(error).__name__}: {error}") from error
-    if not is_one:
+    if not optax_like:
         raise ValueError(f"{advice}; it returned {type(found).__name__}.")
     if jax.tree.map(np.shape, shapes) != jax.tree.map(np.shape, weights):
         raise ValueError(f"{advice}; its updates are not of the shapes of the weights.")
@@ -306,8 +308,9 @@ def _output_activation(params, loss, rows):
     own, asked = getattr(loss, "output_activation", None), params.output_activation
     if own is not None:
         if asked != "auto":
-            is_joint = isinstance(params.loss, Joint)  # which is often nobody's words
-            name = f"{type(params.loss).__name__}(...)" if is_joint else repr(params.loss)
+            name = repr(params.loss)
+            if isinstance(params.loss, Joint):  # long, and mostly made by an encoder
+                name = f"{type(params.loss).__name__}(...)"
             raise ValueError(
                 f"loss={name} has an output activation of its own, got "
                 f"output_activation={asked!r}. Leave output_activation='auto'."
@@ -347,7 +350,7 @@ def _autoencoder(params, architecture, n_axes, sizes, activation):
             "one or the other at its default."
         )
     # Rectified entries beyond PCA's would begin at zero, without a slope, and stay there.
-    is_all_of_pca = (
+    spans_pca = (
         params.code_activation == "relu"
         and n_nonzero is None
         and n_components <= autoencoder.entries_per_axis * n_axes
@@ -358,22 +361,21 @@ def _autoencoder(params, architecture, n_axes, sizes, activation):
         hidden_layer_sizes=_layer_sizes(params, architecture, n_components),
         activation=params.activation,
         reads_mask=bool(params.ordered),
-        zero_start=params.linear_path is not None
-        and (autoencoder.begins_at_pca or is_all_of_pca),
+        zero_start=params.linear_path is not None and (autoencoder.begins_at_pca or spans_pca),
     )
     return replace(autoencoder, network=network)
 
 
 def _check_n_components(params, most, shape):
     """Raise ValueError if more components than PCA can have would only be zeros."""
-    is_held_back = (
+    held_back = (
         params.linear_path is None
         or params.code_activation != "identity"
         or params.n_nonzero_coefs is not None
         or params.sparsity > 0
         or params.contraction > 0
     )
-    if params.n_components > most and not is_held_back:
+    if params.n_components > most and not held_back:
         n_samples, n_features = shape
         raise ValueError(
             f"n_components={params.n_components} must be at most {most} for X of shape "

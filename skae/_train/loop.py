@@ -150,15 +150,15 @@ class TrainingRun:
     ):
         self.config, self.start, self.pca, self.filler = config, start, pca, filler
         self.path, self.reduction, self.n_rows = path, reduction, len(rows.weight)
-        self.is_large = reduction is not None or not rows.in_memory
-        self._has_missing = config.missing_indicator or rows.has_missing
+        self.large = reduction is not None or not rows.in_memory
+        self.has_missing = config.missing_indicator or rows.has_missing
         self.seed, self.stream = (config.seed + stream) % 2**31, stream
         self.step, self.steps_before = 0, 0 if pause is None else pause.step
         self.is_cancelled = self.diverged = False
         self.path = broadcast(config.mesh, path)
         self._on_device = replicate(config.mesh, (self.path, config.traced))
         self._begin(params, pause)
-        if self.is_large:  # compiling takes memory, as these rows do: one after the other
+        if self.large:  # compiling takes memory, as these rows do: one after the other
             self._load(rows.take(slice(config.budget.batch_size)))
             jax.block_until_ready(self._begin_block(self._batches(1), 0))
             return_memory()
@@ -184,7 +184,7 @@ class TrainingRun:
     def _load(self, rows):
         rng = np.random.default_rng([self.config.seed, self.stream, 1])
         self.source = row_source(
-            self.config, rows, self.path, self.filler, rng, has_missing=self._has_missing
+            self.config, rows, self.path, self.filler, rng, has_missing=self.has_missing
         )
         self.table = replicate(self.config.mesh, self.source.table)
 
@@ -201,7 +201,7 @@ class TrainingRun:
             self.losses.append(losses)
             self.checkpoint += 1
             self.weights[self.checkpoint] = weights
-        if self.is_large and self.checkpoint == COMPILED_BY:
+        if self.large and self.checkpoint == COMPILED_BY:
             return_memory()
         return not self.diverged
 
@@ -259,7 +259,7 @@ class TrainingRun:
         self.source = self.state = self.table = self._on_device = None
 
     @property
-    def is_released(self):
+    def released(self):
         return self.state is None
 
     def rewind(self, checkpoint):

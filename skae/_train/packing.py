@@ -28,7 +28,7 @@ class Packing:
         return cls(structure, shapes, allowed)
 
     @property
-    def is_vector(self):
+    def one_vector(self):
         """Whether all weights are one vector."""
         return self.allowed and sum(map(np.prod, self.shapes)) <= MOST_IN_VECTOR
 
@@ -38,7 +38,7 @@ class Packing:
             return params
         leaves = self.structure.flatten_up_to(params)
         turned = [_turned(*pair) for pair in zip(leaves, self.shapes, strict=True)]
-        if not self.is_vector:
+        if not self.one_vector:
             return self.structure.unflatten(turned)
         stack = leaves[0].shape[: leaves[0].ndim - len(self.shapes[0])]
         xp = leaves[0].__array_namespace__()
@@ -48,7 +48,9 @@ class Packing:
         """Return what ``pack`` made of them as a tree of weights again."""
         if not self.allowed:
             return packed
-        leaves = self._split(packed) if self.is_vector else self.structure.flatten_up_to(packed)
+        leaves = (
+            self._split(packed) if self.one_vector else self.structure.flatten_up_to(packed)
+        )
         shapes = zip(leaves, self.shapes, strict=True)
         return self.structure.unflatten([_turned(*pair) for pair in shapes])
 
@@ -56,14 +58,14 @@ class Packing:
         ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
         for shape, end in zip(self.shapes, ends.tolist(), strict=True):
             part = vector[..., end - int(np.prod(shape)) : end]
-            shape = shape[::-1] if _is_tall(shape) else shape
+            shape = shape[::-1] if _tall(shape) else shape
             yield part.reshape((*vector.shape[:-1], *shape))
 
 
-def _is_tall(shape):
+def _tall(shape):
     return len(shape) == 2 and shape[0] > shape[1]
 
 
 def _turned(leaf, shape):
     """Return a tall matrix on its side: its gradient, a product, is made quicker so."""
-    return leaf.swapaxes(-1, -2) if _is_tall(shape) else leaf
+    return leaf.swapaxes(-1, -2) if _tall(shape) else leaf

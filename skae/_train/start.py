@@ -64,8 +64,8 @@ def go_on(config, rows, axes, n_seen, model=None, pause=None) -> TrainingRun:
     if model is None:
         params, start = _fresh_params(config, FINAL), "random"
     else:
-        has_interval = config.interval is not None
-        path = pca_start.continued_path(path, model.path, has_interval=has_interval)
+        own_range = config.interval is not None
+        path = pca_start.continued_path(path, model.path, own_range=own_range)
         params, start = model.params, "model"
     stream = FINAL if pause is None else pause.step
     given = {"pca": pca, "path": path, "filler": filler, "params": params}
@@ -136,24 +136,26 @@ def fit_pca(config, rows):
     return broadcast(config.mesh, pca), filled
 
 
-def pca_errors(config, rows, pca, *, is_plain=None):
-    """Return what is seen of ``rows`` and PCA's errors (n, k + 1) on their observed cells.
+def pca_errors(config, rows, pca, *, squared=None):
+    """Return the encoder's input and PCA's errors (n, k + 1) on observed values of ``rows``.
 
-    If the nets learn to fill, further cells are hidden from both, always the same. ``is_plain``
-    makes them squared errors whatever the loss.
+    If the nets learn to fill, further values are hidden from both, always the same. ``squared``
+    asks for squared errors whatever the loss.
     """
-    is_plain = config.has_plain_errors if is_plain is None else is_plain
-    k, seen, losses = config.network.n_components, rows.values, None
+    squared = config.has_plain_errors if squared is None else squared
+    k, encoder_input, losses = config.network.n_components, rows.values, None
     if config.missing_indicator:
-        seen = hide(config, seen, np.random.default_rng([config.seed, FINAL, 2]))
-    if not is_plain:
+        encoder_input = hide(
+            config, encoder_input, np.random.default_rng([config.seed, FINAL, 2])
+        )
+    if not squared:
         losses = partial(_pca_losses, config, pca.path)
     with pca_axes.few_threads(rows):
-        if is_plain and not np.isnan(seen).any():
-            return seen, pca.axes.errors(seen, k) + rows.residual[:, None]
-        X, filled = rows.values, pca.filler.fill(seen)
+        if squared and not np.isnan(encoder_input).any():
+            return encoder_input, pca.axes.errors(encoder_input, k) + rows.residual[:, None]
+        X, filled = rows.values, pca.filler.fill(encoder_input)
         errors = [pca.axes.observed_errors(X[p], filled[p], k, losses) for p in parts_of(X)]
-    return seen, np.concatenate(errors)
+    return encoder_input, np.concatenate(errors)
 
 
 def _pca_losses(config, path, target, linear):
@@ -224,14 +226,14 @@ def _measured(config, path, rows, pca, activation):
     subsample = rows.held(MEASURED_ROWS)
     if config.missing_indicator:
         path = pca_start.path_with_indicator(path)
-        found = pca_errors(config, subsample, pca, is_plain=True)[1]
+        found = pca_errors(config, subsample, pca, squared=True)[1]
         squared = np.maximum(squared, np.average(found, axis=0, weights=subsample.weight))
         errors = squared
     if not config.has_plain_errors:
         found = pca_errors(config, subsample, pca)[1]
         errors = np.average(found, axis=0, weights=subsample.weight)
-    auto, is_penalised = config.autoencoder, bool(config.objective.penalties)
-    if auto.begins_at_pca and not is_penalised:
+    auto = config.autoencoder
+    if auto.begins_at_pca and not config.objective.penalties:
         if not config.missing_indicator:
             return path._replace(prefix_error=pca_start.above_zero(errors).astype(np.float32))
         return pca_start.rescaled_path(path, errors, squared[-1], activation)

@@ -93,17 +93,17 @@ class Blocks(Architecture):
                 f"blocks stand for {' + '.join(map(str, n_columns))} = {sum(n_columns)} "
                 f"columns, but the samples of X have {d}."
             )
-        n_marks = 2 if sizes["n_inputs"] > d else 1
-        hidden, is_late = sizes["hidden_layer_sizes"], self.fusion == "codes"
-        n = sizes["n_components"] if is_late else N_FEATURES
+        n_read = 2 if sizes["n_inputs"] > d else 1
+        hidden, late = sizes["hidden_layer_sizes"], self.fusion == "codes"
+        n = sizes["n_components"] if late else N_FEATURES
         common = {name: sizes[name] for name in ("activation", "zero_start")}
         common |= {"n_components": n, "n_encoded": n, "reads_mask": False}
-        common["hidden_layer_sizes"] = hidden if is_late else ()
+        common["hidden_layer_sizes"] = hidden if late else ()
         parts = tuple(
-            part.network(n_inputs=n_marks * size, n_outputs=size, sample_shape=shape, **common)
+            part.network(n_inputs=n_read * size, n_outputs=size, sample_shape=shape, **common)
             for (part, shape), size in zip(pairs, n_columns, strict=True)
         )
-        sizes["hidden_layer_sizes"] = hidden[-1:] if is_late else hidden
+        sizes["hidden_layer_sizes"] = hidden[-1:] if late else hidden
         return _BlocksNetwork(**sizes, parts=parts, hides=self.hides)
 
     def _pairs(self):

@@ -156,8 +156,8 @@ def refuse_large_array(shape, advice):
 
 def list_of(what: str, X: Any) -> list:
     """Return a sequence of ``what`` as a list that is not empty, or raise TypeError."""
-    is_sequence = hasattr(X, "__len__") and not isinstance(X, NO_SEQUENCES)
-    if not is_sequence or issparse(X) or hasattr(X, "columns") or hasattr(X, "schema"):
+    sized = hasattr(X, "__len__") and not isinstance(X, NO_SEQUENCES)
+    if not sized or issparse(X) or hasattr(X, "columns") or hasattr(X, "schema"):
         got = type(X).__name__
     elif getattr(X, "ndim", 1) == 0 or len(X) == 0:
         got = "nothing"

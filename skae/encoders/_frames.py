@@ -76,7 +76,7 @@ def as_column(column: Any) -> Any:
 
     Numbers of polars and pyarrow become float64, other values objects or categories.
     """
-    if not _is_foreign(column):
+    if not _foreign(column):
         return column
     if hasattr(column, "to_pylist"):
         return _of_arrow(column)
@@ -86,7 +86,7 @@ def as_column(column: Any) -> Any:
     return _of_polars(column)
 
 
-def _is_foreign(part):
+def _foreign(part):
     """Say whether ``part`` is a column of polars, of pyarrow, or of pandas on pyarrow."""
     polars = sys.modules.get("polars")
     return (
@@ -130,7 +130,7 @@ def table_of(columns: dict, library: str) -> Any:
         return import_pandas().DataFrame(columns)
     lists = {
         name: column
-        if _is_foreign(column)
+        if _foreign(column)
         else [entry.tolist() if hasattr(entry, "tolist") else entry for entry in column]
         for name, column in columns.items()
     }
@@ -229,10 +229,10 @@ def _plain(name, dtype):
 
         return {"schema": pa.schema([("", dtype.pyarrow_dtype)]).serialize().to_pybytes()}
     try:
-        is_named = pd.api.types.pandas_dtype(str(dtype)) == dtype
+        named = pd.api.types.pandas_dtype(str(dtype)) == dtype
     except TypeError:
-        is_named = False
-    if not is_named:
+        named = False
+    if not named:
         raise TypeError(
             f"Column {name!r} is of dtype {dtype}, which its name does not say in full. "
             "Convert it to numbers, strings or categories."

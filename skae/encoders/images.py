@@ -215,14 +215,14 @@ def _resized(x, size):
     if x.shape[:2] == size:
         return x.copy()
     grids = np.moveaxis(x.reshape(*x.shape[:2], -1), -1, 0).astype(np.float64)
-    is_observed = ~np.isnan(grids)
-    means = _means(np.where(is_observed, grids, 0.0), size)
-    if not is_observed.all():
-        share = _means(is_observed.astype(np.float64), size)
+    observed = ~np.isnan(grids)
+    means = _means(np.where(observed, grids, 0.0), size)
+    if not observed.all():
+        share = _means(observed.astype(np.float64), size)
         means = np.divide(means, share, where=share > 0, out=means)
         means[share < LEAST_OBSERVED] = np.nan
-    lower = np.where(is_observed, grids, np.inf).min(axis=(1, 2), keepdims=True)
-    upper = np.where(is_observed, grids, -np.inf).max(axis=(1, 2), keepdims=True)
+    lower = np.where(observed, grids, np.inf).min(axis=(1, 2), keepdims=True)
+    upper = np.where(observed, grids, -np.inf).max(axis=(1, 2), keepdims=True)
     means = np.clip(means, lower, upper)  # rounding may have left the range
     return np.moveaxis(means, 0, -1).reshape(*size, *x.shape[2:]).astype(x.dtype)
 

@@ -241,7 +241,7 @@ class _PartsEncoder:
         """Fit the encoder of each part."""
         if not self.modalities:
             raise ValueError("modalities is empty: name at least one part of X.")
-        self._is_samples, self._library = isinstance(X, Samples), library_of(X)
+        self._from_samples, self._library = isinstance(X, Samples), library_of(X)
         self.parts_ = {}
         for name, modality in self.modalities.items():
             modality = Modality(modality) if isinstance(modality, str) else modality
@@ -260,14 +260,16 @@ class _PartsEncoder:
         ends = np.cumsum([part.n_columns for part in self.parts_.values()])[:-1]
         blocks = zip(self.parts_.items(), np.split(X, ends, axis=1), strict=True)
         found = {name: part.decode(block) for (name, part), block in blocks}
-        if self._is_samples:
+        if self._from_samples:
             return Samples(found)
         if self._library is None:
             return found
         columns = {}
         for name, part in found.items():
-            is_table = library_of(part)
-            columns |= {n: part[n] for n in names_of(part)} if is_table else {name: list(part)}
+            if library_of(part):
+                columns |= {n: part[n] for n in names_of(part)}
+            else:
+                columns[name] = list(part)
         return table_of(columns, self._library)
 
 
@@ -282,7 +284,7 @@ class _Part:
         encoder = self.modality.encoder
         if encoder is None and library_of(part):
             encoder = TableEncoder()
-        part = _observed(part, _is_observed(part))
+        part = _observed(part, _which_observed(part))
         if len(part) == 0:
             raise ValueError(
                 f"The part {self.name!r} is missing in all samples of X. Leave it out."
@@ -294,7 +296,7 @@ class _Part:
                 encoder.set_output(transform="default")
             self.encoder_ = encoder.fit(part)
         array = self._array(part)
-        self.is_flat, self.shape_ = array.ndim == 1, array.shape[1:] or (1,)
+        self.flat, self.shape_ = array.ndim == 1, array.shape[1:] or (1,)
         return self
 
     @property
@@ -310,21 +312,21 @@ class _Part:
     def encode(self, part, n_samples):
         """Return an array (n_samples, n_columns), NaN if the part is missing."""
         encoded = np.full((n_samples, self.n_columns), np.nan)
-        is_observed = np.zeros(n_samples, bool) if part is None else _is_observed(part)
-        if not is_observed.any():
+        observed = np.zeros(n_samples, bool) if part is None else _which_observed(part)
+        if not observed.any():
             return encoded
-        array = self._array(_observed(part, is_observed))
+        array = self._array(_observed(part, observed))
         if (array.shape[1:] or (1,)) != self.shape_:
             raise ValueError(
                 f"The part {self.name!r} has samples of shape {array.shape[1:]}, but in fit "
                 f"they had {self.shape_}."
             )
-        encoded[is_observed] = array.reshape(len(array), -1)
+        encoded[observed] = array.reshape(len(array), -1)
         return encoded
 
     def decode(self, encoded):
         """Return the part that an array (n_samples, n_columns) stands for."""
-        array = encoded.ravel() if self.is_flat else encoded.reshape(-1, *self.shape_)
+        array = encoded.ravel() if self.flat else encoded.reshape(-1, *self.shape_)
         return array if self.encoder_ is None else self.encoder_.inverse_transform(array)
 
     def _array(self, part):
@@ -337,7 +339,7 @@ class _Part:
                 "needed. Set its sparse_output=False."
             )
         try:
-            numbers = as_numbers(list(part) if _is_object(part) else part, dtype=np.float64)
+            numbers = as_numbers(list(part) if _of_objects(part) else part, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"The part {self.name!r} is no array of numbers ({error}). Name an encoder, "
@@ -356,8 +358,8 @@ def _check_modality(name, modality):
         )
     encoder, columns = modality.encoder, modality.columns
     methods = ("fit", "transform", "inverse_transform")
-    is_encoder = not isinstance(encoder, type) and all(hasattr(encoder, m) for m in methods)
-    if encoder is not None and not is_encoder:
+    encodes = not isinstance(encoder, type) and all(hasattr(encoder, m) for m in methods)
+    if encoder is not None and not encodes:
         raise TypeError(
             f"The encoder of the part {name!r} must be an instance with {', '.join(methods)}, "
             f"or None, got {encoder!r}."
@@ -382,8 +384,8 @@ def _checked_part(name, part):
     library_of(part)  # refuses a LazyFrame
     if issparse(part):
         raise TypeError(f"The part {name!r} is sparse, and arrays are needed: .toarray().")
-    is_sequence = hasattr(part, "__len__") and getattr(part, "ndim", 1) != 0
-    if not is_sequence or isinstance(part, str | bytes | Mapping | Set):
+    sized = hasattr(part, "__len__") and getattr(part, "ndim", 1) != 0
+    if not sized or isinstance(part, str | bytes | Mapping | Set):
         raise TypeError(
             f"The part {name!r} must have one entry for each sample, got "
             f"{type(part).__name__}. Pass an array, a list, a column or a table."
@@ -414,11 +416,11 @@ def _part_of(X, name, modality, may_be_missing=False):
     raise ValueError(f"X has no {what}; its parts are {names}.")
 
 
-def _is_object(part):
+def _of_objects(part):
     return isinstance(part, list | tuple) or str(getattr(part, "dtype", "")) == "object"
 
 
-def _is_observed(part):
+def _which_observed(part):
     """Return of each sample (n_samples,) whether it has the part."""
     if hasattr(part, "isna") and not library_of(part):  # a column
         return ~np.asarray(part.isna())
@@ -426,13 +428,13 @@ def _is_observed(part):
         np.ma.is_masked(part) and part.dtype.kind not in "biufc"
     ):  # numbers are masked one by one
         return ~np.ma.getmaskarray(part).reshape(len(part), -1).all(axis=1)
-    if library_of(part) or not _is_object(part):
+    if library_of(part) or not _of_objects(part):
         return np.ones(len(part), bool)
     return np.array([not is_missing(entry) for entry in part], bool)
 
 
-def _observed(part, is_observed):
+def _observed(part, observed):
     """Return the entries of the samples that have the part."""
-    if is_observed.all():
+    if observed.all():
         return part
-    return [entry for entry, is_there in zip(part, is_observed, strict=True) if is_there]
+    return [entry for entry, kept in zip(part, observed, strict=True) if kept]

@@ -136,5 +136,5 @@ def _read(X):
 def _without_padding(x):
     if x.ndim == 0 or x.size == 0:
         return x
-    is_observed = ~np.isnan(x.reshape(len(x), -1)).all(axis=1)
-    return x[: len(x) - is_observed[::-1].argmax()] if is_observed.any() else x[:0]
+    observed = ~np.isnan(x.reshape(len(x), -1)).all(axis=1)
+    return x[: len(x) - observed[::-1].argmax()] if observed.any() else x[:0]

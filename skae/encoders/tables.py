@@ -107,9 +107,9 @@ class TableEncoder(SampleEncoder):
                 self.categories_[name] = _categories(table[name])
                 continue
             _numbers(table[name])  # refuses what transform would
-            is_whole = self.dtypes_[name] == "object" and _infer(X[name]) == "integer"
-            self._limits[name] = frames.limits_of("int64" if is_whole else dtypes[name])
-        self._schema, self._is_table = frames.schema_of(X), X is not table
+            whole = self.dtypes_[name] == "object" and _infer(X[name]) == "integer"
+            self._limits[name] = frames.limits_of("int64" if whole else dtypes[name])
+        self._schema, self._from_table = frames.schema_of(X), X is not table
 
     def _encode(self, X):
         table = self._table(X, reset=False)
@@ -124,7 +124,7 @@ class TableEncoder(SampleEncoder):
     def _decode(self, samples):
         columns = {name: self._values(name, block) for name, block in self._blocks(samples)}
         table = frames.make_table(self._schema, columns)
-        return table if self._is_table else table.to_numpy()
+        return table if self._from_table else table.to_numpy()
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the columns that ``transform`` returns.
@@ -188,29 +188,29 @@ class TableEncoder(SampleEncoder):
     def _encode_categories(self, column, block):
         """Write a column of categories to a ``block`` (n_samples, n_categories) of zeros."""
         indices, labels = _indices(column, self.categories_[column.name])
-        is_unknown = (indices < 0) & column.notna().to_numpy()
-        if is_unknown.any() and self.handle_unknown == "error":
-            found = list(dict.fromkeys(labels[is_unknown].tolist()))
+        unknown = (indices < 0) & column.notna().to_numpy()
+        if unknown.any() and self.handle_unknown == "error":
+            found = list(dict.fromkeys(labels[unknown].tolist()))
             raise ValueError(
                 f"Found unknown categories {found} in column {column.name!r} during transform. "
                 "Set handle_unknown='ignore' to take them as missing."
             )
-        is_known = indices >= 0
-        block[np.flatnonzero(is_known), indices[is_known]] = 1.0
-        block[~is_known] = np.nan
+        known = indices >= 0
+        block[np.flatnonzero(known), indices[known]] = 1.0
+        block[~known] = np.nan
 
     def _values(self, name, block):
         """Return the numbers or labels that a block (n_samples, n_columns) stands for."""
         if name in self.categories_:
-            is_missing = np.isnan(block).any(axis=1)
-            likeliest = np.where(is_missing[:, None], 0, block).argmax(axis=1)
+            missing = np.isnan(block).any(axis=1)
+            likeliest = np.where(missing[:, None], 0, block).argmax(axis=1)
             labels = np.array([*self.categories_[name].tolist(), None], dtype=object)
-            return labels[np.where(is_missing, -1, likeliest)]
+            return labels[np.where(missing, -1, likeliest)]
         values = block[:, 0]
         if self._limits[name] is None:
             return values
-        lower, upper, is_whole = self._limits[name]
-        values = np.clip(np.rint(values) if is_whole else values, lower, upper)
+        lower, upper, whole = self._limits[name]
+        values = np.clip(np.rint(values) if whole else values, lower, upper)
         if self.dtypes_[name] == "object":
             return np.array([None if v != v else int(v) for v in values], dtype=object)
         return values

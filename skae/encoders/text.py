@@ -126,8 +126,8 @@ class TokenEncoder(SampleEncoder):
 
     def _decode(self, samples):
         chosen = self.tokens_[samples.argmax(axis=2)]
-        is_past = np.logical_or.accumulate(chosen == END, axis=1)
-        texts = ["".join(row[~past]) for row, past in zip(chosen, is_past, strict=True)]
+        ended = np.logical_or.accumulate(chosen == END, axis=1)
+        texts = ["".join(row[~past]) for row, past in zip(chosen, ended, strict=True)]
         return np.array(texts, dtype=object)
 
     @property

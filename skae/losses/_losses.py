@@ -166,10 +166,10 @@ class Huber(Loss):
 
     def __post_init__(self):
         delta, given = plain_number(self.delta), self.delta
-        is_number = isinstance(given, Real) and not isinstance(given, bool | np.bool_)
-        if not (is_number and 0 < delta <= LARGEST):
-            is_long = type(given) is int and given > LARGEST  # some have too many digits
-            shown = f"an int of {given.bit_length()} bits" if is_long else repr(given)
+        real = isinstance(given, Real) and not isinstance(given, bool | np.bool_)
+        if not (real and 0 < delta <= LARGEST):
+            too_long = type(given) is int and given > LARGEST  # some have too many digits
+            shown = f"an int of {given.bit_length()} bits" if too_long else repr(given)
             raise ValueError(
                 f"delta must be a finite number above 0, got {shown}; the largest in float32 "
                 f"is {LARGEST:.1e}."
@@ -363,14 +363,14 @@ def _deviance(target, output):
     difference is a series: large counts that vary little would cancel each other.
     """
     xp = output.__array_namespace__()
-    is_some = target > TINY
-    safe = xp.where(is_some, target, xp.ones_like(target))
+    positive = target > TINY
+    safe = xp.where(positive, target, xp.ones_like(target))
     d = (xp.clip(output, SMALLEST, None) - safe) / safe
-    is_small = abs(d) < SERIES
-    near = xp.where(is_small, d, xp.zeros_like(d))
-    far = xp.where(is_small, xp.ones_like(d), d)
+    close = abs(d) < SERIES
+    near = xp.where(close, d, xp.zeros_like(d))
+    far = xp.where(close, xp.ones_like(d), d)
     series = near * near * (0.5 - near * (1 / 3 - near / 4))
-    return xp.where(is_some, safe * xp.where(is_small, series, far - xp.log1p(far)), output)
+    return xp.where(positive, safe * xp.where(close, series, far - xp.log1p(far)), output)
 
 
 LOSSES: dict[str, Loss] = {

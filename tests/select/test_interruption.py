@@ -198,7 +198,7 @@ LATE = [  # what is done once nothing is trained any more, with a gate or withou
     ({}, _evaluate.Evaluator, "error_curve"),
     ({}, _gated, "choose"),
     ({}, _gated, "pca_unexplained"),
-    ({}, _gated, "_is_well_trained"),
+    ({}, _gated, "_well_trained"),
     ({"n_components": 4}, _gated, "pca_model"),
     ({"cv": None}, _evaluate.Evaluator, "error_curve"),
     ({}, _fitting, "set_fitted"),
@@ -291,7 +291,7 @@ def test_two_ctrl_c_end_a_fit_and_a_search(gated, curve, n_blocks, monkeypatch, 
 
 def test_ctrl_c_in_two_late_parts(gated, curve, monkeypatch, clock):
     """Each of them survives one; both together are two."""
-    for owner, name in ((_gated, "_is_well_trained"), (AutoencoderTransformer, "_finish")):
+    for owner, name in ((_gated, "_well_trained"), (AutoencoderTransformer, "_finish")):
         monkeypatch.setattr(owner, name, _raising_once(getattr(owner, name)))
     with pytest.raises(KeyboardInterrupt):
         gated.fit(curve)

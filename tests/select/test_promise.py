@@ -170,8 +170,8 @@ def test_a_final_training_that_went_elsewhere_is_not_kept(quick, curve, monkeypa
 
 
 def test_a_judged_net_of_few_rows_gives_way_to_pca_of_all(quick, curve, monkeypatch):
-    monkeypatch.setattr(_gated, "_is_well_trained", lambda *given: False)
-    monkeypatch.setattr(_gated, "_is_better_than_pca", lambda *given: False)
+    monkeypatch.setattr(_gated, "_well_trained", lambda *given: False)
+    monkeypatch.setattr(_gated, "_beats_pca", lambda *given: False)
     model = quick(ordered=False, max_iter=30, learning_rate=1e-2, cv=2).fit(curve)
     assert model.selected_model_ == "pca" and model.error_ratio_ == 1
     assert model.best_iter_ == 0 and model.n_samples_seen_ == len(curve)
@@ -180,16 +180,16 @@ def test_a_judged_net_of_few_rows_gives_way_to_pca_of_all(quick, curve, monkeypa
 
 def test_pca_of_all_rows_is_what_a_judged_net_must_beat(quick, curve, monkeypatch):
     """On rows that PCA has seen and the net has not: here it loses by a hair."""
-    found, is_better = [], _gated._is_better_than_pca
+    found, beats_pca = [], _gated._beats_pca
 
     def noted(costs, held_out, run):
         pca = Evaluator(held_out, run).reference[:, -1].mean()
-        found.append((is_better(costs, held_out, run), bool(costs[-1] <= pca)))
-        found.append((is_better(costs * 0 + 1.001 * pca, held_out, run), False))
+        found.append((beats_pca(costs, held_out, run), bool(costs[-1] <= pca)))
+        found.append((beats_pca(costs * 0 + 1.001 * pca, held_out, run), False))
         return True
 
-    monkeypatch.setattr(_gated, "_is_well_trained", lambda *given: False)
-    monkeypatch.setattr(_gated, "_is_better_than_pca", noted)
+    monkeypatch.setattr(_gated, "_well_trained", lambda *given: False)
+    monkeypatch.setattr(_gated, "_beats_pca", noted)
     quick(ordered=False, max_iter=30, learning_rate=1e-2, cv=2).fit(curve)
     assert found == [(True, True), (False, False)]
 

@@ -28,7 +28,7 @@ def test_unpack_is_the_way_back(monkeypatch, n_init, most, allowed):
     packing = Packing.of(params, n_init, allowed=allowed)
     packed = packing.pack(params)
     jax.tree.map(assert_array_equal, packing.unpack(packed), params)
-    if packing.is_vector:
+    if packing.one_vector:
         size = sum(int(np.prod(shape)) for shape in SHAPES.values())
         assert packed.shape == ((size,) if n_init == 1 else (n_init, size))
     if n_init > 1:  # what is packed together is what each would be alone
