@@ -1,6 +1,6 @@
 """Scaled rows on their way to the device: batches to train on, hidden values, tiles.
 
-NumPy only. What is scaled is float64; float32 begins where batches and tiles are made.
+NumPy only. Scaled rows are float64; batches and tiles are float32.
 """
 
 import numpy as np
@@ -14,19 +14,18 @@ PART_NUMBERS = 2**23  # in what is loaded, and shuffled, at once of more rows
 
 
 class RowSource:
-    """Shuffled batches of rows without end: each pass takes every row once.
+    """An endless stream of shuffled batches: each pass takes every row once.
 
-    With ``strata`` each batch holds its share of every one of them. The ragged tail of a pass
-    is padded with rows of weight 0, never dropped. ``load(part)`` returns the ``gather`` of
-    some rows, or of all where ``part`` is None, and ``gather(index)`` the (x, target, observed)
-    of those at ``index`` (n_batches, batch_size); target is None where inputs are their own,
-    observed where no cell is missing.
+    Each batch holds its share of each of the ``strata``. The last batch of a pass is padded
+    with rows of weight 0. ``load(part)`` returns the ``gather`` of some rows, or of all if
+    ``part`` is None. ``gather(index)`` returns the (x, target, observed) of rows at ``index``
+    (n_batches, batch_size): target is None if it equals x, observed if no value is missing.
 
-    Of more than ``most_rows`` a pass takes runs as long as a batch, in random order, and
-    shuffles as many of them as are loaded at once.
+    Of more than ``most_rows`` a pass loads some at a time, in runs as long as a batch and in
+    random order, and shuffles these.
 
-    A ``table``, the (x, target, observed) of all rows, is held by a device, which gathers from
-    it: then nothing is loaded, and ``block`` returns the index as its x.
+    If a device holds a ``table``, the (x, target, observed) of all rows, nothing is loaded, and
+    ``block`` returns the index as its x.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class RowSource:
         self._weight = weight[self._index] * real
 
     def _pass(self):
-        """Yield the rows of each part of a pass, in their order; the tail is in the last."""
+        """Yield the sorted rows of each part of a pass; the tail is in the last one."""
         n, size = len(self.weight), self.batch_size
         runs = self.rng.permutation(n // size)
         starts = range(0, len(runs), self.n_runs)
@@ -89,9 +88,9 @@ class RowSource:
 
 
 def interleaved(labels, rng):
-    """Return an order in which every stretch holds the ``labels`` (n,) by their shares.
+    """Return an order in which every stretch holds each of the ``labels`` (n,) in proportion.
 
-    Where each begins is random: a label that is there once may be anywhere.
+    Each begins at a random place: a label that occurs once may be anywhere.
     """
     _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
     by_label = np.argsort(labels, kind="stable")
@@ -104,7 +103,7 @@ def interleaved(labels, rng):
 def gather_complete(x, target):
     """Return the ``gather`` of a RowSource for float32 inputs ``x`` of complete rows.
 
-    The targets, rows or an array (n, d), become float32 as they are needed; None for none.
+    The targets, rows or an array (n, d) or None, become float32 as they are needed.
     """
     rows = None if target is None else as_rows(target)
 
@@ -120,7 +119,7 @@ def gather_complete(x, target):
 def gather_missing(X, hide, fill):
     """Return the ``gather`` of a RowSource for rows ``X`` (n, d) with missing values.
 
-    ``hide`` hides others each time; ``fill`` makes inputs of what is left.
+    ``hide`` hides further values each time; ``fill`` makes inputs of the rest.
     """
 
     def gather(index):
@@ -133,9 +132,9 @@ def gather_missing(X, hide, fill):
 
 
 def part_rows(rows, n_numbers, batch_size, *, has_missing):
-    """Return how many ``rows`` are loaded at once, as ``n_numbers`` each: None for all.
+    """Return how many ``rows`` of ``n_numbers`` are loaded at once, None for all.
 
-    Those that have missing values are loaded as they are, in float64.
+    Rows with missing values are loaded as they are, in float64.
     """
     small = rows.fits_in_memory if has_missing else len(rows) * n_numbers <= MOST_INPUTS
     if rows.in_memory or small:
@@ -144,15 +143,12 @@ def part_rows(rows, n_numbers, batch_size, *, has_missing):
 
 
 def hidden_share(rows):
-    """Return the share of values to hide while training on ``rows``: twice what is missing.
-
-    If few are missing, most rows will come complete, and are to come back so.
-    """
+    """Return the share of values to hide while training on ``rows``: twice what is missing."""
     return float(np.clip(2 * rows.summary.missing_share, LEAST_HIDDEN, MOST_HIDDEN))
 
 
 def hide_values(X, mean_share, rng):
-    """Return ``X`` (n, d) with NaN in further cells: in each row a share of its own."""
+    """Return ``X`` (n, d) with further values NaN: a random share in each row."""
     share = rng.uniform(0, 2 * mean_share, (len(X), 1))
     return np.where(rng.uniform(size=X.shape) < share, np.nan, X)
 
@@ -164,7 +160,7 @@ def hide_blocks(X, sizes, rng):
 
 
 def _padded(pieces, length):
-    """Return arrays as one, with zeros appended up to ``length``; None for pieces of None."""
+    """Join arrays, with zeros appended up to ``length``; None if the pieces are None."""
     first = pieces[0]
     if first is None or (len(pieces) == 1 and len(first) == length):
         return first
@@ -174,10 +170,9 @@ def _padded(pieces, length):
 
 
 def tiles(read, n_rows, shape):
-    """Yield (part, block): rows cut into zero-padded float32 blocks of one ``shape``.
+    """Yield (part, block): the rows in float32 blocks (n_tiles, tile_rows, n_columns).
 
-    That is (n_tiles, tile_rows, n_columns). ``read`` returns the rows of a slice ``part``;
-    where they have fewer columns, the others are zero too.
+    ``read`` returns the rows of a slice ``part``. Missing rows and columns are zero.
     """
     n_tiles, tile_rows, n_columns = shape
     for part in parts(n_rows, n_tiles * tile_rows):

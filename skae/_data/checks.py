@@ -1,4 +1,4 @@
-"""What scikit-learn's own validation lets through and a net cannot take.
+"""Checks beyond scikit-learn's own: what a net cannot take.
 
 Every message says what was got, what is allowed and what to do.
 """
@@ -28,7 +28,7 @@ from skae._runtime.devices import refuse_traced
 
 SMALLEST_SIZE, LARGEST_SIZE = 1e-15, 1e15  # of unscaled values
 ROUNDING = 10 * np.finfo(np.float64).eps  # of values, up to which they are constant
-LEAST_WEIGHT = 1e-30  # beside the largest one of 1 or 2: float32 holds it, and its square not
+LEAST_WEIGHT = 1e-30  # if the largest is 1 or 2: float32 holds it, but not its square
 FEW_NUMBERS = 2**14  # in a table whose check is quick
 IF_RAGGED = (
     "Images and series of different sizes become samples of one shape by ImageResizer and "
@@ -39,9 +39,9 @@ IF_RAGGED = (
 def check_rows(estimator, X, *, reset, minimum=1):
     """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN where missing.
 
-    Samples of more dimensions become rows, and many of them ChunkedRows. A
-    sparse matrix is taken where the estimator's tags say so. Raises scikit-learn's errors, and
-    a TypeError or ValueError for what it lets through.
+    Samples of more dimensions are raveled, and large X become ChunkedRows. Sparse matrices are
+    accepted if the estimator's tags say so. Raises scikit-learn's errors, and TypeError or
+    ValueError for what these leave out.
     """
     named = hasattr(estimator, "feature_names_in_")
     if not (reset or named) and _needs_no_check(X) and X.shape[1] == estimator.n_features_in_:
@@ -81,7 +81,7 @@ def _check_array(estimator, X, *, reset, minimum):
 
 
 def _check_long(estimator, X, *, reset, minimum):
-    """Return ``X`` as ChunkedRows, looked at once, block by block."""
+    """Return ``X`` as ChunkedRows, checked block by block."""
     _check_shape_of_samples(estimator, tuple(X.shape[1:]), reset=reset)
     rows, name = chunked(X), type(estimator).__name__
     if len(rows) < minimum:
@@ -100,7 +100,7 @@ def _check_long(estimator, X, *, reset, minimum):
 
 
 def _check_shape_of_samples(estimator, shape, *, reset):
-    """Raise ValueError if samples are no rows, and of another ``shape`` than those of fit."""
+    """Raise ValueError if samples of more dimensions differ in ``shape`` from those of fit."""
     fitted = getattr(getattr(estimator, "autoencoder_", estimator), "sample_shape_", None)
     if not reset and len(shape) > 1 and fitted not in (None, shape):
         raise ValueError(
@@ -114,10 +114,7 @@ def _takes_sparse(estimator):
 
 
 def _holds_sparse_columns(X):
-    """Say whether ``X`` is a table of sparse columns, too large to be made dense.
-
-    Their cells are numbers, most of them 0 and none missing.
-    """
+    """Say whether ``X`` is a large table of sparse numbers, most of them 0 and none missing."""
     if not (is_frame(X) and np.prod(X.shape, dtype=float) > sizes.LEAST_NUMBERS):
         return False
     return all(
@@ -127,7 +124,7 @@ def _holds_sparse_columns(X):
 
 
 def _checked_sparse(estimator, X):
-    """Return a sparse ``X`` as CSR of one entry for each cell, or as an array where small."""
+    """Return a sparse ``X`` as CSR without duplicate entries, or as an array if it is small."""
     if len(X.shape) == 2 and X.shape[1] > sizes.MOST_NUMBERS:
         raise ValueError(
             f"X has {X.shape[1]} columns, and at most {sizes.MOST_NUMBERS} are possible: a "
@@ -144,20 +141,20 @@ def _checked_sparse(estimator, X):
     X = _unbroken_csr(X)
     if X.dtype.kind == "f" and np.isnan(X.data).any():
         raise ValueError(
-            "Input X contains NaN in a sparse matrix. Missing cells are taken in dense rows "
+            "Input X contains NaN in a sparse matrix. Missing values are supported in dense X "
             "only: pass X.toarray(), or fill them."
         )
     X = check_array(X, accept_sparse="csr", dtype=None, estimator=estimator, input_name="X")
-    if not X.has_canonical_format:  # a cell may be the sum of several entries
+    if not X.has_canonical_format:  # a value may be the sum of several entries
         X = X.copy()
         X.sum_duplicates()
     return X if is_long(X) else dense(X)
 
 
 def _unbroken_csr(X):
-    """Return a sparse ``X`` as CSR, of a dtype that SciPy reckons with; it shares its memory.
+    """Return a sparse ``X`` as CSR, of a dtype that SciPy computes with; it shares its memory.
 
-    Raises ValueError for indices out of range and pointers that fall: SciPy would read and
+    Raises ValueError for indices out of range and falling pointers: SciPy would read and
     write beyond the arrays.
     """
     kind = X.format
@@ -166,7 +163,7 @@ def _unbroken_csr(X):
         return X if kind == "csr" else _unbroken(X.tocsr())
     except (ValueError, RuntimeError, IndexError) as error:
         raise ValueError(
-            f"X is a broken sparse matrix ({kind}, dtype {X.dtype}): {error}. Build it anew."
+            f"X is a broken sparse matrix ({kind}, dtype {X.dtype}): {error}. Build it again."
         ) from error
 
 
@@ -180,7 +177,7 @@ def _unbroken(X):
 
 
 def _native(data):
-    """Return the entries of a sparse matrix as floats that SciPy reckons with."""
+    """Return the entries of a sparse matrix as floats that SciPy computes with."""
     if data.dtype in DTYPES or data.dtype.kind != "f":
         return data
     with np.errstate(over="ignore"):  # infinity is refused afterwards
@@ -188,9 +185,9 @@ def _native(data):
 
 
 def shape_of_samples(X, sample_shape):
-    """Return the shape of one sample of ``X``: its own, or as it was named; None for a table.
+    """Return the shape of one sample of ``X``, or ``sample_shape``; None for a table.
 
-    Raises ValueError for a name that is no shape, or another than that of X.
+    Raises ValueError if ``sample_shape`` is no shape, or differs from that of X.
     """
     given = shape_of(X)[1:] if n_dimensions(X) > 2 else None
     if sample_shape is None:
@@ -222,9 +219,8 @@ def shape_of(X):
 def check_weight(sample_weight, n_samples):
     """Return the weights (n_samples,) of rows, the largest between 1 and 2.
 
-    A number is the weight of every row, as is None. Weights beside which others are too small
-    for float32 are the only ones that count: the others become 0. Raises scikit-learn's
-    ValueErrors.
+    A number is the weight of every row; None is 1. Weights too small for float32 become 0.
+    Raises scikit-learn's ValueErrors.
     """
     weight = 1.0 if sample_weight is None else sample_weight
     weight = as_numbers(weight, name="sample_weight", dtype=np.float64)
@@ -249,7 +245,7 @@ def check_weight(sample_weight, n_samples):
 
 
 def rescaled_weight(weight):
-    """Return weights (n,) times a power of 2, which is exact; 0 where they are too small."""
+    """Return weights (n,) times a power of 2, which is exact; those too small become 0."""
     largest = weight.max()
     with np.errstate(under="ignore"):
         scaled = np.ldexp(weight, 1 - np.frexp(largest)[1])
@@ -257,9 +253,9 @@ def rescaled_weight(weight):
 
 
 def check_labels(labels, name, n_samples):
-    """Return ``labels``, one for each row, as an array (n_samples,), None where there are none.
+    """Return ``labels``, one for each row, as an array (n_samples,), or None.
 
-    Raises ValueError, which names them, where some are missing or cannot be compared.
+    Raises ValueError, with the ``name``, if labels are missing or cannot be compared.
     """
     if labels is None:
         return None
@@ -295,17 +291,17 @@ def check_labels(labels, name, n_samples):
 
 
 def drop_rows(X, y, groups, weight):
-    """Return weighted Rows of ``X`` that say something, their y and groups, and which (n,).
+    """Return weighted Rows of ``X``, their y and groups, and which rows (n,) were kept.
 
-    Left out are the rows of weight 0 and the rows without any observed value. Raises
-    ValueError if fewer than two rows are left.
+    Rows of weight 0, and rows without an observed value, are left out. Raises ValueError if
+    fewer than two remain.
     """
     rows = as_rows(X)
     keep = (weight > 0) & rows.has_values
     if keep.sum() < 2:
         raise ValueError(
             f"Found array with n_samples={keep.sum()} of positive weight and with an observed "
-            "cell, while a minimum of 2 is required by AutoencoderTransformer. Weights below "
+            "value, while a minimum of 2 is required by AutoencoderTransformer. Weights below "
             f"{LEAST_WEIGHT:g} times the largest one count as 0."
         )
     if not keep.all():
@@ -317,7 +313,7 @@ def drop_rows(X, y, groups, weight):
 def check_size(rows, *, centered):
     """Raise ValueError if float32 cannot hold the squares of ``rows``, which are not scaled.
 
-    If they are not ``centered``, their values count, not how they vary.
+    If they are not ``centered``, the size of the values counts, otherwise their range.
     """
     found = rows.summary
     ends = np.abs([found.lower, found.upper])
@@ -335,7 +331,7 @@ def check_size(rows, *, centered):
 
 @contextmanager
 def within(dtype):
-    """Raise ValueError if a number that is written is too large for an array of ``dtype``."""
+    """Raise ValueError if a number written within is too large for ``dtype``."""
     if dtype != np.float32:
         yield
         return
@@ -350,7 +346,7 @@ def within(dtype):
 
 
 def warn_of_empty_columns(rows, names=None):
-    """Warn if columns of ``rows`` have no observed cell; ``names`` (d,) tell which."""
+    """Warn if columns of ``rows``, called ``names`` (d,), have no observed value."""
     empty = np.flatnonzero(rows.summary.is_empty)
     if len(empty):
         told = (empty if names is None else names[empty]).tolist()
@@ -370,7 +366,7 @@ def check_range(loss, X):
 
 
 def warn_of_range(activation, name, rows):
-    """Warn if ``rows`` have cells that the chosen output activation cannot reach."""
+    """Warn if ``rows`` have values that the chosen output activation cannot reach."""
     if activation.ends is None or name == "auto":
         return
     found, (lower, upper) = rows.summary, activation.ends
@@ -378,7 +374,7 @@ def warn_of_range(activation, name, rows):
     if least < lower or greatest > upper:
         warnings.warn(
             f"output_activation={name!r} reaches from {lower:g} to {upper:g}, but X holds "
-            f"cells from {least:.4g} to {greatest:.4g}. Rescale X (MinMaxScaler), or choose "
+            f"values from {least:.4g} to {greatest:.4g}. Rescale X (MinMaxScaler), or choose "
             "'logistic', which takes each column's own range.",
             UserWarning,
             stacklevel=2,
@@ -386,9 +382,9 @@ def warn_of_range(activation, name, rows):
 
 
 def check_codes(estimator, X, most, unit):
-    """Return codes ``X`` (n_samples, n_kept) likewise; at most ``most`` columns.
+    """Return codes ``X`` (n_samples, n_kept), of at most ``most`` columns, as floats.
 
-    Those of large values are large as well: float32 holds them once divided by their ``unit``.
+    float32 must hold them once they are divided by their ``unit``.
     """
     if _needs_no_check(X) and X.shape[1] <= most and not np.isnan(X).any():
         return X
@@ -405,9 +401,9 @@ def check_codes(estimator, X, most, unit):
 
 
 def _needs_no_check(X):
-    """Say whether ``X`` is a small table that scikit-learn's checks would return as it is.
+    """Say whether ``X`` is a small array that scikit-learn's checks would return as it is.
 
-    For one row they take longer than its code.
+    For one row these checks take longer than encoding it.
     """
     return (
         type(X) is np.ndarray

@@ -12,7 +12,7 @@ from skae._data.rows import Rows, most_rows
 
 
 def is_long(X):
-    """Say whether ``X`` is an array-like of numbers, too large to be copied as a whole."""
+    """Say whether ``X`` is an array-like of numbers that is too large to be copied at once."""
     shape, dtype = attribute(X, "shape"), attribute(X, "dtype")
     if getattr(dtype, "kind", "O") not in "fiub" or not isinstance(shape, tuple):
         return False
@@ -44,18 +44,16 @@ def described(X):
 
 
 class Source:
-    """What holds rows, as its ``container`` was when it was first seen.
+    """A ``container`` of rows, and what the first pass found there.
 
-    A file may change between two passes. Whatever is read is held against what the first pass
-    found: the shape, and, once ``checked``, that no value is infinite and whether some are
-    missing (``has_missing``).
+    A file may change between two passes. Each read compares the shape and, once ``checked``,
+    that no value is infinite and whether values may be missing (``has_missing``).
     """
 
     def __init__(self, container):
         self.container, self.dtype = container, container.dtype
         self.shape, self.name = tuple(container.shape), described(container)
         self.checked, self.has_missing = False, False
-        # Whether rows anywhere are read as quickly as others.
         self.random_access = isinstance(container, np.ndarray) or issparse(container)
         self._may_change = type(container) is not np.ndarray and not issparse(container)
 
@@ -85,12 +83,12 @@ class Source:
 
     def _check_values(self, rows):
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(rows.sum()):  # quick, and true of nearly all
+            if np.isfinite(rows.sum()):  # quick
                 return
         if np.isinf(rows).any():
-            self._refuse_change("cells became infinite")
+            self._refuse_change("values became infinite")
         if not self.has_missing and np.isnan(rows).any():
-            self._refuse_change("cells became NaN")
+            self._refuse_change("values became NaN")
 
     def _refuse_change(self, what):
         raise ValueError(
@@ -99,7 +97,7 @@ class Source:
         )
 
     def _gathered(self, index):
-        """Return the rows at ``index`` of what only slices well, such as a data set of HDF5."""
+        """Return the rows at ``index`` by slices: HDF5 is slow to index."""
         order = np.argsort(index, kind="stable")
         size = max(1, sizes.BLOCK_NUMBERS // int(np.prod(self.shape[1:])))
         ordered = index[order]
@@ -113,14 +111,11 @@ class Source:
 
 
 class ChunkedRows(Rows):
-    """Rows (n, d) of a ``container``: anything that has a shape and dtype and slices its rows.
+    """Rows (n, d) of a ``container``: a Source, or anything with shape, dtype and slices.
 
-    They share a Source, which is made of it, or is handed on as the container.
-
-    Samples of more dimensions are raveled. Rows are float32 or float64 as in the container, or
-    float64 in the units of ``scaling`` if there is one. ``index`` (n,) are the numbers of
-    the container's rows that count, None for all. For users of arrays they are array-like:
-    some rows come as an array, when they are asked for; many are ChunkedRows again.
+    Samples of more dimensions are raveled. Rows have the container's dtype, float32 or float64,
+    or are float64 in the units of ``scaling``. ``index`` (n,) selects rows of the container,
+    None for all. Slices are arrays if they are small, ChunkedRows otherwise.
     """
 
     in_memory = False
@@ -143,7 +138,7 @@ class ChunkedRows(Rows):
         return self.take(index).values
 
     def __array__(self, dtype=None, copy=None):
-        """Return all rows at once: for those who must have them."""
+        """Return all rows at once."""
         rows = np.empty(self.shape, dtype or self.dtype)
         for part, block in self.blocks():
             rows[part] = block
@@ -164,7 +159,7 @@ class ChunkedRows(Rows):
         return type(self)(self.source, self.scaling, index)
 
     def in_any_order(self):
-        """Return the rows themselves, if rows anywhere in the container are quick to read."""
+        """Return the rows themselves if any of them is quick to read."""
         return self if self.source.random_access else np.asarray(self, np.float32)
 
     def held(self, most=None):
@@ -258,10 +253,10 @@ class SparseRows(ChunkedRows):
         return np.maximum(own - 2 * (X @ origin) + origin @ origin, 0.0)
 
     def projected(self, basis, mean, fill):
-        """Return the rows around ``mean`` times ``basis``, and their squares, unfilled."""
+        """Return the rows around ``mean`` times ``basis``, and their squares."""
         return self.times(basis, mean), self.squares(mean)
 
 
 def chunked(X):
-    """Return a container of rows as ChunkedRows."""
+    """Return a container's rows as ChunkedRows."""
     return (SparseRows if issparse(X) else ChunkedRows)(X)

@@ -1,4 +1,4 @@
-"""What the columns of some rows hold: their range, and how many values lie at its ends."""
+"""Summary of columns: their range, and how many values lie at its ends."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ def observed_values(X, fill=0.0):
 
 
 class Summary(NamedTuple):
-    """Of each column (d,): observed values, the least and greatest, how many equal these.
+    """Per column (d,): observed values, the least and greatest, and how many equal them.
 
     Without observed values the range is infinite, the least above the greatest.
     """
@@ -93,7 +93,7 @@ class Summary(NamedTuple):
 
     @property
     def shares_at_ends(self):
-        """The shares (d,), (d,) of values at either end of each column, but for the first."""
+        """The shares (d,), (d,) of values at either end, not counting one; 0 if constant."""
         varies = np.where(self.upper > self.lower, 1.0, 0.0)
         n_observed = np.maximum(1, self.n_observed)
         at_ends = (n - 1.0 for n in (self.n_lower, self.n_upper))

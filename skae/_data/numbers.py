@@ -1,7 +1,7 @@
-"""One check for numbers from outside: what has them becomes an array of floats.
+"""The one check of numbers from outside: array-likes become arrays of floats.
 
-NumPy reads dates, texts and categories as numbers, and drops masks and imaginary parts. Here
-they are refused.
+NumPy reads dates, texts and categories as numbers, and drops masks and imaginary parts. They
+are refused here.
 """
 
 import datetime
@@ -13,38 +13,37 @@ from scipy.sparse import issparse
 from skae._data.parameters import LARGEST
 
 DTYPES = (np.float64, np.float32)
-# How the dtypes of pandas, polars, Arrow and NumPy begin, in small letters.
+# The beginnings of dtype names of pandas, polars, Arrow and NumPy, in lower case.
 TIMES = ("date", "duration", "month", "period", "time")
 BYTES = ("bin", "bytes", "fixed_size_bin", "large_bin")
 TEXTS = (*BYTES, "cat", "dict", "enum", "large_str", "str", "utf8")
 TIME_KINDS, TEXT_KINDS = ("m", "M"), ("U", "S", "T")  # of NumPy's dtypes
 MOST_NAMES = 10  # of columns in a message
-TIME_CELLS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
-TEXT_CELLS = (str, bytes, bytearray)
-NO_CELLS = ("NoneType", "NAType", "MaskedConstant")  # what stands for a missing value
+TIME_TYPES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+TEXT_TYPES = (str, bytes, bytearray)
+NO_VALUES = ("NoneType", "NAType", "MaskedConstant")  # types that stand for a missing value
 
 
 def as_numbers(X, *, name="X", dtype=None, allow_nan=True, allow_inf=True, if_ragged=""):
     """Return the numbers of ``X`` as an array of floats, NaN where they are missing or masked.
 
-    The only check of numbers that come from outside: every public class uses it. The number of
-    dimensions, the shape and the size are left to the caller. ``X`` is never changed; the
-    array that is returned may be ``X`` itself, or share its memory.
+    Every public class uses it. Dimensions, shape and size are the caller's to check. ``X`` is
+    never changed; the array that is returned may be ``X`` itself, or share its memory.
 
     Parameters
     ----------
     X : array-like
         An array of any number of dimensions (also masked, of files, or of a library that NumPy
         can read), a number, a list or nested list, a column or a DataFrame of pandas, polars
-        or Arrow. None, NaN, pd.NA and masked cells are missing.
+        or Arrow. None, NaN, pd.NA and masked values are missing.
     name : str, default="X"
         What messages call it: "Input {name} holds ...".
     dtype : dtype or None, default=None
         The dtype that is returned. None keeps float32 and makes float64 of all others.
     allow_nan : bool, default=True
-        Take missing cells.
+        Accept missing values.
     allow_inf : bool, default=True
-        Take infinity, and numbers that float32 cannot hold.
+        Accept infinity, and numbers that float32 cannot hold.
     if_ragged : str, default=""
         A sentence for the message if X is a list of rows or arrays of different shapes: what
         to do.
@@ -61,7 +60,7 @@ def as_numbers(X, *, name="X", dtype=None, allow_nan=True, allow_inf=True, if_ra
         complex numbers, ragged lists, and whole numbers beyond float64.
     TypeError
         For containers without order (dict, set), generators, sparse and structured arrays,
-        np.matrix, a LazyFrame, cells that are no numbers, and what NumPy cannot read.
+        np.matrix, a LazyFrame, values that are no numbers, and what NumPy cannot read.
     """
     refuse_containers(X, name)
     _refuse_dtypes(X, name)
@@ -76,7 +75,7 @@ def as_numbers(X, *, name="X", dtype=None, allow_nan=True, allow_inf=True, if_ra
     except (TypeError, ValueError) as error:
         raise TypeError(f"Input {name} holds no numbers (dtype {A.dtype}): {error}") from error
     if not allow_nan and np.isnan(A).any():
-        raise ValueError(f"Input {name} contains NaN: a cell is missing.")
+        raise ValueError(f"Input {name} contains NaN: a value is missing.")
     if not allow_inf:
         refuse_large(A, name)
     return A
@@ -88,7 +87,7 @@ def dense(rows):
 
 
 def refuse_large(A, name="X"):
-    """Raise ValueError where float32 cannot hold a number of the array ``A`` of floats."""
+    """Raise ValueError if float32 cannot hold a number of the array ``A`` of floats."""
     if A.size == 0:
         return
     with np.errstate(invalid="ignore"):  # comparisons with NaN are False
@@ -103,22 +102,22 @@ def is_frame(X):
     return hasattr(X, "iloc") and hasattr(X, "columns")
 
 
-def is_missing(cell):
-    """Say whether a cell stands for a missing value: None, NaN, pd.NA, a masked one."""
-    return type(cell).__name__ in NO_CELLS or (
-        isinstance(cell, float | np.floating) and cell != cell
+def is_missing(value):
+    """Say whether ``value`` stands for a missing one: None, NaN, pd.NA, np.ma.masked."""
+    return type(value).__name__ in NO_VALUES or (
+        isinstance(value, float | np.floating) and value != value
     )
 
 
 def unmasked(X):
-    """Return ``X``, with NaN in the masked cells of a masked array."""
+    """Return ``X``, with NaN for the masked values of a masked array."""
     if np.ma.is_masked(X):
         return np.ma.filled(X.astype(X.dtype if X.dtype.kind in "fcO" else float), np.nan)
     return X
 
 
 def refuse_times(X, name="X"):
-    """Raise ValueError where ``X`` has times among its columns or cells."""
+    """Raise ValueError if ``X`` has columns of times."""
     found = [
         (column, dtype) for column, dtype in _columns(X) if _among(dtype, TIMES, TIME_KINDS)
     ]
@@ -127,7 +126,7 @@ def refuse_times(X, name="X"):
 
 
 def refuse_containers(X, name):
-    """Raise where ``X`` is no array although NumPy would make one of it."""
+    """Raise if ``X`` is no array although NumPy would make one of it."""
     if issparse(X):
         raise TypeError(
             f"Sparse data was passed for {name}, but dense data is required. Use '.toarray()' "
@@ -142,7 +141,7 @@ def refuse_containers(X, name):
         )
     if hasattr(X, "collect_schema") and hasattr(X, "collect"):
         raise TypeError(
-            f"{name} is a {type(X).__name__}, which holds a query and no cells. Pass "
+            f"{name} is a {type(X).__name__}, which holds a query and no values. Pass "
             f"{name}.collect()."
         )
     if isinstance(X, np.matrix):
@@ -152,7 +151,7 @@ def refuse_containers(X, name):
 
 
 def _refuse_dtypes(X, name):
-    """Raise where the dtype of ``X``, or of one of its columns, is none of numbers."""
+    """Raise if the dtype of ``X``, or of one of its columns, is not one of numbers."""
     columns = _columns(X)
     dtypes = {str(dtype): dtype for _, dtype in columns}
     if all(getattr(dtype, "kind", "O") in "biuf" for dtype in dtypes.values()):
@@ -219,12 +218,12 @@ def _listed(found):
 
 
 def _among(dtype, names, kinds):
-    """Say whether a ``dtype`` begins with one of ``names``, or is of one of NumPy's kinds."""
+    """Say whether a ``dtype`` begins with one of ``names``, or has one of NumPy's ``kinds``."""
     return str(dtype).lower().startswith(names) or getattr(dtype, "kind", None) in kinds
 
 
 def _holds_text(column):
-    return any(issubclass(kind, TEXT_CELLS) for kind in set(map(type, column)))
+    return any(issubclass(kind, TEXT_TYPES) for kind in set(map(type, column)))
 
 
 def _as_array(X, name, if_ragged):
@@ -259,7 +258,7 @@ def _as_array(X, name, if_ragged):
 
 
 def _array_of_frame(X, name):
-    """Return the cells of a DataFrame (n, d): of columns of objects, one after another."""
+    """Return the values (n, d) of a DataFrame; columns of objects are read one by one."""
     dtypes = list(X.dtypes)
     if all(getattr(dtype, "kind", "O") in "biuf" for dtype in dtypes):
         if all(isinstance(dtype, np.dtype) for dtype in dtypes):
@@ -271,7 +270,7 @@ def _array_of_frame(X, name):
 
 
 def _without_masks(X):
-    """Return a list like ``X``, with NaN in the masked cells of what it holds."""
+    """Return the list ``X``, with NaN for masked values in what it holds."""
     holds = (list, tuple, np.ma.MaskedArray)
     if not any(issubclass(kind, holds) for kind in set(map(type, X))):
         return X
@@ -279,16 +278,16 @@ def _without_masks(X):
 
 
 def _floats_of_objects(A, name, if_ragged):
-    """Return an array of objects as floats, NaN where they stand for a missing value."""
+    """Return an array of objects as floats, NaN for those that stand for a missing value."""
     kinds = set(map(type, A.ravel()))
     for kind in kinds:
-        if issubclass(kind, TIME_CELLS) or kind.__name__.startswith(("Period", "Datetime")):
-            _refuse_times(name, f"cells of type {kind.__name__}")
-        if issubclass(kind, TEXT_CELLS):
-            _refuse_text(name, f"cells of type {kind.__name__}", in_table=False)
+        if issubclass(kind, TIME_TYPES) or kind.__name__.startswith(("Period", "Datetime")):
+            _refuse_times(name, f"values of type {kind.__name__}")
+        if issubclass(kind, TEXT_TYPES):
+            _refuse_text(name, f"values of type {kind.__name__}", in_table=False)
         if issubclass(kind, complex | np.complexfloating):
             _refuse_complex(name, kind.__name__)
-    if missing := {kind for kind in kinds if kind.__name__ in NO_CELLS}:
+    if missing := {kind for kind in kinds if kind.__name__ in NO_VALUES}:
         absent = np.frompyfunc(lambda value: type(value) in missing, 1, 1)(A)
         A = np.where(np.asarray(absent, bool), np.nan, A)
     try:
@@ -296,7 +295,7 @@ def _floats_of_objects(A, name, if_ragged):
     except OverflowError as error:
         _refuse_too_large(name, error)
     except TypeError as error:
-        raise TypeError(f"Input {name} holds cells that are no numbers: {error}") from error
+        raise TypeError(f"Input {name} holds values that are no numbers: {error}") from error
     except ValueError as error:
         _refuse_ragged(name, error, if_ragged)
 
@@ -309,5 +308,5 @@ def _refuse_too_large(name, error):
 
 def _refuse_ragged(name, error, if_ragged):
     raise ValueError(
-        f"Input {name} is ragged, or has arrays for cells: {error} {if_ragged}".rstrip()
+        f"Input {name} is ragged, or has arrays as values: {error} {if_ragged}".rstrip()
     ) from error

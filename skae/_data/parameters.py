@@ -63,7 +63,7 @@ def is_weight(value):
 
 
 def plain_number(value):
-    """Return a number as Python's int or float: NumPy's, fractions; all else stays itself."""
+    """Return a number of NumPy's, or a fraction, as Python's int or float; others unchanged."""
     if isinstance(value, bool | np.bool_ | int | float):
         return value
     if isinstance(value, Integral):
@@ -83,7 +83,7 @@ def plain_parameters(estimator):
 
 
 def comparable(function):
-    """Return a user's callable so that copies of one object are equal: ``clone`` makes such.
+    """Return a user's callable so that its copies, such as ``clone`` makes, are equal.
 
     Functions, and objects that cannot be pickled or hold much, stay themselves.
     """
@@ -124,7 +124,7 @@ class _Hashable:
 
 
 def plain_value(value):
-    """Return a parameter as plain Python, equal where it means the same."""
+    """Return a parameter as plain Python, equal for equal meanings."""
     if callable(value) and type(value).__repr__ in (object.__repr__, FunctionType.__repr__):
         return getattr(value, "__qualname__", type(value).__qualname__)
     if isinstance(value, Integral):

@@ -1,7 +1,7 @@
-"""Weighted samples behind one face: arrays here, files and sparse matrices in ``chunked``.
+"""Weighted samples behind one interface: arrays here, files and sparse matrices in ``chunked``.
 
-How many numbers there are decides what is an array, never where they are: an array and a file
-with the same rows are read in the same blocks, so that fits on them are equal to the bit.
+Their size alone decides what is an array. An array and a file with the same rows are read in
+the same blocks, so that fits on them are equal to the bit.
 """
 
 from copy import copy
@@ -14,7 +14,7 @@ from skae._data.columns import Summary, observed_values
 from skae._runtime.blas import product
 
 LEAST_NUMBERS = 2**22  # in rows that are read in blocks, and in arrays of them
-MOST_NUMBERS = 2**24  # float64 numbers that are held at once, 128 MB, where they must be
+MOST_NUMBERS = 2**24  # float64 numbers held at once, if they must be: 128 MB
 BLOCK_NUMBERS = 2**20  # in a block that is read, 8 MB
 SMALLEST_SQUARED = 1e-150  # of numbers, whose squares float64 holds to some digits
 BOUND = 1e15  # in scaled units: squares and their sums stay within float32
@@ -23,9 +23,9 @@ BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 class Rows:
     """Samples ``values`` (n, d), NaN where missing, and their ``weight`` (n,), mean 1.
 
-    ``strata`` (n,) are the rows' classes if batches and validation splits hold their share of
-    each; ``residual`` (n,) is a squared error that a row keeps whatever is made of its values.
-    Other kinds override how rows are taken and read; of sparse ones, also the products.
+    ``strata`` (n,) are classes that batches and validation splits keep in proportion.
+    ``residual`` (n,) is the part of each row's squared error that no net can change.
+    Subclasses override how rows are taken and read, sparse ones the products, too.
     """
 
     ndim = 2
@@ -92,7 +92,7 @@ class Rows:
         return len(self) <= most_rows(self.shape[1])
 
     def held_if_missing(self):
-        """Return the rows as an array if values are missing and they are not too many."""
+        """Return the rows as an array if values are missing and memory holds them."""
         return self.held() if self.fits_in_memory and self.has_missing else self
 
     def scaled(self, scaling):
@@ -183,7 +183,7 @@ class Rows:
     def projected(self, basis, mean, fill):
         """Return what ``fill`` makes of the rows around ``mean`` (d,) times ``basis`` (d, r).
 
-        The second result are the squared distances (n,) of the filled rows from the mean.
+        The second result is the squared distance (n,) of each filled row from the mean.
         """
         found = []
         for _, block in self.blocks():
@@ -270,7 +270,7 @@ def fit_scaling(rows, scaling, *, centered, pools=None):
 def _spreads(rows, mean):
     """Return the standard deviations (d,) of the columns of ``rows`` in a unit, and that unit.
 
-    It is 1 unless the squares of all of them are too small for float64.
+    It is 1 unless all their squares are too small for float64.
     """
     with np.errstate(under="ignore"):
         spread, unit = np.sqrt(rows.variances(mean)), 1.0

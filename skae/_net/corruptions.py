@@ -1,4 +1,4 @@
-"""Corruptions: what is done to the input while training (denoising autoencoders).
+"""Corruptions of the input during training (denoising autoencoders).
 
 Each is a function ``(key, x, level, path) -> x`` of one sample's inputs: principal axes
 (columns for ``linear_path=None``), followed by missing indicators if there are any. ``path``
@@ -44,8 +44,8 @@ def in_columns(
 ) -> jax.Array:
     """Apply ``corrupt(key, row, level)`` to the columns that the inputs ``x`` stand for.
 
-    ``corrupt`` gets and returns a row of shape (n_features,) in scaled units. If it changes
-    nothing, neither does this, to the bit.
+    ``corrupt`` gets and returns a row (n_features,) in scaled units. If it changes nothing,
+    ``x`` is unchanged to the bit.
     """
     n_axes = len(path.mean) if path.basis is None else path.basis.shape[1]
     axes = x[:n_axes]

@@ -1,8 +1,8 @@
 """Encode and decode many rows, in padded tiles of one shape.
 
-Tiles make a row's result independent, to the bit, of the rows around it, and let any number
-of rows run one compiled program. Rows stream: while the device computes some blocks of tiles,
-the host prepares the next one.
+With tiles, a row's result does not depend on the rows around it, to the bit, and any number of
+rows runs one compiled program. While the device computes some blocks of tiles, the host
+prepares the next one.
 """
 
 from collections import deque
@@ -20,12 +20,12 @@ from skae._data.columns import observed_values
 from skae._runtime.blas import product
 from skae._runtime.devices import MOST_SMALL_PROGRAMS, compiled
 
-ACCELERATOR_NUMBERS = 2**19  # in what such a device, slow to start, computes at once
-ACCELERATOR_ROWS = 2**6, 2**10  # the fewest and the most of them
+ACCELERATOR_NUMBERS = 2**19  # in what an accelerator, slow to start, computes at once
+ACCELERATOR_ROWS = 2**6, 2**10  # the fewest and the most rows of it
 BLOCK_NUMBERS = 2**17  # float32 numbers in a block of tiles: within a core's own cache
-BLOCK_TILES = 2**6  # at most: one row, too, has a whole block to fill
-IN_FLIGHT = 6  # blocks that the device has, while the host prepares the next one
-READ_BY_BOTH = "mean", "basis", "code_scale", "strength"  # of what a path holds
+BLOCK_TILES = 2**6  # at most: even a single row is padded to a block
+IN_FLIGHT = 6  # blocks on the device while the host prepares the next one
+READ_BY_BOTH = "mean", "basis", "code_scale", "strength"  # fields of a path
 READ_BY_ENCODER = *READ_BY_BOTH, "projection", "gain", "code_log_variance"
 OUTPUT_RANGE = "floor", "ceiling", "origin", "unit", "margin"
 READ_BY_DECODER = *READ_BY_BOTH, "loadings", "offset", "output_scale", *OUTPUT_RANGE
@@ -41,11 +41,10 @@ class Half(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """A trained encoder-decoder: what is static, NumPy path, weights and filler.
+    """A trained encoder-decoder: static choices, and NumPy's path, weights and filler.
 
-    If there is a ``reduction``, path and filler are of the axes that it makes of wide rows.
-    Encoder and decoder are put on the device when they are first needed. They stay there as
-    long as the model lives, and are no part of its state.
+    With a ``reduction`` of wide rows, path and filler are of its axes. Encoder and decoder are
+    put on the device when they are first used and stay there; they are not pickled.
     """
 
     autoencoder: object
@@ -60,7 +59,7 @@ class Model:
 
     @property
     def without_reduction(self):
-        """The same Model for rows that are reduced already."""
+        """The same Model for rows that are already reduced."""
         return self if self.reduction is None else self._without_reduction
 
     @cached_property
@@ -68,7 +67,7 @@ class Model:
         return replace(self, reduction=None)
 
     def scaled(self, scale):
-        """Return the Model with scaled corrections; it shares this one's arrays on devices."""
+        """Return the Model with scaled corrections, which shares arrays on devices."""
         path = self.path._replace(strength=self.path.strength * np.float32(scale))
         model = replace(self, path=path)
         vars(model)["_unscaled"] = self
@@ -80,7 +79,7 @@ class Model:
 
     @property
     def n_axes(self):
-        """The number of principal axes, or of columns if inputs are these."""
+        """The number of principal axes, or of columns if the nets see columns."""
         return len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
 
     @property
@@ -92,7 +91,7 @@ class Model:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def warm_up(self):
-        """Compile what maps one row to its code and back."""
+        """Compile the encoder and the decoder."""
         model = self.without_reduction
         model.decode(model.encode(np.zeros((1, model.n_features))), self.network.n_components)
 
@@ -119,7 +118,7 @@ class Model:
         return next(self.decodes(Z, [n_kept]))
 
     def decodes(self, Z, prefixes):
-        """Yield what ``decode`` returns with each of ``prefixes``; all are begun at once."""
+        """Yield what ``decode`` returns with each of ``prefixes``; all begin at once."""
         streams = [self.rows(lambda part: Z[part], len(Z), n_kept) for n_kept in prefixes]
         for stream in streams:
             yield _collected(stream, len(Z), self.n_features)
@@ -127,7 +126,7 @@ class Model:
     def rows(self, read, n_rows, n_kept):
         """Yield (part, scaled float32 rows) of the codes that ``read`` (part) returns.
 
-        These may be their first ``n_kept`` columns alone.
+        Their first ``n_kept`` columns are enough.
         """
         if self.reduction is not None:
             found = self.without_reduction.rows(read, n_rows, n_kept)
@@ -141,7 +140,7 @@ class Model:
     def costs(self, objective, traced, encoder_input, target, noise, n_kept):
         """Return the ``objective`` (n,) of ``encoder_input`` (n, d) at ``n_kept`` components.
 
-        ``target`` (n, d) is NaN where it does not count; ``noise`` (n, k) is of the codes.
+        Values that do not count are NaN in ``target`` (n, d); ``noise`` (n, k) is the codes'.
         """
         half = self._half("whole", _whole)
         rows = np.column_stack([self._inputs(encoder_input), *observed_values(target), noise])
@@ -171,7 +170,7 @@ class Model:
         )
 
     def _half(self, name, make):
-        """Return the Half on JAX's present device that ``make`` (model) -> (path, params)."""
+        """Return the Half on JAX's current device: ``make`` is (model) -> (path, params)."""
         there = vars(self).setdefault("_halves", {})
         key = name, jax.default_device.value
         if key not in there and hasattr(self, "_unscaled"):
@@ -213,7 +212,7 @@ def _block_shape(tile_rows, width):
 
 
 def _fetched_ahead(begun):
-    """Return an iterator of what ``begun`` gives, fetched while further blocks are computed."""
+    """Return an iterator of results of ``begun``, fetched while further ones are computed."""
     ahead = deque(islice(begun, IN_FLIGHT))
 
     def fetch():
@@ -231,10 +230,10 @@ def _whole(model):
 
 
 def _encoder(model):
-    """Return the path and weights that make codes of columns.
+    """Return the path and weights from columns to codes.
 
-    Axes are columns times the basis. If the first layer is dense, it is multiplied by the basis
-    once, instead of every row, if that is less work.
+    If the first layer is dense and it is less work, the layer is multiplied by the basis once,
+    instead of every row.
     """
     path, layers = model.path, model.params["encoder"]
     if path.basis is not None:
@@ -247,7 +246,7 @@ def _encoder(model):
 
 
 def _decoder(model):
-    """Return the path and weights that make columns of codes, folded in the same way."""
+    """Return the path and weights from codes to columns, folded in the same way."""
     path, layers = model.path, model.params["decoder"]
     if path.basis is not None and model.autoencoder.output_activation.in_axes:
         basis = path.basis.T

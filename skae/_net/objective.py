@@ -36,10 +36,10 @@ exactly = partial(jnp.matmul, precision="float32")  # PCA's part, however nets a
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """What makes a code of a row and a row of a code: static choices; arrays come with calls.
+    """Row to code and back: static choices; arrays are arguments.
 
-    Of a ``variational`` one, the network's encoder returns k numbers more: the logarithms of
-    the codes' variances over those of its linear path.
+    If it is ``variational``, the network's encoder returns k further numbers: the logarithms
+    of the codes' variances over those of the linear path.
     """
 
     network: object
@@ -50,12 +50,12 @@ class Autoencoder:
 
     @property
     def begins_at_pca(self):
-        """Whether zero nets make it PCA, if its linear path is PCA's."""
+        """Whether it is PCA with zero nets, if its linear path is PCA's."""
         return self.code_activation == "identity" and self.n_nonzero_coefs is None
 
     @property
     def entries_per_axis(self):
-        """Entries of a code for each principal axis: a rectified one holds one sign only."""
+        """Entries of a code per principal axis: a rectified one holds only one sign."""
         return 2 if self.code_activation == "relu" else 1
 
     def encode(self, path, params, x):
@@ -81,7 +81,7 @@ class Autoencoder:
         return jnp.zeros_like(z).at[largest].set(z[largest])
 
     def decode(self, path, params, z, n_kept):
-        """Return the outputs (n_outputs,) of one code of which the first ``n_kept`` count."""
+        """Return the outputs (n_outputs,) of the first ``n_kept`` entries of one code."""
         mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
         z = z * mask
         linear = exactly(z, path.loadings)
@@ -98,7 +98,7 @@ class Autoencoder:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is trained: static, hashable choices; the numbers come with each call.
+    """What training minimises: static, hashable choices; numbers are arguments.
 
     ``penalties`` are the keys of ``PENALTIES`` whose weights are not zero.
     """
@@ -123,7 +123,7 @@ class Objective:
 
     @property
     def is_error_alone(self):
-        """Whether it is the error of reconstructions and nothing else."""
+        """Whether it is the reconstruction error alone."""
         return not (self.penalties or self.autoencoder.variational)
 
     @property
@@ -134,10 +134,9 @@ class Objective:
     def batch_loss(self, params, path, traced, batch):
         """Return the weighted mean of ``cost`` over a corrupted batch with truncated codes.
 
-        ``batch`` is (x, target, observed, bits, weight). Unless ``in_axes``, or if cells are
-        missing, targets and ``observed`` are in columns. All that is random about a row is made
-        of its ``bits`` (n, N_RANDOM_NUMBERS). Rows of weight 0 do not count; the weights of all
-        rows have mean 1.
+        ``batch`` is (x, target, observed, bits, weight). Targets and ``observed`` are in axes
+        if ``in_axes`` and no value is missing, otherwise in columns. A row's randomness is its
+        ``bits`` (n, N_RANDOM_NUMBERS). Rows of weight 0 do not count; weights have mean 1.
         """
         total, count = self.total_cost(params, path, traced, batch)
         return total / count
@@ -150,7 +149,7 @@ class Objective:
         return jnp.sum(weight * cost), jnp.sum(weight > 0, dtype=weight.dtype)
 
     def _drawn_cost(self, params, path, traced, x, target, observed, bits):
-        """Return the ``cost`` of one row, with what its random ``bits`` make of it."""
+        """Return the ``cost`` of one row, corrupted and truncated by its random ``bits``."""
         *keys, prefix_bits = jnp.split(bits, [2, 4, 6])
         corruption_key, augmentation_key, noise_key = (_key(pair) for pair in keys)
         if self.augmentation is not None:
@@ -164,12 +163,12 @@ class Objective:
         return self.cost(params, path, traced, x, target, observed, n_kept, noise)
 
     def traced_at(self, step, path, traced):
-        """Return ``traced`` as they are at a step of the training.
+        """Return the ``traced`` numbers at a step of the training.
 
-        The share of truncated codes falls linearly: order is found early, and the full code is
-        polished late. With few components, if PCA leaves little unexplained, Gaussian noise
-        falls geometrically and weights decay less: early noise finds a smooth solution, and
-        late noise would blur a thin surface.
+        The share of truncated codes falls linearly: first the order of components matters,
+        then the full code. With few components and little variance beyond PCA, Gaussian noise
+        falls geometrically and weights decay less: early noise finds a smooth solution, late
+        noise would blur a thin surface.
         """
         progress = jnp.minimum(1.0, (step + 1) * traced["settling"])
         change = LAST_TRUNCATED - FIRST_TRUNCATED
@@ -197,35 +196,35 @@ class Objective:
         out = self.autoencoder.decode(path, params, code, n_kept)
         error = self._error(path, out, target, observed) / path.prefix_error[n_kept]
         if self.autoencoder.variational:
-            n_cells = len(path.mean) if observed is None else jnp.sum(observed)
+            n_values = len(path.mean) if observed is None else jnp.sum(observed)
             divergence = divergences(z / path.code_scale, log_variance)
             divergence = jnp.sum(jnp.where(jnp.arange(len(z)) < n_kept, divergence, 0.0))
-            error = self._bound(params, path, error, n_kept, n_cells, divergence, traced)
+            error = self._bound(params, path, error, n_kept, n_values, divergence, traced)
         for name in self.penalties:
             error += traced[name] * PENALTIES[name](self.autoencoder, params, path, x, z)
         return error
 
-    def _bound(self, params, path, error, n_kept, n_cells, divergence, traced):
+    def _bound(self, params, path, error, n_kept, n_values, divergence, traced):
         """Return minus the bound on a row's log likelihood, in units of the error.
 
-        Squared errors are those of a normal distribution with one variance that is learned;
-        other losses are minus a log likelihood themselves.
+        Squared errors belong to a normal distribution whose one variance is learned; other
+        losses are a negative log likelihood.
         """
         weighted = traced["kl_weight"] * divergence
         if not isinstance(self.loss, SquaredError):
             return error + weighted / path.prefix_error[n_kept]
         log_noise = NOISE_RATE * params["log_noise"]
-        share = n_cells / len(path.mean)
+        share = n_values / len(path.mean)
         return error * jnp.exp(-log_noise) + share * log_noise + 2 * weighted / len(path.mean)
 
     def _error(self, path, out, target, observed):
         if observed is None and self.in_axes:
             return jnp.sum(jnp.square(target - out))
-        cells = self.value_losses(path, target, self.autoencoder.columns(path, out))
-        return jnp.sum(cells if observed is None else observed * cells)
+        losses = self.value_losses(path, target, self.autoencoder.columns(path, out))
+        return jnp.sum(losses if observed is None else observed * losses)
 
     def value_losses(self, path, target, out):
-        """Return the losses (..., d) of scaled columns; for NumPy's arrays too."""
+        """Return the losses (..., d) of scaled columns, arrays of JAX or NumPy."""
         if self.loss_has_units:
             target, out = shares(path, target), shares(path, out)
         losses = self.loss(target, out)
@@ -233,13 +232,13 @@ class Objective:
 
     @property
     def loss_has_units(self):
-        """Whether the loss is one of cells in X's units: 0 and 1 are then the path's ends."""
+        """Whether the loss is one of values in X's units, in which the range is 0 to 1."""
         return getattr(self.loss, "output_activation", None) is not None
 
     def _n_kept(self, word, share):
-        """Return how many leading components a row keeps: all, or m for a share of the rows.
+        """Return how many leading components a row keeps: fewer in a ``share`` of the rows.
 
-        log m is uniform: were m, the first prefixes of a long code would hardly be seen.
+        Their logarithm is uniform: otherwise a long code would rarely be cut to a few.
         """
         k = self.network.n_components
         if not self.ordered or k == 1:
@@ -250,7 +249,7 @@ class Objective:
 
     @property
     def corrupt(self):
-        """The function (key, x, level, path) -> x that a name or a callable stands for."""
+        """The function (key, x, level, path) -> x for a name or a callable."""
         return CORRUPTIONS.get(self.corruption) or partial(in_columns, self.corruption)
 
     def _augmented(self, key, x, target, path):
@@ -273,8 +272,8 @@ def divergences(mean, log_variance):
 def sparsity(autoencoder, params, path, x, z):
     """Return the L1 norm of the scaled code over its L2 norm, from 1 / sqrt(k) to 1.
 
-    Were it the L1 norm alone, codes would shrink and the decoder would make up for it. Hoyer
-    2004, "Non-negative matrix factorization with sparseness constraints", JMLR 5, 1457-1469.
+    With the L1 norm alone, codes would shrink and the decoder would compensate. Hoyer 2004,
+    "Non-negative matrix factorization with sparseness constraints", JMLR 5, 1457-1469.
     """
     scaled = z / path.code_scale
     length = jnp.sqrt(jnp.mean(jnp.square(scaled)) + SMALLEST_CODE)
@@ -295,6 +294,6 @@ PENALTIES = {"sparsity": sparsity, "contraction": contraction}
 
 
 def noise_variance(model, n_kept):
-    """Return the variance of each scaled cell's noise, learned with ``n_kept`` components."""
+    """Return the learned noise variance of a scaled value, with ``n_kept`` components."""
     log_noise = NOISE_RATE * float(model.params["log_noise"])
     return float(model.path.prefix_error[n_kept] / len(model.path.mean) * math.exp(log_noise))

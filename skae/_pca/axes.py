@@ -1,6 +1,6 @@
 """PCA of rows: their principal axes, and the filling of missing values along them.
 
-NumPy and scikit-learn only. How the nets stand on PCA is ``_linear``'s.
+NumPy only. ``start`` makes of them what the nets are added to.
 """
 
 from contextlib import nullcontext
@@ -13,19 +13,19 @@ from skae._data.rows import BLOCK_NUMBERS, Rows
 from skae._runtime.blas import one_thread, product, solved
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
-MOST_FILLING = 32  # axes that missing values are filled along, where more cost much
-LONGEST_FILLING = 96  # axes that they are filled along at most: BLAS has one thread for them
-FILL_WORK = 2**32  # multiplications of one round, up to which more axes cost little
-WIDEST = 1024  # columns whose covariance is made where cells are missing
-UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of what is filled
+MOST_FILLING = 32  # axes that missing values are filled along, if more are expensive
+LONGEST_FILLING = 96  # axes at most: BLAS has one thread for them
+FILL_WORK = 2**32  # multiplications of one round, up to which more axes are cheap
+WIDEST = 1024  # columns whose covariance is made if values are missing
+UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of filled values
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
-SMALLEST_SHARE = 1e-13  # of the first variance, below which an axis is none
-POWER_ROUNDS, OVERSAMPLED = 4, 10  # of the randomised way to leading axes; axes beyond these
-FILL_ROUNDS, FILL_TOL = 30, 1e-4  # of axes and filling; squared change at which they end
+SMALLEST_SHARE = 1e-13  # of the first variance, below which an axis is only rounding
+POWER_ROUNDS, OVERSAMPLED = 4, 10  # rounds, and further axes, of the randomised iteration
+FILL_ROUNDS, FILL_TOL = 30, 1e-4  # rounds at most; relative squared change at which they end
 
 
 class Axes(NamedTuple):
-    """Principal axes of some rows: mean (d,), basis (d, n_axes), variances (n_axes,).
+    """Principal axes of rows: mean (d,), basis (d, n_axes), variances (n_axes,).
 
     ``residual`` is the variance outside of them.
     """
@@ -50,9 +50,9 @@ class Axes(NamedTuple):
         return np.maximum(total - captured.cumsum(axis=1), 0.0)
 
     def observed_errors(self, X, filled, n_components, losses=None):
-        """Return the same errors on the observed values of ``X``, encoded as ``filled``.
+        """Return those errors on the observed values of ``X``, encoded as ``filled``.
 
-        ``losses`` (target, out) -> (n, d) are squared errors by default.
+        ``losses`` is a function (target, out) -> (n, d), by default of squared errors.
         """
         losses = losses or (lambda target, out: np.square(target - out))
         target, observed = observed_values(X, self.mean)
@@ -67,11 +67,11 @@ class Axes(NamedTuple):
 
 
 class Filler(NamedTuple):
-    """Fills missing values with their mean given the observed ones, under a linear model.
+    """Fills missing values with their mean given the observed ones, under probabilistic PCA.
 
-    The model is probabilistic PCA: ``mean`` (d,), principal axes ``loadings`` (d, r) and, for
-    each of them, ``ridge`` (r,), the noise over the axis's variance. With r = 0 it is the mean.
-    ``by_pattern`` is the quicker way where many rows miss the same cells.
+    ``loadings`` (d, r) are the principal axes, ``ridge`` (r,) the noise over each axis's
+    variance. With r = 0 values are filled with the ``mean`` (d,). ``by_pattern`` is quicker if
+    many rows miss the same columns.
     """
 
     mean: np.ndarray
@@ -80,7 +80,7 @@ class Filler(NamedTuple):
     by_pattern: bool = False
 
     def fill(self, X):
-        """Return ``X`` (n, d) without NaN; what is observed stays."""
+        """Return ``X`` (n, d) with missing values filled."""
         missing = np.isnan(X)
         rows = np.flatnonzero(missing.any(axis=1))
         if len(rows) == 0:
@@ -93,7 +93,7 @@ class Filler(NamedTuple):
         return out
 
     def _codes_by_row(self, X, missing, rows):
-        """Yield some of the ``rows`` of ``X`` and their expected codes (n_some, r)."""
+        """Yield parts of the ``rows`` of ``X`` and their expected codes (n_part, r)."""
         for part, gram in self._grams(missing, rows):
             centred = np.where(missing[part], 0.0, X[part] - self.mean)
             right = product(centred, self.loadings)[:, :, None]
@@ -104,27 +104,28 @@ class Filler(NamedTuple):
         order, counts = np.argsort(which.ravel(), kind="stable"), np.bincount(which.ravel())
         parts = np.split(rows[order], counts.cumsum()[:-1])
         for pattern, part in zip(patterns, parts, strict=True):
-            seen = self.loadings[~pattern]
-            yield part, _regression((X[part] - self.mean)[:, ~pattern], seen, self.ridge)
+            centred, loadings = (X[part] - self.mean)[:, ~pattern], self.loadings[~pattern]
+            gram = product(loadings.T, loadings) + np.diag(self.ridge)
+            yield part, solved(gram, product(centred, loadings).T).T
 
     def uncertainty(self, missing, weight):
-        """Return the mean covariance (d, d) of cells once filled, in units of the noise.
+        """Return the mean covariance (d, d) of filled values, in units of the noise.
 
-        ``missing`` is (n, d). Of many rows, some that are spread evenly stand for all.
+        ``missing`` is (n, d). Of many rows, an even subsample stands for all.
         """
         rows, (d, rank) = np.flatnonzero(missing.any(axis=1)), self.loadings.shape
-        some = rows[:: max(1, int(len(rows) * rank * d**2 / UNCERTAINTY_WORK))]
-        covariance = np.diag(weight[some] @ missing[some])
-        for part, gram in self._grams(missing, some):
+        subsample = rows[:: max(1, int(len(rows) * rank * d**2 / UNCERTAINTY_WORK))]
+        covariance = np.diag(weight[subsample] @ missing[subsample])
+        for part, gram in self._grams(missing, subsample):
             filled = missing[part][:, :, None] * self.loadings
             spread = weight[part][:, None, None] * (filled @ np.linalg.inv(gram))
             sides = (a.transpose(1, 0, 2).reshape(d, -1) for a in (spread, filled))
             covariance += next(sides) @ next(sides).T
-        share = weight[rows].sum() / max(weight[some].sum(), np.finfo(float).tiny)
+        share = weight[rows].sum() / max(weight[subsample].sum(), np.finfo(float).tiny)
         return covariance * share / weight.sum()
 
     def _grams(self, missing, rows):
-        """Yield some of the ``rows`` and, for each, the inverse covariance of its code."""
+        """Yield parts of the ``rows`` and, for each row, the inverse covariance of its code."""
         d, rank = self.loadings.shape
         pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
         size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
@@ -133,26 +134,19 @@ class Filler(NamedTuple):
             yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
 
 
-def _regression(centred, loadings, ridge):
-    """Return the codes (n, r) that ``centred`` rows (n, d) have along ``loadings`` (d, r)."""
-    gram = product(loadings.T, loadings) + np.diag(ridge)
-    return solved(gram, product(centred, loadings).T).T
-
-
 def few_threads(rows):
-    """Have BLAS use ``one_thread`` if ``rows`` are an array: these are few."""
+    """Have BLAS use ``one_thread`` if ``rows`` are in memory, and therefore small."""
     return one_thread() if rows.in_memory else nullcontext()
 
 
 def fit_axes(rows, n_axes, n_components):
-    """Return the Axes of ``rows``, the Filler that goes with them, and the filled values.
+    """Return the Axes of ``rows``, their Filler, and the filled values.
 
     These are None if no value is missing, or if memory does not hold them. If values are
-    missing, filling them and fitting the axes take turns (Ilin and Raiko 2010,
-    "Practical approaches to principal component analysis in the presence of missing values",
-    JMLR 11, 1957-2000) until the filled values stay where they are. What is filled varies less
-    than what was there: its uncertainty is added to the covariance, in tables of at most
-    WIDEST columns.
+    missing, filling and fitting take turns until the filled values converge (Ilin and Raiko
+    2010, "Practical approaches to principal component analysis in the presence of missing
+    values", JMLR 11, 1957-2000). Filled values vary less than observed ones: with at most
+    WIDEST columns, their uncertainty is added to the covariance.
     """
     if not rows.has_missing:
         axes = principal_axes(rows, n_axes)
@@ -182,10 +176,10 @@ def fit_axes(rows, n_axes, n_components):
 
 
 def merged_axes(seen, n_seen, rows, n_axes):
-    """Return the Axes of ``n_seen`` rows that have the Axes ``seen``, and of further ``rows``.
+    """Return the Axes of ``n_seen`` rows with the Axes ``seen``, and of further ``rows``.
 
-    They are those of all rows if all axes are kept. Chan, Golub and LeVeque 1983,
-    "Algorithms for computing the sample variance", doi:10.1080/00031305.1983.10483115.
+    They are exact if all axes are kept. Chan, Golub and LeVeque 1983, "Algorithms for
+    computing the sample variance", doi:10.1080/00031305.1983.10483115.
     """
     if seen is None:
         return principal_axes(rows, n_axes)
@@ -201,30 +195,30 @@ def merged_axes(seen, n_seen, rows, n_axes):
 
 
 def filler_along(axes, n_rows, n_components):
-    """Return the Filler of ``n_rows`` complete rows that have these ``axes``."""
+    """Return the Filler of ``n_rows`` complete rows with these ``axes``."""
     return _filler(axes, _filling_rank(axes, n_rows, n_components))[0]
 
 
 def ridge_along(axes, n_rows, n_components):
-    """Return the ``ridge`` of that Filler: wide axes are not copied for it."""
+    """Return the ``ridge`` of that Filler, without copying the axes."""
     return _ridge(axes, _filling_rank(axes, n_rows, n_components))[0]
 
 
 def _filling_rank(axes, n, n_components):
-    """Return how many axes values are filled along: many, while that costs little."""
+    """Return how many axes values are filled along: more if they are cheap."""
     d, n_axes = axes.basis.shape
     most = min(LONGEST_FILLING, max(MOST_FILLING, int(np.sqrt(FILL_WORK / (n * d)))))
     return max(1, min(n_axes - 1, max(n_components, most), LONGEST_FILLING))
 
 
 def mean_filler(rows):
-    """Return the Filler that puts the column's mean into missing values."""
+    """Return the Filler with the columns' means."""
     mean = rows.means()
     return Filler(mean, np.zeros((len(mean), 0)), np.zeros(0))
 
 
 def _filler(axes, rank):
-    """Return the Filler along the first ``rank`` axes, and the noise: what is left."""
+    """Return the Filler along the first ``rank`` axes, and the noise around them."""
     ridge, noise = _ridge(axes, rank)
     return Filler(axes.mean, np.ascontiguousarray(axes.basis[:, :rank]), ridge), noise
 
@@ -241,8 +235,8 @@ def _ridge(axes, rank):
 def principal_axes(rows, n_axes):
     """Return the weighted Axes of complete ``rows``, padded with zeros to ``n_axes``.
 
-    scikit-learn's PCA is not fitted here: clients such as MLflow's autolog take each fit of an
-    estimator for one of the user's.
+    scikit-learn's PCA is not used: MLflow's autolog, for one, would log it as a fit of the
+    user's.
     """
     n, d = rows.shape
     if n < d and n <= n_axes and rows.fits_in_memory:
@@ -311,20 +305,20 @@ def _subspace(Y):
 def _orthonormal(Y, turn):
     """Return ``Y @ turn`` (n, r), whose columns are orthogonal, at length 1.
 
-    Columns of length nothing beside the first are zero. ``Y`` is overwritten.
+    Columns that are negligible against the longest become zero. ``Y`` is overwritten.
     """
     vectors = _times_in_place(Y, turn)
     squares = np.square(vectors).sum(axis=0)
     kept = squares > SMALLEST_SHARE * squares.max(initial=0.0)
     vectors *= kept / np.sqrt(np.where(kept, squares, 1.0))
-    # Rounding has left them a little askew: the nearest orthonormal ones are in their places.
+    # Rounding has left them not quite orthogonal: replace them by the nearest that are.
     values, turn = np.linalg.eigh(vectors.T @ vectors)
     scales = np.sqrt(np.where(values > 0.5, values, 1.0))
     return _times_in_place(vectors, (turn / scales) @ turn.T)
 
 
 def _times_in_place(Y, turn):
-    """Return ``Y @ turn`` in the memory of ``Y`` (n, r): some rows after others."""
+    """Return ``Y @ turn`` in the memory of ``Y`` (n, r)."""
     out = Y[:, : turn.shape[1]]
     size = max(1, BLOCK_NUMBERS // Y.shape[1])
     for start in range(0, len(Y), size):

@@ -1,7 +1,7 @@
-"""Wide rows in their leading principal axes: the nets see these, and nothing else.
+"""Wide rows reduced to their leading principal axes, which is all that the nets see.
 
-A rotation changes no squared error, and with fewer rows than axes nothing is left out. What is
-left out otherwise is an error of each row that no net can change. NumPy only.
+A rotation changes no squared error, and with fewer rows than axes nothing is lost. Otherwise
+the rest is an error of each row that no net can change. NumPy only.
 """
 
 from typing import NamedTuple
@@ -14,10 +14,9 @@ from skae._runtime.blas import one_thread, product
 
 
 class Reduction(NamedTuple):
-    """y = (x - mean) @ basis: d columns to r axes; ``mean`` (d,), ``basis`` (d, r).
+    """y = (x - mean) @ basis, from d columns to r axes: ``mean`` (d,), ``basis`` (d, r).
 
-    Missing cells of rows that come later are filled along the first axes: ``ridge`` is that
-    of the Filler.
+    Missing values of later rows are filled along the first axes, with the Filler's ``ridge``.
     """
 
     mean: np.ndarray
@@ -26,7 +25,7 @@ class Reduction(NamedTuple):
 
     @property
     def filler(self):
-        """The Filler of the columns: rows this wide miss cells in patterns of their own."""
+        """The Filler of the columns: by pattern, since pairs of loadings would be large."""
         return Filler(self.mean, self.basis[:, : len(self.ridge)], self.ridge, by_pattern=True)
 
     def forward(self, X):
@@ -42,16 +41,16 @@ class Reduction(NamedTuple):
 
     @one_thread()
     def rows(self, rows):
-        """Return the Rows in the axes, with the error that each of them keeps in any case.
+        """Return the Rows in the axes; ``residual`` is the error of what they leave out.
 
-        Of rows with missing values it is that of the filled ones.
+        It is that of filled rows if values are missing.
         """
         Y, squares = rows.projected(self.basis, self.mean, self.filler.fill)
         residual = np.maximum(squares - np.square(Y).sum(axis=1), 0.0)
         return Rows(Y, rows.weight, rows.strata, residual)
 
     def axes(self, axes):
-        """Return in columns what ``axes`` are in the axes of this reduction."""
+        """Return the Axes in columns of ``axes`` of reduced rows."""
         mean = self.mean + self.basis @ axes.mean
         return Axes(mean, self.basis @ axes.basis, axes.variances, axes.residual)
 

@@ -72,13 +72,9 @@ def pca_path(
     k = min(n_components, n_axes)
     prefix_error = prefix_errors(axes, n_components)
     deviations = np.sqrt(axes.variances)
-    left = np.sqrt(prefix_error[n_components] / max(1, n_axes - k))
-    residual = np.where(np.arange(n_axes) < k, left, deviations)
-    loadings, noise_scale, ranges = (
-        np.eye(n_axes),
-        residual,
-        _ranges(rows, clip, interval),
-    )
+    mean_residual = np.sqrt(prefix_error[n_components] / max(1, n_axes - k))
+    noise_scale = np.where(np.arange(n_axes) < k, mean_residual, deviations)
+    loadings, ranges = np.eye(n_axes), _ranges(rows, clip, interval)
     if in_columns:
         loadings, noise_scale = axes.basis.T, _column_residuals(rows, axes, k, filled)
     output_scale, (offset, margin) = noise_scale, np.zeros((2, loadings.shape[1]))
@@ -105,12 +101,12 @@ def pca_path(
     )
 
 
-def thickness_of(left, total):
-    """Return PCA's error ``left`` over half of the ``total`` variance, at most 1.
+def thickness_of(residual, total):
+    """Return PCA's ``residual`` over half of the ``total`` variance, at most 1.
 
     It takes JAX's numbers, too.
     """
-    share = left / total / THICK
+    share = residual / total / THICK
     return share - (share - 1.0) * (share > 1.0)
 
 
@@ -151,19 +147,19 @@ def rescaled_path(path, error, squared, activation):
     If values are hidden, PCA leaves an error even with a code as long as the row.
     """
     d = len(path.mean)
-    left = np.sqrt(squared / d)  # in each column
+    scale = np.sqrt(squared / d)  # of each column
     if not activation.in_axes:
-        share = np.divide(left, path.unit, out=np.zeros(d), where=path.unit > 0)
+        share = np.divide(scale, path.unit, out=np.zeros(d), where=path.unit > 0)
         ranges = {"origin": path.origin, "unit": path.unit}
-        left, _ = activation.scales(share, _mean_share(path.mean, ranges))
+        scale, _ = activation.scales(share, _mean_share(path.mean, ranges))
     return path._replace(
         prefix_error=above_zero(error).astype(np.float32),
-        output_scale=np.maximum(path.output_scale, left).astype(np.float32),
+        output_scale=np.maximum(path.output_scale, scale).astype(np.float32),
     )
 
 
 def unscaled_path(path):
-    """Return ``path`` for codes that an activation makes: they have its range, not PCA's."""
+    """Return ``path`` for codes in the range of an activation instead of PCA's."""
     varies = path.code_scale > SMALLEST_SPREAD * path.code_scale.max()
     return path._replace(
         gain=np.where(varies, path.gain / path.code_scale, 0.0).astype(np.float32),
@@ -173,10 +169,10 @@ def unscaled_path(path):
 
 
 def paired_path(path, axes, n_components):
-    """Return ``path`` for codes without negative entries: two for each axis, one of each sign.
+    """Return ``path`` for codes without negative entries: two for each axis, one per sign.
 
-    Both are rectified, and together they are what PCA projects on the axis. The projection
-    keeps as many axes as PCA is compared with.
+    Both are rectified; their difference is PCA's score. The projection keeps as many axes as
+    PCA is compared with.
     """
     projection = path.projection
     if projection is not None:
@@ -203,8 +199,8 @@ def variational_path(path, axes, *, is_squared):
     if not path.gain.any():
         return path
     total = axes.total or 1.0
-    left = path.prefix_error[k] if is_squared else axes.variances[k:].sum()
-    noise = max(left / max(1, d - k), NOISE_FLOOR * total / d)
+    residual = path.prefix_error[k] if is_squared else axes.variances[k:].sum()
+    noise = max(residual / max(1, d - k), NOISE_FLOOR * total / d)
     variances = _with_rows(axes.variances[:k], k)
     share = np.minimum(noise / np.maximum(variances, noise), 1.0)
     kept = np.sqrt(1.0 - share).astype(np.float32)
@@ -218,7 +214,7 @@ def variational_path(path, axes, *, is_squared):
 
 
 def plain_path(rows, axes, n_components, *, activation, clip, filled=None, interval=None):
-    """Return the LinearPath of a plain autoencoder: no rotation, nothing but the nets."""
+    """Return the LinearPath of a plain autoencoder, to which PCA contributes nothing."""
     d = len(axes.mean)
     margin, ranges = np.zeros(d), _ranges(rows, clip, interval)
     if not activation.in_axes:
@@ -269,7 +265,7 @@ def prefix_errors(axes, n_components):
 
 
 def above_zero(errors, total=None):
-    """Return PCA's ``errors`` (k + 1,) with a floor: what they are relative to."""
+    """Return PCA's ``errors`` (k + 1,) with a floor: others are divided by them."""
     total = errors[0] if total is None else total
     floor = ERROR_FLOOR * total if total > NO_VARIANCE else 1.0
     return np.maximum(errors, floor).astype(errors.dtype)

@@ -1,4 +1,4 @@
-"""What a training step reads: batches of rows, and the random bits that go with them."""
+"""What a training step reads: batches of rows, and their random bits."""
 
 from functools import partial
 
@@ -16,12 +16,12 @@ from skae._net.objective import N_RANDOM_NUMBERS
 from skae._pca.axes import few_threads
 from skae._runtime.devices import is_processor
 
-NUMBERS_PER_COUNT = 8  # of 32 bits, that one count of NumPy's Philox generator makes
-MOST_RESIDENT = 2**28  # numbers of rows that an accelerator holds while nets train on them
+NUMBERS_PER_COUNT = 8  # of 32 bits, from each count of NumPy's Philox generator
+MOST_RESIDENT = 2**28  # numbers of rows that an accelerator holds during training
 
 
 def hide(config, X, rng):
-    """Return ``X`` (n, d) with NaN in what the nets are to fill."""
+    """Return ``X`` (n, d) with NaN for further values that the nets learn to fill."""
     X = hide_values(X, config.hidden_share, rng) if config.hidden_share else X
     together = config.network.n_hidden_together
     return hide_blocks(X, together, rng) if together else X
@@ -34,7 +34,7 @@ def row_source(config, rows, path, filler, rng, *, has_missing):
     def inputs(X):
         with few_threads(rows):
             filled = filler.fill(X) - path.mean
-            if not rows.in_memory:  # products that may come again in each pass: in float32
+            if not rows.in_memory:  # products in float32: each pass may repeat them
                 filled = filled.astype(np.float32)
             x = filled if path.basis is None else filled @ path.basis
         return np.concatenate([x, np.isnan(X)], axis=1) if config.missing_indicator else x
@@ -63,7 +63,7 @@ def row_source(config, rows, path, filler, rng, *, has_missing):
 def random_bits(seed, first_step, n_steps, n_rows):
     """Return N_RANDOM_NUMBERS random numbers of 32 bits for each row of some steps.
 
-    They come from the host: drawn in the block, they would be a third of its compile time.
+    The host draws them: in the block, they would take a third of its compile time.
     """
     per_step = -(-n_rows * N_RANDOM_NUMBERS // NUMBERS_PER_COUNT)
     generator = np.random.Philox(key=seed, counter=first_step * per_step)

@@ -9,13 +9,13 @@ from skae._runtime.devices import is_processor
 from skae._train.optimizers import SCHEDULES
 from skae.architectures.dense import FEW
 
-AVERAGED_STEPS = 100  # that the running average of the weights reaches back
+AVERAGED_STEPS = 100  # in the running average of the weights
 AVERAGED_SHARE = 1 / 30  # of the steps of a short training
 PROCESSOR_RATE, ACCELERATOR_RATE = 4e10, 4e13  # operations a second, roughly
-MOST_IN_BLOCK = 2**26  # numbers in the rows that an accelerator has for a block
-MOST_STEPS = 10**8  # of a fit: their rates are made beforehand
+MOST_IN_BLOCK = 2**26  # numbers in the rows of an accelerator's block
+MOST_STEPS = 10**8  # of a fit: all rates are computed beforehand
 N_CHECKPOINTS = 25  # in a run, if it has as many epochs
-USUAL_BATCH = 64  # rows, below which the rate falls as their number's root
+USUAL_BATCH = 64  # rows; with fewer the rate falls as the square root of their number
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def make_budget(params, n_rows, network, n_numbers, *, is_stream) -> Budget:
 
 
 def _batch_size(size, n_rows):
-    if size != "auto":  # more would be padding; in powers of two, so that folds are alike
+    if size != "auto":  # more would be padding; a power of two, so that folds are equal
         return min(size, 2 ** int(np.ceil(np.log2(n_rows))))
     return 32 if n_rows < 512 else 64 if n_rows < 8192 else 128
 

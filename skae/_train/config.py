@@ -1,8 +1,8 @@
-"""Every "auto" made a choice: from an estimator's parameters and its rows to a FitConfig.
+"""Resolve "auto": from an estimator's parameters and its rows to a FitConfig.
 
-What compiled programs depend on (widths, axes, batch size) changes with the number of rows
-in powers of two at most, so that the folds of a search share one program. A share of variance
-as ``n_components`` is the exception: its number of components follows the rows.
+Compiled programs depend on the number of rows in powers of two only (axes, batch size), so
+that the folds of a search share one program. A share of variance as ``n_components`` is the
+exception: its number of components follows the rows.
 """
 
 from dataclasses import dataclass, replace
@@ -27,20 +27,20 @@ from skae.losses import Joint, SquaredError, find_loss
 from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 CLIPS = {"identity": False, "clip": True, "logistic": True}  # others clip at piles of values
-LOGISTIC_SHARE = 0.2  # of all cells at the ends of their columns' ranges
-MARGIN = 0.25  # of the variance left, since held-out rows are explained less than training rows
+LOGISTIC_SHARE = 0.2  # of all values at the ends of their columns' ranges
+MARGIN = 0.25  # of the unexplained variance, since held-out rows are explained less
 MOST_COMPONENTS = 512  # that a float n_components starts from
-WIDEST = 4096  # columns, beyond which the nets see leading axes only, if that is possible
+WIDEST = 4096  # columns; of more the nets see leading axes only, if that is possible
 FEWEST_AXES = 128  # of these
 DECAY, THIN_DECAY = 0.3, 0.1  # of weights; of few components that leave nothing
 SETTLED_AFTER = 0.8  # of the steps: then noise and the share of truncated codes are constant
-UNWATCHED_BLOCKS = 4  # of a quarter of a second, up to a checkpoint that nobody evaluates
+UNWATCHED_BLOCKS = 4  # of a quarter of a second, between checkpoints without evaluation
 FINAL = 0  # random stream of the training on all rows; folds have the following ones
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """All that decides a fit, but for the rows."""
+    """Everything that decides a fit, except the rows."""
 
     step_config: StepConfig
     budget: Budget
@@ -49,10 +49,10 @@ class FitConfig:
     clip: object
     traced: dict
     seed: int
-    missing_indicator: bool  # the encoder is told which cells are missing; more are hidden
-    hidden_share: float  # of single cells; 0 if only the network's blocks are hidden
+    missing_indicator: bool  # the encoder is told which values are missing; more are hidden
+    hidden_share: float  # of single values; 0 if only the network's blocks are hidden
     interval: np.ndarray | None  # scaled ends (2, d) of a range that X's units have by nature
-    is_reduced: bool = False  # wide rows come to the nets as their leading axes
+    is_reduced: bool = False  # the nets see wide rows as their leading axes
 
     @property
     def objective(self):
@@ -80,7 +80,7 @@ class FitConfig:
 
     @property
     def without_validation(self):
-        """The same FitConfig with few checkpoints, since nobody looks at them."""
+        """The same FitConfig with few checkpoints, since none is evaluated."""
         stride = max(self.budget.checkpoint_steps, UNWATCHED_BLOCKS * self.budget.block_steps)
         return replace(self, budget=replace(self.budget, checkpoint_steps=stride))
 
@@ -96,7 +96,7 @@ class FitConfig:
 
     @property
     def falls_back(self):
-        """Whether PCA is kept if nets are not better: with penalties it is not compared."""
+        """Whether PCA is kept if nets are not better; never with penalties."""
         begins_at_pca = self.linear and self.autoencoder.begins_at_pca
         return begins_at_pca and self.objective.is_error_alone
 
@@ -112,12 +112,12 @@ def make_config(
     steps_before=None,
     precision="float32",
 ) -> FitConfig:
-    """Return the FitConfig for ``rows`` in units of ``scaling`` from an estimator's ``params``.
+    """Return the FitConfig for ``rows`` in units of ``scaling``.
 
-    ``sample_shape`` is the shape of a sample that is no plain row; ``continued`` the Model that
-    a warm start goes on from, whose sizes are kept. Rows of a stream are taken once, at a
-    constant rate, after ``steps_before`` steps; all axes are kept. Products of nets are in the
-    ``precision``, a name of JAX's.
+    ``params`` is the estimator. ``sample_shape`` is None for plain rows. A ``continued`` Model,
+    from which a warm start goes on, keeps its sizes. Rows of a stream are used once, at a
+    constant rate, after ``steps_before`` steps, with all axes. ``precision`` is JAX's name for
+    that of the nets' products.
     """
     params, is_stream = plain_parameters(params), steps_before is not None
     loss = _comparable_loss(find_loss(params.loss, sample_shape or rows.shape[1:]))
@@ -144,7 +144,7 @@ def make_config(
 
 
 def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
-    """Return the Autoencoder, the columns that it knows, and what else a warm start keeps."""
+    """Return the Autoencoder, the columns that it sees, and what else a warm start keeps."""
     (n, d), complete = rows.shape, not rows.has_missing
     if continued is not None:
         kept = {
@@ -203,7 +203,7 @@ def _step_config(params, autoencoder, loss, continued, precision, *, is_stream):
 
 
 def _reducible(params, architecture, loss):
-    """Say whether nets can see leading axes instead of columns, and nobody would know."""
+    """Say whether nets may see leading axes instead of columns: nothing asks for columns."""
     return (
         isinstance(loss, SquaredError)
         and isinstance(architecture, Dense)
@@ -215,7 +215,7 @@ def _reducible(params, architecture, loss):
 
 
 def _traced(params, network, budget, steps_before):
-    """Return what is traced: numbers that a search may change without a new program."""
+    """Return the traced numbers, which a search may vary without a new program."""
     n_steps = usual_steps = (steps_before or 0) + budget.n_steps
     if steps_before is not None:  # nobody knows how long a stream will be
         usual_steps = max(n_steps, auto_steps(network))
@@ -234,7 +234,7 @@ def _traced(params, network, budget, steps_before):
 
 
 def _check_callables(params, n_features, *, complete):
-    """Raise ValueError if a function of the user's does not do for a row."""
+    """Raise ValueError if a user's function does not work for a row."""
     number, row = (jax.ShapeDtypeStruct(s, np.float32) for s in ((), (n_features,)))
     parts = params.loss.parts if isinstance(params.loss, Joint) else [(n_features, params.loss)]
     for n, loss in parts:
@@ -248,7 +248,7 @@ def _check_callables(params, n_features, *, complete):
     if params.augmentation is not None:
         if not complete:
             raise ValueError(
-                "augmentation takes whole rows, but cells of X are missing. Impute them first, "
+                "augmentation takes complete samples, but X has missing values. Impute them, "
                 "or set augmentation=None."
             )
         given = "augmentation", "(key, row) -> row", params.augmentation
@@ -267,7 +267,7 @@ def _check_callable(name, form, function, row, arguments):
 
 
 def _check_optimizer(optimizer, network, *, variational):
-    """Raise ValueError if a user's factory makes no optimizer of these weights."""
+    """Raise ValueError if a user's factory makes no optimizer for these weights."""
     if isinstance(optimizer, str):
         return
     advice = (
@@ -349,7 +349,7 @@ def _autoencoder(params, architecture, n_axes, sizes, activation):
             f"{params.code_activation!r}, n_nonzero_coefs={params.n_nonzero_coefs}. Leave "
             "one or the other at its default."
         )
-    # Rectified entries beyond PCA's would begin at zero, without a slope, and stay there.
+    # Rectified entries beyond PCA's would begin at zero, without a gradient, and stay there.
     spans_pca = (
         params.code_activation == "relu"
         and n_nonzero is None
@@ -367,7 +367,7 @@ def _autoencoder(params, architecture, n_axes, sizes, activation):
 
 
 def _check_n_components(params, most, shape):
-    """Raise ValueError if more components than PCA can have would only be zeros."""
+    """Raise ValueError if there are more components than PCA's and nothing to use them for."""
     held_back = (
         params.linear_path is None
         or params.code_activation != "identity"
@@ -386,7 +386,7 @@ def _check_n_components(params, most, shape):
 
 
 def _n_components(params, rows, n_axes):
-    """Return the size of the code to train, from an int or a share of variance."""
+    """Return the number of components, from an int or a share of variance."""
     if isinstance(params.n_components, Integral):
         return int(params.n_components)
     rank = min(*rows.shape, n_axes)
@@ -400,9 +400,9 @@ def _n_components(params, rows, n_axes):
 
 
 def _n_axes(n_rows, n_features, n_components):
-    """Return the number of principal axes: all there can be, padded to a power of two.
+    """Return the number of principal axes: all, padded to a power of two.
 
-    Of wide rows, and of rows that cannot be held, they are the leading ones.
+    Of wide rows, and of rows that memory does not hold, only the leading ones.
     """
     if n_features > WIDEST or most_rows(n_features) < n_rows < n_features:
         n_wanted = 1.5 * n_components if isinstance(n_components, Integral) else MOST_COMPONENTS
@@ -415,7 +415,7 @@ def _n_axes(n_rows, n_features, n_components):
 
 
 def _layer_sizes(params, architecture, n_components):
-    """Return the widths of the trunk: those asked for, or the architecture's own choice."""
+    """Return the hidden layers' widths: those asked for, or the architecture's choice."""
     if isinstance(params.hidden_layer_sizes, str):
         return architecture.layer_sizes(n_components)
     sizes = tuple(params.hidden_layer_sizes)

@@ -29,9 +29,9 @@ from skae._train.batches import random_bits, row_source
 from skae._train.optimizers import is_elementwise, make_optimizer
 from skae._train.packing import Packing
 
-CORRECTION_SCALES = (0.5, 1.0)  # of the corrections to PCA, evaluated at every checkpoint
+CORRECTION_SCALES = (0.5, 1.0)  # evaluated at every checkpoint
 MOST_KEPT = 2**22  # numbers in the weights of the checkpoints that a run keeps
-COMPILED_BY = 2  # checkpoints: what evaluates them
+COMPILED_BY = 2  # checkpoints: then everything that evaluates them is compiled
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class StepConfig:
 
     objective: object
     optimizer: object
-    n_init: int = 1  # nets that are trained side by side
-    follows_loss: bool = False  # the learning rate does, on top of its schedule
+    n_init: int = 1  # nets trained at once
+    follows_loss: bool = False  # the learning rate is halved when the loss stops falling
     matmul_precision: str = "float32"  # JAX's name for it
     mesh: object = None  # of devices that each take a share of a batch's rows
 
@@ -51,7 +51,7 @@ class StepConfig:
             return self.objective.batch_loss(*given)
 
     def batch_loss_and_gradient(self, *given):
-        """Return that and its gradient by the first of ``given``, from all devices' rows."""
+        """Return it and its gradient by the first of ``given``, from all devices' rows."""
         with self._products():
             if self.mesh is None:
                 return jax.value_and_grad(self.objective.batch_loss)(*given)
@@ -104,7 +104,7 @@ def train_block(step_config, packing, state, path, batches, rates, traced, first
 
     if step_config.n_init == 1:
         return keep_replicated(step_config.mesh, train(state))
-    # Several nets differ in their first weights only: rows, prefixes and noise are the same.
+    # Several nets differ in their initial weights only: batches and noise are the same.
     return keep_replicated(step_config.mesh, jax.vmap(train)(state))
 
 
@@ -129,9 +129,9 @@ class Pause(NamedTuple):
 class TrainingRun:
     """One training in progress, and its checkpoints.
 
-    ``start`` says what checkpoint 0 is: "pca", "random" or a "model" that was trained before.
-    What is evaluated at a checkpoint are its ``candidates``: pairs of a correction scale and of
-    a restart. ``config`` is a FitConfig; ``stream`` numbers the run among those of a fit.
+    ``start`` says what checkpoint 0 is: "pca", "random" or a "model" trained before. At each
+    checkpoint its ``candidates`` are evaluated: pairs (correction scale, restart). ``stream``
+    numbers the runs of a fit.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class TrainingRun:
         self.path = broadcast(config.mesh, path)
         self._on_device = replicate(config.mesh, (self.path, config.traced))
         self._begin(params, pause)
-        if self.large:  # compiling takes memory, as these rows do: one after the other
+        if self.large:  # compile first: compiling takes memory, and so do these rows
             self._load(rows.take(slice(config.budget.batch_size)))
             jax.block_until_ready(self._begin_block(self._batches(1), 0))
             return_memory()
@@ -167,7 +167,7 @@ class TrainingRun:
         self.weights, self.losses = {0: self._averaged_weights()}, []
 
     def _begin(self, params, pause):
-        """Set the state on the devices: as it was at a ``pause``, or fresh ``params``."""
+        """Put the state on the devices: that of a ``pause``, or fresh ``params``."""
         step_config = self.config.step_config
         allowed = is_elementwise(step_config.optimizer)
         self.packing = Packing.of(params, step_config.n_init, allowed=allowed)
@@ -189,7 +189,7 @@ class TrainingRun:
         self.table = replicate(self.config.mesh, self.source.table)
 
     def advance(self) -> bool:
-        """Train up to the next checkpoint; return False if the numbers end before."""
+        """Train up to the next checkpoint; return False if all nets diverge before."""
         if self.diverged:
             return False
         losses, n_init = self.train(self.config.budget.checkpoint_steps), self.config.n_init
@@ -208,7 +208,7 @@ class TrainingRun:
     def train(self, n_steps) -> np.ndarray:
         """Run up to ``n_steps`` more of the budget; return their losses, on the host.
 
-        Raises CancelledError once somebody, in another thread, has set ``is_cancelled``.
+        Raises CancelledError once another thread has set ``is_cancelled``.
         """
         budget = self.config.budget
         n_steps, capacity = min(n_steps, budget.n_steps - self.step), budget.block_steps
@@ -233,7 +233,7 @@ class TrainingRun:
         return shard(self.config.mesh, (*parts, bits, weight))
 
     def _begin_block(self, batches, count):
-        """Set the device to ``count`` steps; return their losses, when they will be there."""
+        """Start ``count`` steps on the device; return their losses, still being computed."""
         rates = np.zeros(self.config.budget.block_steps, np.float32)
         rates[:count] = self.config.budget.rates[self.step : self.step + count]
         path, traced = self._on_device
@@ -250,12 +250,12 @@ class TrainingRun:
         return jax.tree.map(partial(np.array, order="C"), self.packing.unpack(average))
 
     def pause(self) -> Pause:
-        """Return the Pause from which another run may go on."""
+        """Return the Pause from which another run can continue."""
         params, average, memory = jax.tree.map(np.array, self.state)
         return Pause(params, average, jax.tree.leaves(memory), self.steps_before + self.step)
 
     def release(self):
-        """Let go of the rows and of the device's memory: this run has ended."""
+        """Free the rows and the device's memory: this run has ended."""
         self.source = self.state = self.table = self._on_device = None
 
     @property
@@ -263,8 +263,8 @@ class TrainingRun:
         return self.state is None
 
     def rewind(self, checkpoint):
-        """Go back to a checkpoint, as if training had ended there; it does not go on."""
-        if self.checkpoint >= checkpoint:  # what came later, a divergence too, has not been
+        """Go back to a checkpoint, as if training had ended there; it cannot continue."""
+        if self.checkpoint >= checkpoint:  # forget what came later, even a divergence
             self.checkpoint, self.diverged = checkpoint, False
             self.losses = self.losses[:checkpoint]
 
@@ -272,14 +272,14 @@ class TrainingRun:
         self.weights = {i: self.weights[i] for i in self.weights if i in checkpoints}
 
     def nearest(self, checkpoint):
-        """Return the nearest checkpoint that is kept; the start stands for itself only."""
+        """Return the nearest checkpoint that is kept: the start only for the start."""
         return min(
             self.weights, key=lambda kept: (kept == 0 < checkpoint, abs(kept - checkpoint))
         )
 
     @property
     def most_kept(self):
-        """How many checkpoints' weights may stay in memory, without the start's."""
+        """The number of checkpoints, besides the start, whose weights may stay in memory."""
         size = sum(leaf.size for leaf in jax.tree.leaves(self.weights[self.checkpoint]))
         return max(1, MOST_KEPT // size)
 
@@ -289,7 +289,7 @@ class TrainingRun:
 
     @property
     def candidates(self):
-        """What is evaluated: half of a plain net is no net, and has one scale only."""
+        """Pairs (correction scale, restart); without PCA there is nothing to scale."""
         scales = CORRECTION_SCALES if self.start == "pca" else (1.0,)
         return list(product(scales, range(self.config.n_init)))
 

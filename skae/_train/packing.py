@@ -1,7 +1,7 @@
-"""How a training block holds weights: in whatever shape their steps are quickest.
+"""How a training block holds weights: in the shape in which their steps are quickest.
 
-The optimizers here do the same to every number. On one vector that is a few kernels instead of
-a few for each array, a third of a small net's step and more of its compile time.
+Most optimizers do the same to every number. With one vector that takes a few kernels, with
+arrays a few for each: a third of a small net's step and more of its compile time.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Packing:
 
     @classmethod
     def of(cls, params, n_init, *, allowed):
-        """Return the Packing of one net's ``params``, of which ``n_init`` > 1 are stacked."""
+        """Return the Packing of one net's ``params``; those of ``n_init`` > 1 are stacked."""
         leaves, structure = jax.tree.flatten(params)
         shapes = tuple(leaf.shape if n_init == 1 else leaf.shape[1:] for leaf in leaves)
         return cls(structure, shapes, allowed)
@@ -45,7 +45,7 @@ class Packing:
         return xp.concatenate([leaf.reshape(*stack, -1) for leaf in turned], axis=-1)
 
     def unpack(self, packed):
-        """Return what ``pack`` made of them as a tree of weights again."""
+        """Return packed weights as a tree again."""
         if not self.allowed:
             return packed
         leaves = (
@@ -67,5 +67,5 @@ def _tall(shape):
 
 
 def _turned(leaf, shape):
-    """Return a tall matrix on its side: its gradient, a product, is made quicker so."""
+    """Return a tall matrix transposed: its gradient, a product, is quicker."""
     return leaf.swapaxes(-1, -2) if _tall(shape) else leaf

@@ -1,4 +1,4 @@
-"""Where a training starts: PCA of some rows, the path that nets are added to, fresh weights."""
+"""The start of a training: PCA of some rows, what nets are added to, fresh weights."""
 
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,7 @@ PENALISED_SHARE = 0.01  # of the variance, the least error that penalties are we
 
 
 class Pca(NamedTuple):
-    """PCA of some rows: its axes, how it fills missing cells, the path of its own outputs."""
+    """PCA of some rows: its axes, its Filler, and the path of its own outputs."""
 
     axes: pca_axes.Axes
     filler: pca_axes.Filler
@@ -54,9 +54,10 @@ def begin(config, rows, stream) -> TrainingRun:
 
 
 def go_on(config, rows, axes, n_seen, model=None, pause=None) -> TrainingRun:
-    """Return a TrainingRun on the next ``rows`` of a stream, whose ``n_seen`` have ``axes``.
+    """Return a TrainingRun on the next ``rows`` of a stream.
 
-    ``model`` and ``pause`` are what the rows before have left, None at the beginning.
+    Its ``n_seen`` rows so far have these ``axes``; ``model`` and ``pause`` are of the rows
+    before, None at the beginning.
     """
     filler = pca_axes.filler_along(axes, n_seen, config.network.n_components)
     pca = _own_pca(config, rows, axes, filler, None)
@@ -73,7 +74,7 @@ def go_on(config, rows, axes, n_seen, model=None, pause=None) -> TrainingRun:
 
 
 def resume(config, rows, model) -> TrainingRun:
-    """Return a TrainingRun on ``rows`` that goes on from a fitted ``model``."""
+    """Return a TrainingRun on ``rows`` that continues from a fitted ``model``."""
     path, reduction = model.path, model.reduction
     rows = rows if reduction is None else reduction.rows(rows)
     basis = path.basis if path.projection is None else path.projection
@@ -106,7 +107,7 @@ def pca_model_of(config, rows, run):
 
 
 def _model_of(config, rows, pca, reduction=None):
-    """Return the Model that is ``pca``, which has no range of its own, and its Axes."""
+    """Return the Model of a ``pca`` that has no range of its own, and its Axes."""
     path = _measured(config, pca.path, rows, pca, Identity())
     network = config.network
     if not network.in_columns:  # its outputs may be columns if PCA's are axes
@@ -117,7 +118,7 @@ def _model_of(config, rows, pca, reduction=None):
 
 
 def reduced(config, rows):
-    """Return the Reduction of ``rows`` and the reduced ones: mostly None and themselves."""
+    """Return the Reduction of ``rows`` and the reduced rows: None and ``rows`` if not wide."""
     if not config.is_reduced:
         return None, rows
     found = fit_reduction(rows, config.n_axes, config.network.n_components)
@@ -202,7 +203,7 @@ def _pca_path(config, rows, axes, n_axes, **given):
 
 
 def _weighed(config, path, rows):
-    """Return ``path`` with the factors of a joint loss, from its columns' means."""
+    """Return ``path`` with the weights of a joint loss, from its columns' means."""
     objective = config.objective
     if not isinstance(objective.loss, Joint):
         return path
@@ -216,11 +217,11 @@ def _weighed(config, path, rows):
 
 
 def _measured(config, path, rows, pca, activation):
-    """Return ``path`` with errors and scales measured, if PCA's variances say neither.
+    """Return ``path`` with errors and scales measured, if PCA's variances do not give them.
 
-    They do not for other losses than squared error, nor if cells are hidden. No error is below
-    what a fit cannot fall much below: errors are the units of the objective, and a code that is
-    longer than needed to be PCA, but may not be PCA, would count its penalties as nothing.
+    They do not for other losses than squared error, nor if values are hidden. Errors have a
+    floor if PCA is out of reach: they are the unit of the objective, and if PCA's error were
+    next to nothing, so would be the penalties.
     """
     errors = squared = pca_start.prefix_errors(pca.axes, config.network.n_components)
     subsample = rows.held(MEASURED_ROWS)
@@ -250,7 +251,7 @@ def _measured(config, path, rows, pca, activation):
 
 
 def _fresh_params(config, stream):
-    """Return fresh weights; those of several restarts, stacked, are alike in each fold."""
+    """Return fresh weights; several restarts are stacked, and equal in each fold."""
     n_init = config.n_init
     if n_init == 1:
         params = config.network.init(np.random.default_rng([config.seed, stream, 0]))

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._data.numbers import (
-    TIME_CELLS,
+    TIME_TYPES,
     refuse_containers,
     refuse_large,
     refuse_times,
@@ -367,7 +367,7 @@ def _categories(column):
     for label in labels.tolist():
         if isinstance(label, bytes | bytearray):
             raise ValueError(f"Column {name!r} holds bytes. Decode them to text first.")
-        if isinstance(label, (*TIME_CELLS, complex)):
+        if isinstance(label, (*TIME_TYPES, complex)):
             _refuse_kind(name, type(label).__name__)
     n_samples = column.count()
     if n_samples >= ENOUGH_SAMPLES and len(labels) > n_samples / 2:

@@ -444,9 +444,9 @@ class TestFits:
     @pytest.mark.parametrize(
         "change, words",
         [
-            (lambda rows: rows * np.inf, "cells became"),
-            (lambda rows: rows * np.nan, "cells became NaN"),
-            (lambda rows: np.where(rows == 16, np.inf, rows), "cells became infinite"),
+            (lambda rows: rows * np.inf, "values became"),
+            (lambda rows: rows * np.nan, "values became NaN"),
+            (lambda rows: np.where(rows == 16, np.inf, rows), "values became infinite"),
             (lambda rows: rows[:-1], r"rows of shape \(\d+, 64\) became \(\d+, 64\)"),
             (lambda rows: rows[:, :-1], r"became \(\d+, 63\)"),
             (lambda rows: np.pad(rows, ((0, 0), (0, 1))), r"became \(\d+, 65\)"),

@@ -91,7 +91,7 @@ def test_float32_stays(given):
 
 
 TIMES, TEXTS = "Input X holds times", "Input X holds strings, bytes or categories"
-CELLS = "Input X holds cells that are no numbers"
+CELLS = "Input X holds values that are no numbers"
 REFUSED = {
     "word": ("abc", ValueError, TEXTS),
     "numbers that are spelt": ([["1", "2"]], ValueError, TEXTS),
@@ -138,14 +138,18 @@ REFUSED = {
     "too large": ([[10**400]], ValueError, "value too large for dtype('float64')"),
     "ragged": ([[1.0], [1.0, 2.0]], ValueError, "Input X is ragged"),
     "ragged arrays": ([np.ones((2, 2)), np.ones((3, 2))], ValueError, "Input X is ragged"),
-    "arrays for cells": (np.array([np.ones(2), None], object), ValueError, "arrays for cells"),
-    "polars lists": (pl.DataFrame({"a": [[1, 2]]}), ValueError, "arrays for cells"),
+    "arrays as values": (np.array([np.ones(2), None], object), ValueError, "arrays as values"),
+    "polars lists": (pl.DataFrame({"a": [[1, 2]]}), ValueError, "arrays as values"),
     "dict": ({"a": 1}, TypeError, "got dict"),
     "set": ({1.0}, TypeError, "got set"),
     "generator": ((x for x in [1.0]), TypeError, "got generator"),
     "map": (map(float, [1]), TypeError, "got map"),
     "dict for a cell": ([[{}]], TypeError, CELLS),
-    "Interval": (column(pd.interval_range(0, 1), None), TypeError, "cells that are no numbers"),
+    "Interval": (
+        column(pd.interval_range(0, 1), None),
+        TypeError,
+        "values that are no numbers",
+    ),
     "LazyFrame": (pl.LazyFrame({"a": [1.0]}), TypeError, "Pass X.collect()"),
     "structured": (np.zeros(3, "f8,f8"), TypeError, "Structured arrays are not supported"),
     "raw bytes": (np.zeros(3, "V8"), TypeError, "Input X holds no numbers"),

@@ -90,10 +90,10 @@ BAD = {
         ValueError,
         "Input X is ragged",
     ),
-    "arrays for cells": (
+    "arrays as values": (
         lambda A: pl.DataFrame({"a": A.tolist()}),
         ValueError,
-        "Input X is ragged, or has arrays for cells",
+        "Input X is ragged, or has arrays as values",
     ),
     "words": (lambda A: A.astype(str).astype(object) + "m", ValueError, "strings"),
     "numbers in strings": (lambda A: A.astype(str), ValueError, "strings"),

@@ -279,7 +279,7 @@ def test_bad_choices(quick, X):
             quick(loss=loss).fit(X)
     with pytest.raises(ValueError, match=r"return such an array; it returned \(2,\)"):
         quick(augmentation=lambda key, row: row[:2]).fit(X)
-    with pytest.warns(UserWarning, match="'sigmoid' reaches from 0 to 1, but X holds cells"):
+    with pytest.warns(UserWarning, match="'sigmoid' reaches from 0 to 1, but X holds values"):
         quick(output_activation="sigmoid").fit(X)
     with pytest.raises(ValueError, match="Leave output_activation='auto'"):
         quick(loss="poisson", output_activation="relu").fit(np.abs(X))
@@ -287,7 +287,7 @@ def test_bad_choices(quick, X):
         quick(kl_weight=1.0, code_activation="relu").fit(X)
     holes = np.array(X)
     holes[0, 0] = np.nan
-    with pytest.raises(ValueError, match="augmentation takes whole rows"):
+    with pytest.raises(ValueError, match="augmentation takes complete samples"):
         quick(augmentation=lambda key, row: row).fit(holes)
 
 
