@@ -20,7 +20,7 @@ from skae._data.checks import n_dimensions, shape_of
 from skae._data.numbers import is_frame
 from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._runtime.devices import default_errors
-from skae._runtime.snapshots import fitted_copy
+from skae._runtime.snapshots import fitted_copy, on_snapshots
 
 Autoencoder = AutoencoderTransformer | None
 Seed = int | np.random.RandomState | None
@@ -115,6 +115,9 @@ class AroundAutoencoder(BaseEstimator):
         return tags
 
 
+@on_snapshots(
+    "transform", "inverse_transform", "impute", "sample", "score", "get_feature_names_out"
+)
 class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AroundAutoencoder):
     """Base of autoencoders of encoded samples; they return samples like those of ``fit``.
 

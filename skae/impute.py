@@ -10,11 +10,13 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_rows, n_dimensions
+from skae._runtime.snapshots import on_snapshots
 from skae._wrappers import AroundAutoencoder, Autoencoder, Seed
 
 MOST_COMPONENTS = 32
 
 
+@on_snapshots("transform", "get_feature_names_out")
 class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     """Impute missing values (NaN) by an autoencoder's reconstruction of their sample.
 

@@ -524,8 +524,11 @@ class AutoencoderTransformer(
             For containers without order.
         """
         precision = matmul_precision()
-        with fitted_copy(self) as copy, computing(self.device), threads_restored():
-            fitting.fit(copy, X, y, sample_weight, X_val, groups, precision, told=self)
+        given = X, y, sample_weight, X_val, groups, precision
+        with computing(self.device), threads_restored():
+            with fitted_copy(self) as copy:
+                found = fitting.fit(copy, *given, told=self)
+            fitting.end(self, *found)  # callbacks see the fitted estimator
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -55,7 +55,10 @@ STRUCTURE = (
 
 
 def fit(estimator, X, y, sample_weight, X_val, groups, precision, told):
-    """Fit ``estimator``, a copy of the one ``told``, which callbacks are given."""
+    """Fit ``estimator``, a copy of the one ``told``, which callbacks are given.
+
+    Return what ``end`` needs.
+    """
     X, is_table = check_samples(estimator, X)
     unscaled, y, groups, kept = training_rows(estimator, X, y, sample_weight, groups)
     X = unscaled.values
@@ -87,6 +90,11 @@ def fit(estimator, X, y, sample_weight, X_val, groups, precision, told):
     result = train(config, rows, **options, callback=progress, interrupts=interrupts)
     found = result, config, scaling, is_table
     interrupts.repeat(finish, estimator, before, unscaled, seed, found)
+    return progress, interrupts, result
+
+
+def end(estimator, progress, interrupts, result):
+    """End the callbacks of a fit, and tell what was kept."""
     with interrupts.survived():
         progress.end()
     result.interrupted = interrupts.came

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
-CALLBACKS = "_callback", "_skl", "_parent_callback"  # how scikit-learn's own names begin
 T = TypeVar("T")
 
 
@@ -18,12 +17,19 @@ def snapshot(estimator: T) -> T:
 
 @contextmanager
 def fitted_copy(estimator: T) -> Iterator[T]:
-    """Yield a copy to fit; if nothing fails, its state becomes the ``estimator``'s at once."""
+    """Yield a copy to fit; if nothing fails, what it changed is the ``estimator``'s at once.
+
+    What else was set on the estimator meanwhile, by a callback for example, stays.
+    """
     copy = snapshot(estimator)
+    before = dict(vars(copy))
     yield copy
-    fitted, own = dict(vars(copy)), dict(vars(estimator))
-    state = {name: value for name, value in fitted.items() if not name.startswith(CALLBACKS)}
-    state |= {name: value for name, value in own.items() if name.startswith(CALLBACKS)}
+    fitted, state = vars(copy), dict(vars(estimator))
+    for name in before.keys() - fitted.keys():
+        state.pop(name, None)
+    state |= {
+        n: value for n, value in fitted.items() if n not in before or value is not before[n]
+    }
     estimator.__dict__ = state
 
 

@@ -124,16 +124,16 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
                 break
     stopped = interrupts.came or reason == "callback"
     if stopped:
-        histories = [min(histories, key=lambda history: history.curve().min())]
         if worker is not None:
             worker.close()
+        histories = [min(histories, key=lambda history: history.curve().min())]
     choice = interrupts.repeat(choose, histories)
     best = interrupts.repeat(_best_fold, histories, choice)
     pairs = [(history.run, history.evaluator) for history in histories]
     result = interrupts.repeat(_result, pairs, choice)
     for history in histories:
         history.run.release()
-    del histories, pairs  # large, and not needed any more
+    del histories, pairs, history, added  # large, and not needed any more
     if choice.is_pca:
         result.model, result.axes = interrupts.repeat(pca_model, config, rows)
         result.n_rows = len(rows.weight)

@@ -61,7 +61,8 @@ def _all_splits(cv, rows, y, groups, kept, seed):
     else:
         return _kept(cv.split() if hasattr(cv, "split") else cv, kept)  # of fixed rows
     # Splitters want the length, and a few of them the values.
-    X = rows.read() if rows.fits_in_memory else np.empty((len(rows), 0))
+    has_values = rows.in_memory or rows.fits_in_memory
+    X = rows.read() if has_values else np.empty((len(rows), 0))
     return _kept(_split_by(splitter, cv, X, y, groups), np.ones(len(X), bool))
 
 

@@ -600,6 +600,26 @@ class TestCallbacks:
         assert recorder.calls.count("begin") == recorder.calls.count("end") >= 4
         assert_array_equal(estimator.transform(X), quick(cv=cv).fit_transform(X))
 
+    def test_the_end_of_a_fit_sees_the_fitted_estimator(self, quick, X):
+        """A refit shows the new model, and what a callback sets on the estimator stays."""
+
+        class Codes(Recorder):
+            def on_fit_task_end(self, estimator, context, **given):
+                if context.parent is None:
+                    estimator.seen_ = estimator.transform(X[:2])
+
+        estimator = quick(cv=None).set_callbacks(Codes()).fit(X[::2])
+        for rows in (X[::2], X):
+            assert_array_equal(estimator.fit(rows).seen_, estimator.transform(X[:2]))
+
+    def test_parameters_set_during_a_fit_stay(self, quick, X):
+        def schedule(n_steps):
+            estimator.set_params(tol=0.5)
+            return np.ones(n_steps)
+
+        estimator = quick(learning_rate_schedule=schedule)
+        assert estimator.fit(X).tol == 0.5
+
     def test_models_on_the_way_are_usable(self, quick, X):
         recorder = Recorder()
         estimator = quick(cv=None).set_callbacks(recorder).fit(X)

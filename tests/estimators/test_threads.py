@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 
-from skae import AutoencoderOutlierDetector
+from skae import AutoencoderImputer, AutoencoderOutlierDetector
 
 IRIS = load_iris().data
 N_THREADS = 8
@@ -30,6 +30,9 @@ DETECTS = {
     "decision_function": [IRIS[:9]],
     "predict": [IRIS[:9]],
 }
+
+
+GAPPY = np.where(np.arange(12).reshape(3, 4) % 5 == 1, np.nan, IRIS[:3])
 
 
 @pytest.fixture
@@ -123,6 +126,11 @@ def test_a_fit_amid_a_call(estimator, name, fit):
 @pytest.mark.parametrize("fit", ["other rows", "other features", "other components"])
 def test_a_fit_amid_a_detection(detector, fit):
     fit_amid_a_call(detector, "decision_function", DETECTS["decision_function"][0], fit)
+
+
+@pytest.mark.parametrize("fit", ["other rows", "other features", "other components"])
+def test_a_fit_amid_imputing(estimator, fit):
+    fit_amid_a_call(AutoencoderImputer(estimator), "transform", GAPPY, fit)
 
 
 def fit_amid_a_call(estimator, name, given, fit):
