@@ -1,7 +1,9 @@
 """New rows look like the training rows, and the same seed gives the same ones."""
 
+import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -158,6 +160,14 @@ def test_needs_a_fit(quick, fitted):
     for estimator in (quick(), clone(fitted)):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             estimator.sample()
+
+
+def test_needs_a_fit_that_has_ended(fitted):
+    """Callbacks get a model that is still in training."""
+    shown = copy.copy(fitted)
+    shown._fitted = replace(fitted._fitted, density=None)
+    with pytest.raises(NotFittedError, match="not fitted yet: it is in training"):
+        shown.sample()
 
 
 @pytest.mark.parametrize("n_samples", [0, -1, 2.0, True, "3", None])

@@ -27,6 +27,12 @@ def names_in(stream):
     ]
 
 
+def test_one_attribute_is_all_that_is_private(quick, X):
+    for estimator in (quick().fit(X), quick().partial_fit(X)):
+        found = vars(estimator).keys() - estimator.get_params().keys()
+        assert {name for name in found if not name.endswith("_")} == {"_fitted"}
+
+
 @pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
 @pytest.mark.parametrize(
     "overrides",
