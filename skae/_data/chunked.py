@@ -131,14 +131,12 @@ class ChunkedRows(Rows):
 
     @property
     def values(self):
-        """The rows themselves, which are array-like."""
         return self
 
     def __getitem__(self, index):
         return self.take(index).values
 
     def __array__(self, dtype=None, copy=None):
-        """Return all rows at once."""
         rows = np.empty(self.shape, dtype or self.dtype)
         for part, block in self.blocks():
             rows[part] = block
@@ -154,7 +152,6 @@ class ChunkedRows(Rows):
         return type(self)(self.source, self.scaling, index, *parts)
 
     def unread(self, part):
-        """Return the rows of a slice ``part``, however few, without reading them."""
         index = np.arange(part.start, part.stop) if self.index is None else self.index[part]
         return type(self)(self.source, self.scaling, index)
 
@@ -163,7 +160,6 @@ class ChunkedRows(Rows):
         return self if self.source.random_access else np.asarray(self, np.float32)
 
     def held(self, most=None):
-        """Return the rows as an array: at most ``most`` of them, and what memory holds."""
         n_held = min(len(self) if most is None else most, most_rows(self.shape[1]))
         rows = self.subsample(n_held)
         return Rows(rows.read(), *rows._parts)
@@ -194,7 +190,6 @@ class SparseRows(ChunkedRows):
     """Rows of a CSR matrix, whose sums and products never make them dense."""
 
     def _csr(self):
-        """Return the rows as float64, in the container's units."""
         X = self.source.container
         X = X if self.index is None else X[self.index]
         return X.astype(np.float64, copy=False)
@@ -211,12 +206,10 @@ class SparseRows(ChunkedRows):
         return found if self.scaling is None else found.scaled(self.scaling)
 
     def means(self):
-        """Return the weighted means (d,)."""
         mean = self._csr().T @ (self.weight / self.weight.sum())
         return mean if self.scaling is None else self.scaling.forward(mean[None])[0]
 
     def variances(self, mean):
-        """Return the weighted mean squares (d,) around ``mean`` (d,)."""
         if self.scaling is not None:
             return super().variances(mean)
         X, share = self._csr(), self.weight / self.weight.sum()
@@ -224,7 +217,6 @@ class SparseRows(ChunkedRows):
         return np.maximum(squares - 2 * mean * (X.T @ share) + mean**2, 0.0)
 
     def times(self, V, mean):
-        """Return the rows around ``mean`` (d,) times ``V`` (d, r)."""
         origin, unit = self._units
         if np.ndim(unit) == 0:
             return (self._csr() @ V - (origin + unit * mean) @ V) / unit
@@ -232,7 +224,6 @@ class SparseRows(ChunkedRows):
         return self._csr() @ scaled - (origin @ scaled + mean @ V)
 
     def transposed_times(self, U, mean):
-        """Return the transpose of the rows around ``mean`` (d,) times ``U`` (n, r)."""
         (origin, unit), sums = self._units, U.sum(axis=0)
         out = self._csr().T @ U
         out /= unit if np.ndim(unit) == 0 else unit[:, None]
@@ -241,11 +232,9 @@ class SparseRows(ChunkedRows):
         return out
 
     def covariance_times(self, V, mean, share):
-        """Return the covariance (d, d) of the rows around ``mean`` times ``V`` (d, r)."""
         return self.transposed_times(share[:, None] * self.times(V, mean), mean)
 
     def squares(self, mean):
-        """Return the squared distance (n,) of each row from ``mean`` (d,)."""
         origin, unit = self._units
         X = self._csr().multiply(1.0 / unit).tocsr()
         origin = origin / unit + mean
@@ -258,5 +247,4 @@ class SparseRows(ChunkedRows):
 
 
 def chunked(X):
-    """Return a container's rows as ChunkedRows."""
     return (SparseRows if issparse(X) else ChunkedRows)(X)

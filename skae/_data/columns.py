@@ -28,7 +28,6 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, X):
-        """Return the summary of an array ``X`` (n, d)."""
         observed = ~np.isnan(X)
         if observed.all():
             lower, upper = X.min(axis=0), X.max(axis=0)
@@ -52,7 +51,6 @@ class Summary(NamedTuple):
         return cls(n, np.full(d, n), lower, upper, n_equal(lower), n_equal(upper))
 
     def merged(self, other):
-        """Return the summary of these rows and of other ones."""
         lower, upper = np.minimum(self.lower, other.lower), np.maximum(self.upper, other.upper)
         return Summary(
             self.n_rows + other.n_rows,
@@ -64,7 +62,6 @@ class Summary(NamedTuple):
         )
 
     def scaled(self, scaling):
-        """Return the summary of the same rows in other units."""
         lower, upper = np.where(
             self.is_empty, [[np.inf], [-np.inf]], scaling.forward(np.array(self.ends))
         )
@@ -77,12 +74,10 @@ class Summary(NamedTuple):
 
     @property
     def has_missing(self):
-        """Whether a value is missing."""
         return bool((self.n_observed < self.n_rows).any())
 
     @property
     def missing_share(self):
-        """The share of the values that are missing."""
         n_values = self.n_rows * len(self.n_observed)
         return float((n_values - self.n_observed.sum()) / n_values)
 

@@ -40,7 +40,6 @@ class Sequence(HasMethods):
         self.of, self.example = of, example
 
     def is_satisfied_by(self, val):
-        """Say whether ``val`` is such a sequence."""
         if isinstance(val, str | bytes):
             return False
         return isinstance(val, AnySequence) or getattr(val, "ndim", 0) > 0

@@ -117,7 +117,6 @@ class Rows:
 
     @property
     def summary(self):
-        """The Summary of the columns, made once."""
         if self._summary is None:
             self._summary = self._summarised()
         return self._summary
@@ -127,7 +126,6 @@ class Rows:
 
     @property
     def has_missing(self):
-        """Whether a value is missing."""
         return self.summary.has_missing
 
     @property

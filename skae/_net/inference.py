@@ -91,7 +91,6 @@ class Model:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def warm_up(self):
-        """Compile the encoder and the decoder."""
         model = self.without_reduction
         model.decode(model.encode(np.zeros((1, model.n_features))), self.network.n_components)
 

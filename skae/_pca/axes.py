@@ -37,7 +37,6 @@ class Axes(NamedTuple):
 
     @property
     def total(self):
-        """The variance of the rows."""
         return self.variances.sum() + self.residual
 
     def errors(self, X, n_components):
@@ -279,13 +278,13 @@ def _leading_axes(rows, rank, n_axes):
     along, root = np.random.default_rng(0).standard_normal((d, width)), np.sqrt(share)[:, None]
     if n < d:
         for _ in range(n_rounds):
-            across = _subspace(root * rows.times(along, mean))
+            across = np.linalg.qr(root * rows.times(along, mean))[0]
             del along  # wide rows make it large
             along = rows.transposed_times(root * across, mean)
         gram = along.T @ along
     else:
         for _ in range(n_rounds):
-            along = _subspace(rows.covariance_times(along, mean, share))
+            along = np.linalg.qr(rows.covariance_times(along, mean, share))[0]
         gram = along.T @ rows.covariance_times(along, mean, share)
     values, turn = np.linalg.eigh(gram)
     values, turn = values[::-1][:rank], turn[:, ::-1][:, :rank]
@@ -295,11 +294,6 @@ def _leading_axes(rows, rank, n_axes):
         basis = np.pad(basis, ((0, 0), (0, n_axes - rank)))
     variances = np.pad(np.maximum(values, 0.0), (0, n_axes - rank))
     return Axes(mean, basis, variances, max(0.0, total - variances.sum()))
-
-
-def _subspace(Y):
-    """Return orthonormal columns that span those of ``Y`` (n, r)."""
-    return np.linalg.qr(Y)[0]
 
 
 def _orthonormal(Y, turn):

@@ -75,12 +75,15 @@ def pca_path(
     mean_residual = np.sqrt(prefix_error[n_components] / max(1, n_axes - k))
     noise_scale = np.where(np.arange(n_axes) < k, mean_residual, deviations)
     loadings, ranges = np.eye(n_axes), _ranges(rows, clip, interval)
+    if in_columns or not activation.in_axes:
+        residual = _column_residuals(rows, axes, k, filled)
     if in_columns:
-        loadings, noise_scale = axes.basis.T, _column_residuals(rows, axes, k, filled)
+        loadings, noise_scale = axes.basis.T, residual
     output_scale, (offset, margin) = noise_scale, np.zeros((2, loadings.shape[1]))
     if not activation.in_axes:
         loadings, offset = axes.basis.T, axes.mean
-        output_scale, margin = _activation_scales(rows, axes, k, activation, filled, ranges)
+        scales = residual, axes.mean, ranges["origin"], ranges["unit"]
+        output_scale, margin = _activation_scales(activation, *scales)
     if even_noise:
         thickness = thickness_of(prefix_error[n_components], prefix_error[0])
         even = thickness * np.sqrt(axes.total / len(axes.mean))
@@ -146,12 +149,9 @@ def rescaled_path(path, error, squared, activation):
 
     If values are hidden, PCA leaves an error even with a code as long as the row.
     """
-    d = len(path.mean)
-    scale = np.sqrt(squared / d)  # of each column
+    scale = np.sqrt(squared / len(path.mean))  # of each column
     if not activation.in_axes:
-        share = np.divide(scale, path.unit, out=np.zeros(d), where=path.unit > 0)
-        ranges = {"origin": path.origin, "unit": path.unit}
-        scale, _ = activation.scales(share, _mean_share(path.mean, ranges))
+        scale, _ = _activation_scales(activation, scale, path.mean, path.origin, path.unit)
     return path._replace(
         prefix_error=above_zero(error).astype(np.float32),
         output_scale=np.maximum(path.output_scale, scale).astype(np.float32),
@@ -218,7 +218,9 @@ def plain_path(rows, axes, n_components, *, activation, clip, filled=None, inter
     d = len(axes.mean)
     margin, ranges = np.zeros(d), _ranges(rows, clip, interval)
     if not activation.in_axes:
-        _, margin = _activation_scales(rows, axes, 0, activation, filled, ranges)
+        residual = _column_residuals(rows, axes, 0, filled)
+        scales = residual, axes.mean, ranges["origin"], ranges["unit"]
+        _, margin = _activation_scales(activation, *scales)
     return _float32(
         mean=np.zeros(d),
         basis=None,
@@ -277,11 +279,12 @@ def _code_scale(deviations, n_components):
     return np.maximum(_with_rows(deviations, n_components), 1e-6 * largest)
 
 
-def _activation_scales(rows, axes, k, activation, filled, ranges):
-    """Return the output scales and margins for what PCA leaves with ``k`` components."""
-    residual, unit = _column_residuals(rows, axes, k, filled), ranges["unit"]
-    share = np.divide(residual, unit, out=np.zeros_like(residual), where=unit > 0)
-    return activation.scales(share, _mean_share(axes.mean, ranges))
+def _activation_scales(activation, residual, mean, origin, unit):
+    """Return the output scales and margins for the ``residual`` of each column."""
+    d, varies = len(mean), unit > 0
+    residual_share = np.divide(residual, unit, out=np.zeros(d), where=varies)
+    mean_share = np.divide(mean - origin, unit, out=np.zeros(d), where=varies)
+    return activation.scales(residual_share, mean_share)
 
 
 def _column_residuals(rows, axes, k, filled):
@@ -293,11 +296,6 @@ def _column_residuals(rows, axes, k, filled):
     basis = axes.basis[:, :k]
     squares = np.square(centred - centred @ basis @ basis.T)
     return np.sqrt(np.average(squares, axis=0, weights=rows.weight))
-
-
-def _mean_share(mean, ranges):
-    origin, unit = ranges["origin"], ranges["unit"]
-    return np.divide(mean - origin, unit, out=np.zeros(len(mean)), where=unit > 0)
 
 
 def _with_rows(array, n_rows, fill=0.0):

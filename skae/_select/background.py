@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_info
 
 from skae._runtime.devices import is_processor, on_same_device
 
-LEAST_WORK = 2**30  # multiplications of a training, below which a thread is not worth it
-MOST_NUMBERS = 2**25  # in the weights of all checkpoints of a training, above which it waits
+LEAST_WORK = 2**30  # multiplications of a training; for less no thread is worth it
+MOST_NUMBERS = 2**25  # in the weights of all checkpoints of a speculative training
 
 
 @contextmanager
@@ -50,11 +50,11 @@ class BackgroundWorker:
         self._runs, self._moves = [], []
 
     def submit(self, function, *arguments):
-        """Have ``function`` called after all that was submitted before; return its Future."""
+        """Call ``function`` after all that was submitted before; return its Future."""
         return self._thread.submit(on_same_device(function), *arguments)
 
     def cancel_at_end(self, run):
-        """Have ``run`` cancelled if this worker is closed before it ended."""
+        """Cancel ``run`` if this worker is closed before it ends."""
         self._runs.append(run)
 
     def train_ahead(self, run, checkpoint):
@@ -63,7 +63,7 @@ class BackgroundWorker:
             self._moves.append(self.submit(run.advance))
 
     def end_at(self, run, checkpoint):
-        """Wait for a checkpoint of it, if it was asked for; forget what came later."""
+        """Wait for a checkpoint of it, if it was requested; forget what came later."""
         for move in self._moves[:checkpoint]:
             move.result()
         if len(self._moves) > checkpoint:
@@ -71,7 +71,7 @@ class BackgroundWorker:
         run.rewind(checkpoint)
 
     def close(self):
-        """Begin nothing that has not begun, and wait for what has, which ends soon."""
+        """Drop what has not begun, and wait for the rest, which ends soon."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         while self._runs:
             self._runs.pop().is_cancelled = True

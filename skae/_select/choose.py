@@ -1,4 +1,4 @@
-"""Which checkpoint of some folds is kept, or PCA: held-out costs in, a Choice out."""
+"""Which checkpoint of the folds is kept, or PCA: held-out costs in, a Choice out."""
 
 from functools import cached_property
 from typing import NamedTuple
@@ -7,19 +7,19 @@ import numpy as np
 
 from skae._pca import start as pca_start
 
-CLEAR_GAIN = 3.0  # standard errors of the held-out gain: it is kept, and no fold is added
-TYPICAL_FLOOR = 0.1  # of PCA's mean error: smaller errors are as good as this one
+CLEAR_GAIN = 3.0  # standard errors of the held-out gain: then no fold is added
+TYPICAL_FLOOR = 0.1  # of PCA's mean error: smaller errors count as this one
 SMALLEST_ERROR, SMALLEST_RATIO = 1e-100, 1e-12
 FULL_SHARE = 0.75  # of the criterion
-CAUTIOUS = 1.005  # of PCA's error, within which a candidate is no worse without its best row
+CAUTIOUS = 1.005  # of PCA's error, the most that a candidate may have without its best row
 
 
 class Candidates:
-    """Every candidate at every checkpoint of some folds, compared with PCA on held-out rows.
+    """Every candidate at every checkpoint of the folds, compared with PCA on held-out rows.
 
-    ``ratios`` (n_checkpoints + 1, n_candidates, n_prefixes) are mean costs over PCA's,
-    ``criterion`` (n_checkpoints + 1, n_candidates) is what decides, lower is better; ``gains``,
-    of that shape, are over PCA in standard errors.
+    ``ratios`` (n_checkpoints + 1, n_candidates, n_prefixes) are mean costs over PCA's. The
+    ``criterion`` (n_checkpoints + 1, n_candidates) decides: lower is better. ``gains``, of that
+    shape, are over PCA in standard errors.
     """
 
     def __init__(self, histories):
@@ -42,11 +42,10 @@ class Candidates:
 
     @property
     def criterion(self):
-        """Three quarters of it are the full code's, the rest is the prefixes'; 1 for PCA.
+        """The mean of the full code's ratio (three quarters) and the prefixes'; 1 for PCA.
 
-        Means are geometric, so that a full code of a hundredth of PCA's error weighs as much
-        as its prefixes; of costs that may be negative they are arithmetic. If all rows are
-        alike, nothing is better than anything.
+        Means are geometric, so that small errors of the full code count; with penalties, which
+        may be negative, they are arithmetic. If all rows are equal, no candidate is better.
         """
         if not self.varies:
             return np.zeros(self.ratios.shape[:-1])
@@ -58,8 +57,8 @@ class Candidates:
     def allowed(self):
         """Which candidates may be kept instead of PCA.
 
-        No prefix, nor the full code, is worse than PCA's on held-out rows, nor by more than a
-        margin without the best of these rows. With penalties the error alone may be.
+        Neither the full code nor a prefix may be worse than PCA's on held-out rows, nor worse
+        by more than a margin without the best of these rows. With penalties all are allowed.
         """
         if not self.objective.is_error_alone:
             return np.ones(self.ratios.shape[:-1], bool)
@@ -69,9 +68,9 @@ class Candidates:
     def gains(self):
         """The gain of each candidate's full code over the start, in standard errors.
 
-        It is the gain in the mean cost, or the gain of a typical row, in logarithms, if that
-        is clearer: a few rows of large cost hide it in the mean. The mean must tell a third of
-        it nevertheless. A gain that rests on a single row is none.
+        It is the gain in mean cost, or in mean log cost if that is clearer, as when a few rows
+        of large cost hide it, up to three times that in mean cost. A gain that rests on a
+        single row is none.
         """
         costs = self.costs[..., -1] / self.unit[-1]
         in_mean = self._clarity(costs[0, 0] - costs)
@@ -94,27 +93,27 @@ class Candidates:
 
     @cached_property
     def cautious_ratios(self):
-        """The ``ratios``, each without the row that speaks most for its candidate.
+        """The ``ratios``, each without the row that is best for its candidate.
 
-        Of a table with heavy tails one row may be most of PCA's error. No new row is like it.
+        With heavy tails one row may be most of PCA's error, and new rows are not like it.
         """
         costs, start = (self.weight[:, None] * part for part in (self.costs, self.costs[0, 0]))
         best = np.argmax(start - costs, axis=-2, keepdims=True)
         start = np.broadcast_to(start, costs.shape)
-        left, of_start = (
+        others, start_others = (
             part.sum(axis=-2) - np.take_along_axis(part, best, axis=-2)[..., 0, :]
             for part in (costs, start)
         )
-        return np.divide(left, of_start, out=np.ones_like(left), where=of_start > 0)
+        return np.divide(others, start_others, out=np.ones_like(others), where=start_others > 0)
 
     @property
     def n_rows(self):
-        """How many rows would say as much if all weights were alike."""
+        """The effective number of rows: as many of equal weight would say as much."""
         return self.weight.sum() ** 2 / np.square(self.weight).sum()
 
 
 def _blended(values):
-    """Return the mean of ``values`` (..., n_prefixes), in which the full code is most of it."""
+    """Return the mean of ``values`` (..., n_prefixes); FULL_SHARE of it is the full code's."""
     full, prefixes = values[..., -1], values[..., :-1]
     if prefixes.shape[-1] == 0:
         return full
@@ -127,7 +126,7 @@ def validation_curve(histories):
 
 
 class Choice(NamedTuple):
-    """What is kept of some folds: a checkpoint, 0 the start, one of its candidates, and why."""
+    """What is kept: a checkpoint (0 is the start), one of its candidates, and why."""
 
     checkpoint: int
     candidate: tuple
@@ -141,8 +140,8 @@ class Choice(NamedTuple):
 def choose(histories) -> Choice:
     """Return the Choice: the best candidate that is allowed and clearly better, or PCA.
 
-    A random start, and what a warm start goes on from, are not PCA: the best checkpoint is
-    kept in any case, and of a random start it is none that is not trained.
+    If the start was not PCA, the best checkpoint is kept in any case; after a random start it
+    is a trained one.
     """
     found, run = Candidates(histories), histories[0].run
     criterion, curve = found.criterion, found.criterion.min(axis=1)

@@ -1,6 +1,6 @@
 """What a net is chosen by: its errors and PCA's on samples that it was not trained on.
 
-They are measured by the very programs that transform and inverse_transform run.
+The programs that measure them are those of transform and inverse_transform.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ from skae._train.config import FINAL
 from skae._train.start import pca_errors
 
 N_PREFIXES = 4  # prefixes evaluated at every checkpoint
-NUMBERS_AT_ONCE = 2**17  # of held-out rows whose errors are measured at once, 1 MB
-CURVE_PREFIXES = 32  # of a long code, at which its curve is measured
-CURVE_ROWS = 2_000  # on which the curve over all prefixes is measured
-HOPELESS = 1e30  # stands for costs that are not finite
+NUMBERS_AT_ONCE = 2**17  # in held-out rows whose errors are measured at once, 1 MB
+CURVE_PREFIXES = 32  # of a long code, measured for the curve over all prefixes
+CURVE_ROWS = 2_000  # on which that curve is measured
+HOPELESS = 1e30  # instead of costs that are not finite
 
 
 def evaluated_prefixes(n_components, ordered):
@@ -29,11 +29,11 @@ def evaluated_prefixes(n_components, ordered):
 
 
 class Evaluator:
-    """Some rows, reduced as those of a ``run`` are, and PCA's errors on them.
+    """Rows, reduced as those of a ``run`` are, and PCA's errors on them.
 
-    Errors of ``encoder_input`` are measured on ``target``: the same rows, but if the run learns
-    to fill, further cells are hidden in the input. If it learns to denoise, costs are those of
-    ``corrupted`` rows. ``reference`` (n_rows, k + 1) are PCA's errors.
+    Errors are those of ``encoder_input`` on ``target``. These are the same rows, unless the run
+    learns to fill: then further values are hidden in the input. If it learns to denoise, costs
+    are those of ``corrupted`` rows. ``reference`` (n_rows, k + 1) are PCA's errors.
     """
 
     @one_thread()
@@ -59,7 +59,7 @@ class Evaluator:
             )
 
     def start_costs(self, model):
-        """Return the ``costs`` of a ``model`` that is PCA: its errors, if these are all."""
+        """Return the ``costs`` of a ``model`` that is PCA."""
         if self.objective.is_error_alone and not self.objective.denoises:
             return self.reference[:, self.prefixes]
         return self.costs(model)
@@ -94,16 +94,16 @@ class Evaluator:
         target = self.target[rows]
         errors = np.empty((len(target), len(prefixes)))
         for part in parts(len(target), max(1, NUMBERS_AT_ONCE // target.shape[1])):
-            (cells, observed), Z = observed_values(target[part]), model.encode(inputs[part])
+            (values, observed), Z = observed_values(target[part]), model.encode(inputs[part])
             for column, out in enumerate(model.decodes(Z, prefixes)):
-                losses = np.asarray(self.objective.value_losses(model.path, cells, out))
+                losses = np.asarray(self.objective.value_losses(model.path, values, out))
                 errors[part, column] = np.where(observed, losses, 0.0).sum(axis=1)
         return errors + self.residual[rows, None]
 
     def error_curve(self, run, checkpoint, candidate):
         """Return a checkpoint's and PCA's mean errors (k,) at every prefix, and the variance.
 
-        Of a long code some prefixes are measured, and the ratio to PCA's is interpolated.
+        If the code is long, the ratio to PCA's is interpolated between prefixes.
         """
         k, rows = self.n_components, slice(None, None, -(-len(self.weight) // CURVE_ROWS))
         weight = self.weight[rows]
@@ -120,16 +120,16 @@ class Evaluator:
 
 
 def relative_to(reference, errors):
-    """Return ``errors / reference``, and 1 where PCA leaves no error."""
+    """Return ``errors / reference``, 1 if PCA's error is 0."""
     return np.divide(errors, reference, out=np.ones_like(errors), where=reference > 0)
 
 
 class FoldHistory:
     """A run and its Evaluator: costs at every checkpoint, the first one PCA's.
 
-    ``costs`` holds (n_candidates, n_rows, n_prefixes) for each checkpoint. If nets are large,
-    only the weights of the best checkpoints are kept. A ``worker`` compiles the evaluation.
-    ``trained_on`` are some of the rows of the run.
+    ``costs`` holds an array (n_candidates, n_rows, n_prefixes) for each checkpoint. Of large
+    nets only the best checkpoints' weights are kept. A ``worker`` compiles the evaluation.
+    ``trained_on`` is a subsample of the run's rows.
     """
 
     def __init__(self, worker, run, held_out, trained_on):
@@ -167,7 +167,7 @@ class FoldHistory:
         return validation_curve([self])
 
     def keep_best(self):
-        """Forget the weights of all other checkpoints, as far as these are large."""
+        """Forget the weights of all other checkpoints if they are large."""
         if len(self.costs) - 1 <= self.run.most_kept:
             return
         found = Candidates([self])
@@ -180,7 +180,7 @@ class FoldHistory:
 
     @property
     def unit(self):
-        """The costs (n_rows, n_prefixes) that others are relative to: PCA's."""
+        """PCA's costs (n_rows, n_prefixes)."""
         if self.run.start == "pca":
             return self.costs[0][0]
         return self.evaluator.reference[:, self.evaluator.prefixes]

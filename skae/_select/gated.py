@@ -20,13 +20,13 @@ from skae._select.evaluate import CURVE_ROWS, Evaluator, FoldHistory, relative_t
 from skae._train.config import FINAL
 from skae._train.start import begin, fit_pca, pca_errors, pca_model, reduced, resume
 
-ENOUGH_ROWS = 250  # held out, below which further folds are added all the same
-FOLDS_AT_ONCE = 2  # that are added if the first one does not suffice
-COMPARED_ROWS = 1_000  # of a fold, on which the training on all rows is compared with it
-PREFIX_MARGIN = 1.005  # of PCA's error on training rows, within which a prefix is as good
-MOST_WAITING = 2**22  # numbers in the rows of a fold that may go on later, 16 MB
+ENOUGH_ROWS = 250  # held out: with fewer, further folds are added even if the gain is clear
+FOLDS_AT_ONCE = 2  # added if the first one is not enough
+COMPARED_ROWS = 1_000  # of a fold, on which it is compared with the training on all rows
+PREFIX_MARGIN = 1.005  # of PCA's error on training rows, the most that a prefix may have
+MOST_WAITING = 2**22  # numbers in the rows of a fold that may continue later, 16 MB
 WARM_UP = 0.1  # of the checkpoints, before which patience does not end a run
-WORSE = 0.35  # than the fold's net, as a share of its error, if a final training went wrong
+WORSE = 0.35  # of the fold's error: a final training that is worse by this has gone wrong
 WORSE_HELD_OUT = 0.15  # and of the held-out error, if that on training rows is much smaller
 
 
@@ -50,18 +50,18 @@ class FitResult:
     interrupted: bool = False
 
     def use_pca(self, model, axes):
-        """Make PCA the model that is kept: its Model and Axes."""
+        """Keep PCA: its Model and Axes."""
         self.model, self.axes, self.is_pca = model, axes, True
         self.relative, self.error_ratio = np.ones_like(self.relative), 1.0
 
     def keep(self, run, candidate, checkpoint=None):
-        """Make a ``run``'s net at a checkpoint, by default the latest, the one that is kept."""
+        """Keep a ``run``'s net at a checkpoint, by default the latest."""
         self.model, self.axes = run.model(checkpoint, candidate), run.pca.axes
         self.n_rows, self.losses = run.n_rows, run.all_losses(candidate[1])
 
     @property
     def explained(self):
-        """The share of variance that the first 1..k components explain: it never falls."""
+        """The share of variance that the first 1..k components explain; never falling."""
         unexplained = self.relative * self.pca_unexplained
         return np.maximum.accumulate(np.clip(1.0 - unexplained, 0.0, 1.0))
 
@@ -71,7 +71,7 @@ def train(
 ) -> FitResult:
     """Train on ``rows``, choose by ``splits`` or by ``held_out`` rows, return a FitResult.
 
-    A ``continued`` Model is what a warm start goes on from.
+    A warm start goes on from a ``continued`` Model.
     """
 
     def start(config):
@@ -106,8 +106,8 @@ def train(
 def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None) -> FitResult:
     """Choose a checkpoint on held-out rows, train on all ``rows``, return a FitResult.
 
-    ``folds`` yields (TrainingRun, held-out Rows, some of its training Rows). The first fold's
-    own net is kept without ``refit``, the best fold's if Ctrl-C or a callback ends the folds.
+    ``folds`` yields (TrainingRun, held-out Rows, a subsample of its training Rows). Without
+    ``refit`` the first fold's net is kept; if Ctrl-C or a callback ends the folds, the best's.
     """
     histories: list[FoldHistory] = []
     final = reason = None
@@ -162,10 +162,10 @@ def train_without_validation(rows, run, *, callback, interrupts, worker=None) ->
 
 
 def reason_to_stop(runs, checkpoint, last, *, asked=False, curve=()) -> str | None:
-    """Return why ``runs`` that have reached a ``checkpoint`` end there, or None: they go on.
+    """Return why ``runs`` end at a ``checkpoint``, or None if they go on.
 
-    A callback may have ``asked`` for it; ``curve`` is the validation curve so far. Nothing else
-    ends a training but Ctrl-C, and a gain that is clear without further folds.
+    A callback may have ``asked`` for it; ``curve`` is the validation curve so far. Besides,
+    only Ctrl-C ends a training, and a gain that is clear without further folds.
     """
     budget = runs[0].config.budget
     if asked:
@@ -184,11 +184,10 @@ def reason_to_stop(runs, checkpoint, last, *, asked=False, curve=()) -> str | No
 
 
 def _follow(histories, callback, worker, ahead):
-    """Train folds from checkpoint to checkpoint; return the reason why they end.
+    """Train folds from checkpoint to checkpoint; return why they end.
 
-    Folds that ended before go on if all of them together go further, unless they hold so many
-    rows that these have been let go. The training of all rows ``ahead`` keeps pace; it begins
-    when all is compiled.
+    Earlier folds continue if all folds together go further, unless their rows, being large,
+    were released. A training of all rows ``ahead`` keeps pace, once all is compiled.
     """
     asked, last = False, histories[0].run.config.budget.n_checkpoints
     while True:
@@ -211,7 +210,7 @@ def _follow(histories, callback, worker, ahead):
 
 
 def _advance(histories, worker):
-    """Train folds up to their next checkpoints, every other one in the background."""
+    """Train folds up to their next checkpoints, every second one in the background."""
     here, elsewhere = (histories, []) if worker is None else (histories[::2], histories[1::2])
     futures = [worker.submit(history.advance) for history in elsewhere]
     for history in here:
@@ -235,7 +234,7 @@ def _gain_is_clear(histories):
 
 
 def _best_fold(histories, choice):
-    """Return the fold whose net stands for the choice: none of its prefixes is below PCA."""
+    """Return the best fold at the choice, rather one with no prefix worse than PCA's."""
 
     def rank(history):
         candidate = history.run.candidates.index(choice.candidate)
@@ -248,11 +247,11 @@ def _best_fold(histories, choice):
 def _train_on_all(
     config, rows, choice, best, result, callback, interrupts, final=None, worker=None
 ):
-    """Train on all rows up to the chosen checkpoint, and put the end into the ``result``.
+    """Train on all rows up to the chosen checkpoint, and complete the ``result``.
 
-    Nothing is held out from this training, so it is compared with the ``best`` fold's net,
-    which stays if the new one is clearly worse on rows that both have seen, or worse than PCA
-    there. But that net has seen fewer rows than PCA: PCA is kept if it is better after all.
+    Nothing is held out, so the new net is compared with the ``best`` fold's on training rows
+    of both. The fold's net is kept if the new one is clearly worse there, or worse than PCA.
+    As that net was trained on fewer rows, PCA of all rows is kept if it is better.
     """
     run, cut_short = final, True
     with interrupts.survived():
@@ -302,7 +301,7 @@ def _well_trained(run, choice, best):
 def _beats_pca(costs, held_out, run):
     """Say whether mean ``costs`` (n_prefixes,) on held-out rows are no worse than PCA's.
 
-    That is PCA of all rows, which a ``run`` began at. With penalties or another start they may
+    That is PCA of all rows, at which a ``run`` began. With penalties or another start they may
     be worse.
     """
     if run.start != "pca" or not run.config.objective.is_error_alone:
@@ -318,8 +317,7 @@ def _no_worse(costs, pca):
 def _result(pairs, choice) -> FitResult:
     """Return the FitResult of a ``choice`` for the first of ``pairs`` (run, Evaluator).
 
-    If a run has not kept the checkpoint, which none of its own rows likes, the next one stands
-    for it.
+    If a run has not kept that checkpoint, its nearest one is used.
     """
     (run, evaluator), checkpoint = pairs[0], choice.checkpoint
     curves = [e.error_curve(r, r.nearest(checkpoint), choice.candidate) for r, e in pairs]
@@ -348,16 +346,16 @@ def _result(pairs, choice) -> FitResult:
 def pca_unexplained(config, rows, splits, known):
     """Return PCA's held-out error at 1..k components over the variance, on all ``splits``.
 
-    A net's error varies between folds mostly as PCA's does; PCA is quick enough to be measured
-    on all of them. Sums are ``known`` for folds that were trained.
+    Folds differ in error mostly as PCA's does, and PCA is quick enough to be measured on all
+    of them. The sums of trained folds are ``known``.
     """
     k, errors = config.network.n_components, []
     for i, (train, val) in enumerate(splits):
         if (found := known.get(FINAL + 1 + i)) is None:
             held_out = rows.take(val)
-            reduction, seen = reduced(config, rows.take(train))
+            reduction, trained = reduced(config, rows.take(train))
             held_out = held_out if reduction is None else reduction.rows(held_out)
-            found = pca_errors(config, held_out, fit_pca(config, seen)[0])[1]
+            found = pca_errors(config, held_out, fit_pca(config, trained)[0])[1]
             found = _weighted_sum(held_out.weight, found)
         errors.append(found)
     total, *rest = np.sum(errors, axis=0)

@@ -1,4 +1,4 @@
-"""What a fit tells while it runs: lines on stdout and scikit-learn's callbacks (from 1.9)."""
+"""What a fit reports while it runs: lines on stdout, scikit-learn's callbacks (from 1.9)."""
 
 from weakref import WeakKeyDictionary
 
@@ -9,7 +9,7 @@ try:
 except ImportError:  # scikit-learn below 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing: scikit-learn has no callbacks yet."""
+        """Empty: scikit-learn has no callbacks yet."""
 
     def with_callbacks(method):
         """Return ``method`` itself."""
@@ -22,8 +22,8 @@ __all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
 class Progress:
     """Called after every checkpoint with the TrainingRun and the criterion; True asks to stop.
 
-    A training whose criterion is None has nothing held out: it is the one on all rows. There
-    are at most ``n_trainings``, and callbacks see each of them as a task with its checkpoints.
+    The criterion is None in the training on all rows, which holds nothing out. Callbacks see
+    each of at most ``n_trainings`` as a task with its checkpoints.
     """
 
     def __init__(self, estimator, X, y, n_trainings, reconstruction_attributes):
@@ -47,7 +47,7 @@ class Progress:
         return not (self.estimator.verbose or self.calls_back)
 
     def __call__(self, run, criterion):
-        """Report the epochs that have ended since this run's checkpoint before."""
+        """Report the epochs since the last checkpoint of this run."""
         if run not in self.told:
             self._begin(run, criterion)
         if self.estimator.verbose:
@@ -103,6 +103,6 @@ class Progress:
 
 
 def epoch_means(losses, epoch_steps):
-    """Return the mean loss of each epoch; the last one may be cut short."""
+    """Return the mean loss of each epoch; the last one may be shorter."""
     starts = range(0, len(losses), epoch_steps)
     return np.array([losses[i : i + epoch_steps].mean(dtype=np.float64) for i in starts])

@@ -60,9 +60,9 @@ def _all_splits(cv, rows, y, groups, kept, seed):
         splitter = cv
     else:
         return _kept(cv.split() if hasattr(cv, "split") else cv, kept)  # of fixed rows
-    # Splitters want the length, and a few of them the values.
-    has_values = rows.in_memory or rows.fits_in_memory
-    X = rows.read() if has_values else np.empty((len(rows), 0))
+    # Splitters need the length of X, and few its values.
+    held = rows.in_memory or rows.fits_in_memory
+    X = rows.read() if held else np.empty((len(rows), 0))
     return _kept(_split_by(splitter, cv, X, y, groups), np.ones(len(X), bool))
 
 
@@ -81,7 +81,7 @@ def validation_splits(n_rows, fraction, rng, strata=None):
 
 
 def _kept(splits, kept):
-    """Yield the pairs of ``splits`` of all samples as indices of those ``kept``; check them."""
+    """Check ``splits`` of all samples and yield them as indices of the ``kept`` ones."""
     place, i = np.cumsum(kept) - 1, -1
     for i, pair in enumerate(splits):
         scalar = isinstance(pair, np.ndarray) and pair.ndim == 0
@@ -95,7 +95,7 @@ def _kept(splits, kept):
         if not (len(train) and len(val)):
             raise ValueError(
                 f"Split {i} of cv has {len(train)} rows to train on and {len(val)} held out, "
-                "of those that have a weight and an observed cell: both need some."
+                "of those that have a weight and an observed value: both need some."
             )
         yield train, val
     if i < 0:

@@ -311,7 +311,6 @@ class TrainingRun:
 
     @property
     def mean(self):
-        """The mean (d,) of the scaled rows."""
         mean = self.pca.axes.mean
         if self.reduction is None:
             return mean

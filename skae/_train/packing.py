@@ -29,7 +29,6 @@ class Packing:
 
     @property
     def one_vector(self):
-        """Whether all weights are one vector."""
         return self.allowed and sum(map(np.prod, self.shapes)) <= MOST_IN_VECTOR
 
     def pack(self, params):
