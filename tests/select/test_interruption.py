@@ -291,7 +291,7 @@ def test_two_ctrl_c_end_a_fit_and_a_search(gated, curve, n_blocks, monkeypatch, 
 
 def test_ctrl_c_in_two_late_parts(gated, curve, monkeypatch, clock):
     """Each of them survives one; both together are two."""
-    for owner, name in ((_gated, "_well_trained"), (AutoencoderTransformer, "_finish")):
+    for owner, name in ((_gated, "_well_trained"), (_fitting, "finish")):
         monkeypatch.setattr(owner, name, _raising_once(getattr(owner, name)))
     with pytest.raises(KeyboardInterrupt):
         gated.fit(curve)
