@@ -162,11 +162,9 @@ class Model:
 
     def _inputs(self, X):
         rows = self.filler.fill(X)
-        return (
-            np.concatenate([rows, np.isnan(X)], axis=1)
-            if self.reads_missing_indicator
-            else rows
-        )
+        if not self.reads_missing_indicator:
+            return rows
+        return np.concatenate([rows, np.isnan(X)], axis=1)
 
     def _half(self, name, make):
         """Return the Half on JAX's current device: ``make`` is (model) -> (path, params)."""

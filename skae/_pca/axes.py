@@ -174,22 +174,22 @@ def fit_axes(rows, n_axes, n_components):
     return axes, filler, filler.fill(X)
 
 
-def merged_axes(seen, n_seen, rows, n_axes):
-    """Return the Axes of ``n_seen`` rows with the Axes ``seen``, and of further ``rows``.
+def merged_axes(before, n_before, rows, n_axes):
+    """Return the Axes of ``n_before`` rows with the Axes ``before``, and of further ``rows``.
 
     They are exact if all axes are kept. Chan, Golub and LeVeque 1983, "Algorithms for
     computing the sample variance", doi:10.1080/00031305.1983.10483115.
     """
-    if seen is None:
+    if before is None:
         return principal_axes(rows, n_axes)
-    axes, share = principal_axes(rows, rows.shape[1]), len(rows) / (n_seen + len(rows))
-    shift = axes.mean - seen.mean
+    axes, share = principal_axes(rows, rows.shape[1]), len(rows) / (n_before + len(rows))
+    shift = axes.mean - before.mean
     covariance = share * (1 - share) * np.outer(shift, shift)
-    for part, of_rows in ((axes, share), (seen, 1 - share)):
+    for part, of_rows in ((axes, share), (before, 1 - share)):
         covariance += of_rows * (part.basis * part.variances) @ part.basis.T
-    merged = _eigen_axes(seen.mean + share * shift, covariance, n_axes)
+    merged = _eigen_axes(before.mean + share * shift, covariance, n_axes)
     residual = max(0.0, np.trace(covariance) - merged.variances.sum())
-    signs = np.where(np.sum(merged.basis * seen.basis, axis=0) < 0, -1.0, 1.0)
+    signs = np.where(np.sum(merged.basis * before.basis, axis=0) < 0, -1.0, 1.0)
     return merged._replace(basis=merged.basis * signs, residual=residual)
 
 

@@ -156,11 +156,11 @@ def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
     _check_n_components(params, d if is_stream else min(n, d), rows.shape)
     architecture = find_architecture(params.architecture)
     architecture._validate_params()
-    is_reduced = d > WIDEST and complete and not is_stream
-    is_reduced &= _reducible(params, architecture, loss)
-    activation = (
-        OUTPUT_ACTIVATIONS["identity"] if is_reduced else _output_activation(params, loss, rows)
-    )
+    wide = d > WIDEST and complete and not is_stream
+    is_reduced = wide and _reducible(params, architecture, loss)
+    activation = OUTPUT_ACTIVATIONS["identity"]
+    if not is_reduced:
+        activation = _output_activation(params, loss, rows)
     n_axes = d
     if params.linear_path is not None and not is_stream:
         n_axes = _n_axes(n, d, params.n_components)
@@ -274,9 +274,9 @@ def _check_optimizer(optimizer, network, *, variational):
         "optimizer must be a function (learning_rate) -> optax.GradientTransformation, such as "
         "optax.lion"
     )
-    weights = network.init(np.random.default_rng(0)) | (
-        {"log_noise": np.float32(0)} if variational else {}
-    )
+    weights = network.init(np.random.default_rng(0))
+    if variational:
+        weights["log_noise"] = np.float32(0)
     try:
         found = transformation_of(optimizer, 1e-3, 0.0)
         optax_like = hasattr(found, "init") and hasattr(found, "update")
