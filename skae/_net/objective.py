@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from skae._net.corruptions import CORRUPTIONS, in_columns
-from skae._pca.start import thickness_of
+from skae._pca.path import thickness_of
 from skae.architectures.dense import FEW
 from skae.losses import SquaredError
 from skae.losses._ranges import Identity, shares

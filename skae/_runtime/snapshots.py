@@ -19,7 +19,8 @@ def snapshot(estimator: T) -> T:
 def fitted_copy(estimator: T) -> Iterator[T]:
     """Yield a copy to fit; if nothing fails, what it changed is the ``estimator``'s at once.
 
-    What else was set on the estimator meanwhile, by a callback for example, stays.
+    What else was set on the estimator meanwhile, by a callback for example, stays. Two fits of
+    one estimator at once are not kept apart.
     """
     copy = snapshot(estimator)
     before = dict(vars(copy))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._pca import start as pca_start
+from skae._pca import path as pca_start
 
 CLEAR_GAIN = 3.0  # standard errors of the held-out gain: then no fold is added
 TYPICAL_FLOOR = 0.1  # of PCA's mean error: smaller errors count as this one

@@ -1,5 +1,6 @@
 """Model selection: which checkpoint of a training is kept, or PCA.
 
+A fit is gated: a net is kept only if it is clearly better than PCA on held-out samples.
 Checkpoint 0 is PCA. Folds are trained, first one, then two at a time, only until the gain over
 PCA is clear on held-out samples. The net is then trained on all of them by the same schedule
 and stopped at the chosen checkpoint. A background worker, if any, begins that during the first

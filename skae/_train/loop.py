@@ -25,7 +25,7 @@ from skae._runtime.devices import (
     return_memory,
     shard,
 )
-from skae._train.batches import random_bits, row_source
+from skae._train.inputs import random_bits, row_source
 from skae._train.optimizers import is_elementwise, make_optimizer
 from skae._train.packing import Packing
 

@@ -11,11 +11,11 @@ from skae._data.columns import observed_values
 from skae._data.rows import Rows, parts_of
 from skae._net.inference import Model
 from skae._pca import axes as pca_axes
-from skae._pca import start as pca_start
-from skae._pca.frame import fit_reduction
+from skae._pca import path as pca_start
+from skae._pca.reduction import fit_reduction
 from skae._runtime.devices import broadcast
-from skae._train.batches import hide
 from skae._train.config import FINAL
+from skae._train.inputs import hide
 from skae._train.loop import TrainingRun
 from skae.architectures.dense import FEW
 from skae.losses import Joint

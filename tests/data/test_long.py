@@ -23,8 +23,8 @@ from skae._data.chunked import ChunkedRows, chunked, is_long
 from skae._data.rows import Rows, fit_scaling
 from skae._estimator import autoencoder, fitting, streaming
 from skae._pca.axes import principal_axes
-from skae._train import batches as _batches
 from skae._train import config
+from skae._train import inputs as _batches
 from skae._train import loop as _training
 
 DIGITS = load_digits().data[:600]

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from skae._data.batches import RowSource, gather_complete, tiles
 from skae._data.rows import Rows, fit_scaling
 from skae._pca.axes import principal_axes
-from skae._pca.start import pca_path, plain_path
+from skae._pca.path import pca_path, plain_path
 from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 TABLES = {

@@ -16,8 +16,8 @@ from skae._data.rows import Rows
 from skae._net.corruptions import CORRUPTIONS
 from skae._net.objective import CODE_ACTIVATIONS, PENALTIES, Autoencoder, Objective
 from skae._pca.axes import principal_axes
-from skae._pca.start import pca_path
-from skae._train.batches import random_bits
+from skae._pca.path import pca_path
+from skae._train.inputs import random_bits
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from skae.architectures import ARCHITECTURES, Blocks, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._layers import ACTIVATIONS

@@ -8,8 +8,8 @@ from sklearn.base import clone
 from skae._net import inference as _inference
 from skae._runtime import devices as _device
 from skae._select import background as _background
-from skae._train import batches as _batches
 from skae._train import budget as _budget
+from skae._train import inputs as _batches
 from skae._train import loop as _training
 
 
