@@ -63,9 +63,12 @@ class FittedAutoencoder:
         """Return codes (n_samples, n_components)."""
         rows, unit = as_rows(X), self.code_unit
         out = np.empty((len(X), self.n_components), dtype)
+
+        def scaled_rows(part):
+            return rows.unread(part).scaled(self.scaling)
+
         with computing(self.device):
-            read = lambda part: rows.unread(part).scaled(self.scaling)  # noqa: E731
-            for part, Z in self.model.codes(read, len(X)):
+            for part, Z in self.model.codes(scaled_rows, len(X)):
                 with within(dtype):
                     out[part] = Z[:, : self.n_components].astype(np.float64) * unit
         return out
