@@ -547,7 +547,7 @@ class TestFits:
         with pytest.raises(ValueError, match="Complex data not supported"):
             quick().fit(X.astype(complex))
         X.data[3] = np.nan
-        with pytest.raises(ValueError, match=r"Input X contains NaN in a sparse .*dense rows"):
+        with pytest.raises(ValueError, match=r"Input X contains NaN in a sparse .*dense X"):
             quick().fit(X)
         with pytest.raises(TypeError, match="Sparse data was passed"):
             fitted.inverse_transform(X)
@@ -605,7 +605,7 @@ class TestSparse:
         X = sparse.csr_array(DIGITS[:100])
         X.data[3] = np.nan
         fitted = quick(max_iter=1).fit(DIGITS)
-        with pytest.raises(ValueError, match=r"Input X contains NaN in a sparse .*dense rows"):
+        with pytest.raises(ValueError, match=r"Input X contains NaN in a sparse .*dense X"):
             getattr(fitted, method)(X)
 
     def test_too_many_columns_and_dimensions(self, quick):
