@@ -51,7 +51,7 @@ class Worker:
             self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # seen where the answer is read
+            pass  # reading the answer raises if the process has ended
 
     def receive(self, deadline=None):
         """Return the answer; raise WorkerError for an error, or if the deadline passes."""

@@ -75,7 +75,7 @@ def complete(name):
 
 
 def hide(X, pattern, seed):
-    """Return where values of ``X`` (n, d) are hidden; each sample and feature keeps some."""
+    """Return which values (n, d) of ``X`` to hide; each sample and feature keeps some."""
     rng, (n, d) = np.random.default_rng(seed), X.shape
     if pattern == "cells":
         hidden = rng.uniform(size=X.shape) < SHARE

@@ -4,7 +4,7 @@ PCA is scikit-learn's with the full solver, fitted on the same training samples;
 has its defaults. Without options, the sets that come with scikit-learn, one seed, and the
 picture; ``--all`` takes every set, three seeds, and the further cases (Gaussian noise, 40
 training samples). ``--share`` measures n_components=0.9 instead, ``--start`` how near to PCA
-step 0 is and where linear maps end.
+the fit begins, and what linear maps reach.
 """
 
 import warnings

@@ -36,7 +36,7 @@ from benchmarks._process import (
 
 SELF = "benchmarks.tutorials"
 LEARNING_RATE, BATCH_SIZE, EPOCHS = 1e-3, 32, 100
-N_AGAIN = 3  # further fits of a net, of which the fastest is reported
+N_AGAIN = 3  # more fits of a net; the fastest is reported
 DATA = {  # description and n_components: a function of the generator that draws the samples
     ("100 x 100 uniform in [0, 1)", 50): lambda rng: rng.uniform(size=(100, 100)),
     ("1000 x 10 standard normal", 5): lambda rng: rng.standard_normal((1000, 10)),
@@ -201,7 +201,7 @@ def compare_fits(pythons, files, k):
     print_losses(**found)
     own = [answer["again"] for answer in found["skae"]]
     print(f"  warm process         skae, a fit from fresh weights: {summary(own)}")
-    fits = {"again": "its compiled net goes on", "new": "a new net, which compiles anew"}
+    fits = {"again": "its compiled net goes on", "new": "a new net, which compiles again"}
     for name, what in fits.items():
         times = [answer[name] for answer in found["keras"]]
         print(f"  {'':<20} keras, {what}: {summary(times)}")

@@ -12,7 +12,7 @@ memory, quality (held-out error / PCA's, all at defaults), grid (the peers to be
 of a small grid), time (to the best peer's error). Without ``--parts`` and ``--sets`` the
 default run is quality on the sets that come with scikit-learn, k = 2, 8, 32: half an hour on
 two cores that other work keeps busy. ``--all`` runs every part and set: estimated at ten hours
-and more, most of them the grids. ``--json FILE --resume`` goes on where a run was stopped, and
+and more, most of them the grids. ``--json FILE --resume`` continues a run that was stopped, and
 adds parts, sets and models to it.
 """
 

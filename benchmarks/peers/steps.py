@@ -34,7 +34,7 @@ def gaussian(n_features):
 
 
 def n_threads(threads):
-    """Return a context in which BLAS and PyTorch have so many threads; JAX chooses its own."""
+    """Return a context of this many threads of BLAS and PyTorch; JAX chooses its own."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
     try:

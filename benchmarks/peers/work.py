@@ -155,7 +155,7 @@ def compiles():
 
 
 def whole(name, file, k=2, threads=1):
-    """Import, fit with defaults, encode; return where the seconds of the process went."""
+    """Import, fit with defaults, encode; return the seconds that each part took."""
     model = model_of(name)
     imported = time.perf_counter() - BEGAN
     compiled = compiles() if name == "skae" else []
@@ -163,7 +163,7 @@ def whole(name, file, k=2, threads=1):
     with n_threads(threads):
         parts = {"import": imported, "fit": seconds_of(model.fit, X)}
         if compiled:
-            parts["of which compile"] = sum(duration for _, duration in compiled)
+            parts["compile, in fit"] = sum(duration for _, duration in compiled)
         encoded = seconds_of(model.codes, model.scaled(X)) if model.has_codes else 0.0
     return parts | {"codes": encoded}
 

@@ -244,7 +244,7 @@ def test_products_of_nets_are_in_the_chosen_precision(
 
 
 def test_precision_is_of_training_alone(quick, rows, products, compiled):
-    """Nothing else compiles anew for it, and training once for each precision."""
+    """Nothing else compiles again for it, and training once for each precision."""
     jax.clear_caches()
     expected = quick(hidden_layer_sizes=(11,), cv=None).fit(rows)
     codes = expected.transform(rows)
