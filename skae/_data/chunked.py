@@ -151,9 +151,9 @@ class ChunkedRows(Rows):
             index = np.arange(len(self))[index]
         return type(self)(self.source, self.scaling, index, *parts)
 
-    def unread(self, part):
+    def scaled_part(self, part, scaling):
         index = np.arange(part.start, part.stop) if self.index is None else self.index[part]
-        return type(self)(self.source, self.scaling, index)
+        return type(self)(self.source, scaling, index)
 
     def in_any_order(self):
         """Return the rows themselves if any of them is quick to read."""

@@ -5,7 +5,7 @@ the same blocks, so that fits on them are equal to the bit.
 """
 
 from copy import copy
-from functools import reduce
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -36,13 +36,21 @@ class Rows:
         self._set_parts(weight, strata, residual)
 
     def _set_parts(self, weight=None, strata=None, residual=None):
-        self.weight = np.ones(len(self)) if weight is None else weight
-        self.residual = np.zeros(len(self)) if residual is None else residual
         self.strata, self._summary = strata, None
+        given = {"weight": weight, "residual": residual}
+        vars(self).update({name: part for name, part in given.items() if part is not None})
+
+    @cached_property
+    def weight(self):
+        return np.ones(len(self))
+
+    @cached_property
+    def residual(self):
+        return np.zeros(len(self))
 
     @property
     def _parts(self):
-        return self.weight, self.strata, self.residual
+        return vars(self).get("weight"), self.strata, vars(self).get("residual")
 
     def __len__(self):
         return self.shape[0]
@@ -65,9 +73,9 @@ class Rows:
     def _take(self, index, *parts):
         return Rows(self.values[index], *parts)
 
-    def unread(self, part):
-        """Return the rows of a slice ``part``, however few, without reading them."""
-        return Rows(self.values[part])
+    def scaled_part(self, part, scaling):
+        """Return the rows of a slice ``part`` alone, in the units of ``scaling``."""
+        return Rows(scaling.forward(self.values[part]))
 
     def read(self, index=None):
         """Return the rows at ``index``, or all of them, as an array."""

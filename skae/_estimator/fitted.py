@@ -65,7 +65,7 @@ class FittedAutoencoder:
         out = np.empty((len(X), self.n_components), dtype)
 
         def scaled_rows(part):
-            return rows.unread(part).scaled(self.scaling)
+            return rows.scaled_part(part, self.scaling)
 
         with computing(self.device):
             for part, Z in self.model.codes(scaled_rows, len(X)):
