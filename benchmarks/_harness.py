@@ -41,21 +41,30 @@ class Run:
     An option's default says what it holds: a list of names or numbers, a number, a switch
     (False), or a file (a Path) that is made if the option is there. A type, ``names`` or
     ``numbers`` stands for none. ``among`` names what values of an option may be, ``help``
-    explains options, ``head`` is printed, and records of other ``settings`` are not resumed.
+    explains options, ``head`` is printed, and records of other ``conditions`` are not resumed.
     """
 
     def __init__(
-        self, doc, title, arguments=None, *, among=(), help=(), head=(), settings=(), **options
+        self,
+        doc,
+        title,
+        arguments=None,
+        *,
+        among=(),
+        help=(),
+        head=(),
+        conditions=(),
+        **options,
     ):
         found = parse(doc, arguments, dict(among), HELP | dict(help), options | FURTHER)
         vars(self).update(vars(found))
-        made = {"versions": versions(), "defaults": defaults(), **dict(settings)}
+        made = {"versions": versions(), "defaults": defaults(), **dict(conditions)}
         self.records = Records(self.json, made, resume=self.resume)
         self.left_out = set()
         given = {name: getattr(self, name) for name in options if getattr(self, name)}
         said = ", ".join(f"{name} {value}" for name, value in given.items())
         print(title, "versions: " + described(versions()), sep="\n")
-        for name, value in {**dict(settings), **dict(head), "options": said}.items():
+        for name, value in {**dict(conditions), **dict(head), "options": said}.items():
             print(f"{name}: {described(value)}")
         print(flush=True)
 

@@ -108,11 +108,11 @@ def serve(module):
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def in_fresh_process(module, do, *, python=sys.executable, first="", **request):
+def in_fresh_process(module, do, *, python=sys.executable, first="", deadline=None, **request):
     """Return what a function of ``module`` answers in a process of its own."""
     with Worker(module, python, first=first) as worker:
         worker.send(do, **request)
-        return worker.receive()
+        return worker.receive(deadline)
 
 
 def whole_processes(jobs, repeats):

@@ -32,7 +32,7 @@ MEASURES = {
 def main(arguments=None):
     title = f"Codes of PCA and AutoencoderTransformer, {N_COMPONENTS} components"
     given = {"sets": TABLES, "seeds": [0, 1, 2], "among": {"sets": SOURCES}}
-    run = Run(__doc__, title, arguments, settings={"split": SPLIT}, **given)
+    run = Run(__doc__, title, arguments, conditions={"split": SPLIT}, **given)
     table = Table({"set": "<16", "seed": "4", **dict.fromkeys(MEASURES, "15")})
     for record in run.measured(crossed(set=run.sets, seed=run.seeds), measure):
         pairs = (f"{record[f'pca {m}']:.3f} / {record[f'skae {m}']:.3f}" for m in MEASURES)

@@ -45,7 +45,7 @@ def main(arguments=None):
     run = Run(
         *(__doc__, "PSNR (dB) of test images against bytes, codes of skae, PCA's and JPEG"),
         arguments,
-        settings={"split": SPLIT},
+        conditions={"split": SPLIT},
         head={
             "step": "the same for all components; adds the share of PCA's error that is named",
             "bytes": "mean over test images, without what is the same for all images",

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.preprocessing import StandardScaler
 
@@ -285,6 +285,7 @@ SOURCES = {
     "digits": Source(_bundled(load_digits), bundled=True),
     "breast cancer": Source(_bundled(load_breast_cancer), standardise=True, bundled=True),
     "wine": Source(_bundled(load_wine), standardise=True, bundled=True),
+    "iris": Source(_bundled(load_iris), bundled=True),
     "cells": Source(_cells, standardise=True),
     "mfeat": Source(_mfeat, standardise=True),
     "MNIST 5k": Source(_mnist),

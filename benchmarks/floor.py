@@ -37,7 +37,7 @@ def main(arguments=None):
     run = Run(
         *(__doc__, "Error on new samples over the floor, every model at its defaults"),
         arguments,
-        settings={"split": f"{N_NEW} new samples of the same surface"},
+        conditions={"split": f"{N_NEW} new samples of the same surface"},
         among={"surfaces": known, "models": MODELS},
         surfaces=list(known),
         rows=SIZES,

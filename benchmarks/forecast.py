@@ -36,7 +36,7 @@ PENALTIES = np.logspace(-2, 5, 15)
 def main(arguments=None):
     run = Run(
         *(__doc__, "Root mean squared error of the next hour and of the next 24", arguments),
-        settings={
+        conditions={
             "split": "in time: windows of the first 70 % to train, of the last 30 % to test",
             "window": f"{PAST} hours and the {AHEAD} that follow",
         },

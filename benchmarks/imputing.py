@@ -51,7 +51,7 @@ def main(arguments=None):
             "Root mean squared error over hidden values, standardised; seconds",
             arguments,
         ),
-        settings={"hidden": f"{SHARE:.0%} of the values; all samples are fitted and filled"},
+        conditions={"hidden": f"{SHARE:.0%} of the values; all samples are fitted and filled"},
         head={"imputers": "defaults; EM-PCA with as many components as skae"},
         among={"sets": SETS},
         sets=SETS[:3],

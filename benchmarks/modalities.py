@@ -38,7 +38,7 @@ WAYS = {
 def main(arguments=None):
     run = Run(
         *(__doc__, "Views filled from the other views: error over that of the mean", arguments),
-        settings={"split": "70 % of the samples to train, 30 % to test"},
+        conditions={"split": "70 % of the samples to train, 30 % to test"},
         components=[32],
         seeds=[0],
     )

@@ -44,7 +44,7 @@ def main(arguments=None):
     pyod = version("pyod") if HAS_PYOD else "left out: pip install pyod torch tqdm"
     run = Run(
         *(__doc__, title, arguments),
-        settings={"split": SPLIT, "pyod": pyod},
+        conditions={"split": SPLIT, "pyod": pyod},
         head={"detectors": "as many components as named, the others' defaults"},
         among={"training": TRAININGS},
         seeds=[0],

@@ -68,7 +68,7 @@ def main(arguments=None):
     title = "AutoencoderTransformer(n_components=k, random_state=seed) against PCA(k)"
     run = Run(
         *(__doc__, title, arguments),
-        settings={"split": SPLIT},
+        conditions={"split": SPLIT},
         among={"sets": CASES},
         all=False,
         sets=names,

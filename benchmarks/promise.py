@@ -58,7 +58,7 @@ def main(arguments=None):
     run = Run(
         *(__doc__, "AutoencoderTransformer(n_components=k, random_state=seed) against PCA(k)"),
         arguments,
-        settings={"split": "30 % of the samples are test samples; random_state=seed"},
+        conditions={"split": "30 % of the samples are test samples; random_state=seed"},
         among={"parts": PARTS},
         help={"processes": "fits at a time"},
         parts=list(PARTS),

@@ -40,7 +40,7 @@ SUITED = {
 def main(arguments=None):
     run = Run(
         *(__doc__, "R2 of test samples, by architecture", arguments),
-        settings={"split": SPLIT},
+        conditions={"split": SPLIT},
         among={"sets": SHAPES, "architectures": ARCHITECTURES},
         sets=list(SHAPES),
         components=[8, 32],

@@ -43,7 +43,7 @@ SCALES = {
 def main(arguments=None):
     run = Run(
         *(__doc__, "Columns of flights that come back", arguments),
-        settings={"split": "70 % of the samples to train, 30 % to test"},
+        conditions={"split": "70 % of the samples to train, 30 % to test"},
         rows=50_000,
         components=[8],
         seeds=[0],

@@ -23,7 +23,7 @@ N_DRAWN = 12  # words
 def main(arguments=None):
     run = Run(
         *(__doc__, "Letters of unseen words that come back in their place", arguments),
-        settings={"split": "70 % of the words to train, 30 % to test", "loss": "categorical"},
+        conditions={"split": "70 % of the words to train, 30 % to test", "loss": "categorical"},
         components=[32],
         architectures=["dense", "recurrent"],
         seeds=[0],

@@ -58,7 +58,7 @@ def main(arguments=None):
     threads = f"the better of 1 and {N_CORES} in a trial, JAX's own choice"
     run = Run(
         *(__doc__, "skae and its peers", arguments),
-        settings={"split": SPLIT, "cores": N_CORES},
+        conditions={"split": SPLIT, "cores": N_CORES},
         head={"threads": threads, "scales": f"errors always in X's units: {scales()}"},
         among={"parts": PARTS, "sets": known, "models": MODELS},
         help={"limit": "seconds after which a fit is stopped", "all": "every part and set"},

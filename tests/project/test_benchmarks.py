@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from benchmarks import accelerators, floor, inference, promise, speed, tutorials
+from benchmarks import accelerators, fits, floor, inference, promise, speed, tutorials
 from benchmarks._harness import DataMissing, Run, Table, crossed
 from benchmarks._process import Worker, WorkerError, in_fresh_process
 from benchmarks._surfaces import SURFACES, Surface
@@ -41,7 +41,7 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path, capsys):
     assert calls == ["a", "a", "none", "none", "none", "none"]
     assert capsys.readouterr().out.count("none: left out, no package") == 2
     with pytest.raises(SystemExit, match="other versions or parameters"):
-        Run("benchmarks.it", "It", ["--json", file, "--resume"], settings={"split": "other"})
+        Run("benchmarks.it", "It", ["--json", file, "--resume"], conditions={"split": "other"})
 
 
 def test_a_table_formats_and_aligns(capsys):
@@ -122,6 +122,49 @@ def test_settings_reach_a_peer_under_its_own_names():
 def test_what_a_library_raises_is_the_answer():
     with Worker(work.__name__) as worker, pytest.raises(WorkerError, match="FileNotFoundError"):
         worker.ask("fit", name="PCA", file="no such file", k=2, seed=0, settings={})
+
+
+def test_a_second_fit_of_a_process_is_measured_alone(tmp_path):
+    X, file = np.random.default_rng(0).normal(size=(60, 4)), tmp_path / "wine.npz"
+    np.savez(file, train=X[:40], test=X[40:])
+    found = work.fit_twice("PCA", str(file), 2, 0, {})
+    pca = PCA(2).fit(X[:40])
+    left = np.square(X[40:] - pca.inverse_transform(pca.transform(X[40:]))).sum()
+    assert found["squared_error"] == pytest.approx(left)
+    assert found["fresh s"] > found["warm s"] > 0
+
+
+def test_another_checkout_gives_skae_and_nothing_else(tmp_path):
+    for package in ("skae", "benchmarks"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("here = 1")
+    statement = "import skae, benchmarks.peers; assert skae.here; benchmarks.here"
+    with pytest.raises(WorkerError, match="AttributeError: module 'benchmarks' has no"):
+        first = fits.FIRST.format(str(tmp_path))
+        in_fresh_process(
+            "benchmarks._process", "import_seconds", first=first, statement=statement
+        )
+
+
+def test_fits_are_compared_with_peers_and_their_namesakes(capsys):
+    figures = {"skae, defaults": 2.0, "skae, quick": 1.0, "against, quick": 4.0, "torch": 8.0}
+    records = [
+        {"set": name, "k": 2, "seed": 0, "turn": 0, "model": model}
+        | {measured: factor * figure for measured in fits.MEASURED}
+        for name, factors in {"iris": (1, 1, 1, 1), "wine": (1, 1, 1, 4)}.items()
+        for (model, figure), factor in zip(figures.items(), factors, strict=True)
+    ]
+    records.append({**records[0], "set": "digits", "error": "no"})
+    pairs = fits.pairs_of(records)
+    assert [(*pair, *cases) for pair, cases in pairs.items()] == [
+        ("skae, defaults", "torch", "iris 2, 0, 0", "wine 2, 0, 0"),
+        ("skae, quick", "against, quick", "iris 2, 0, 0", "wine 2, 0, 0"),
+        ("skae, quick", "skae, defaults", "iris 2, 0, 0", "wine 2, 0, 0"),
+        ("skae, quick", "torch", "iris 2, 0, 0", "wine 2, 0, 0"),
+    ]
+    fits.compare(records)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split()[-5:] == ["2", *["0.062"] * 4]
 
 
 def a_fit(model, ratio, settings="{}", k=2):
