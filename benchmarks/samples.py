@@ -32,8 +32,8 @@ def main(arguments=None):
     title = f"Samples of AutoencoderTransformer, {N_COMPONENTS} components"
     draws = f"means over {N_DRAWS}, each of as many samples as there are test samples"
     given = {"sets": SETS, "seeds": [0], "picture": DOCS / "samples.png"}
-    settings, among = {"split": SPLIT, "draws": draws}, {"sets": SETS}
-    run = Run(__doc__, title, arguments, settings=settings, among=among, **given)
+    conditions, among = {"split": SPLIT, "draws": draws}, {"sets": SETS}
+    run = Run(__doc__, title, arguments, conditions=conditions, among=among, **given)
     columns = {"set": "<10", "seed": "4", "n_test": "9", "n_gaussians": "9"}
     table = Table(columns | dict.fromkeys(MEASURES, "15"))
     for record in run.measured(crossed(set=run.sets, seed=run.seeds), measure):

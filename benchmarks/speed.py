@@ -177,7 +177,7 @@ def run_processes(torch, repeats):
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "digits.npy")
         np.save(file, X)
-        jobs = {"skae": (sys.executable, WORK, "whole", {"name": "skae", "file": file})}
+        jobs = {"skae": (sys.executable, WORK, "whole", {"file": file})}
         for threads in THREADS if torch else ():
             given = {"file": file, "threads": threads, "plan": plan}
             jobs[f"torch, threads={threads}"] = torch, WORK, "whole_torch", given

@@ -7,13 +7,13 @@ they conflict. Each peer runs in a process of its own, skae in one of this inter
 cannot be imported, or fails, is named with its error, and the benchmark goes on. PCA,
 IncrementalPCA, TruncatedSVD and KernelPCA are compared as well.
 
-Parts: steps (time per step), process (a whole fresh one), search (GridSearchCV), inference,
-memory, quality (held-out error / PCA's, all at defaults), grid (the peers to beat at the best
-of a small grid), time (to the best peer's error). Without ``--parts`` and ``--sets`` the
-default run is quality on the sets that come with scikit-learn, k = 2, 8, 32: half an hour on
-two cores that other work keeps busy. ``--all`` runs every part and set: estimated at ten hours
-and more, most of them the grids. ``--json FILE --resume`` continues a run that was stopped, and
-adds parts, sets and models to it.
+Parts: steps (time per step), search (GridSearchCV), inference, memory, quality (held-out error
+/ PCA's, all at defaults), grid (the peers to beat at the best of a small grid), time (to the
+best peer's error); whole processes are ``benchmarks.fits``'s. Without ``--parts`` and
+``--sets`` the default run is quality on the sets that come with scikit-learn, k = 2, 8, 32:
+half an hour on two cores that other work keeps busy. ``--all`` runs every part and set:
+estimated at ten hours and more, most of them the grids. ``--json FILE --resume`` continues a
+run that was stopped, and adds parts, sets and models to it.
 """
 
 import tempfile
@@ -38,7 +38,6 @@ from benchmarks.peers.speed import (
     SEARCHED,
     run_inference,
     run_memory,
-    run_process,
     run_search,
     run_steps,
 )
@@ -50,7 +49,7 @@ SCALES = {
     "range": "each feature brought to [0, 1], as its sigmoid puts out (the grid's other nets: "
     "one number)",
 }
-PARTS = ("steps", "process", "search", "inference", "memory", "quality", "grid", "time")
+PARTS = ("steps", "search", "inference", "memory", "quality", "grid", "time")
 
 
 def main(arguments=None):
@@ -83,7 +82,6 @@ def main(arguments=None):
         searched = (*SEARCHED, *LONG_SEARCHES) if run.all else SEARCHED
         runs = {
             "steps": lambda: run_steps(run, pool, models),
-            "process": lambda: run_process(run, pool, models, folder),
             "search": lambda: run_search(run, pool, models, fits, searched),
             "inference": lambda: run_inference(run, pool, models),
             "memory": lambda: run_memory(run, pool, models, folder),

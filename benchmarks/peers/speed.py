@@ -1,4 +1,4 @@
-"""Speed and memory of skae and its peers: steps, processes, searches, inference, one large fit.
+"""Speed and memory of skae and its peers: steps, searches, inference, one large fit.
 
 Each part asks the pool's processes, keeps a record of each answer, and prints a table.
 """
@@ -8,15 +8,13 @@ import statistics
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from benchmarks._cases import CASES
 from benchmarks._harness import Table, holds
-from benchmarks._process import medians, quotients, spread, whole_processes
+from benchmarks._process import quotients, spread
 from benchmarks.peers.models import MODELS, PEERS
-from benchmarks.speed import NETS, default_plan, name_of
+from benchmarks.speed import NETS, name_of
 
-WORK = "benchmarks.peers.work"
 STEPPED = ("skae", "torch", "skorch", "keras-jax", "keras-torch", "MLPRegressor")
 SEARCHED = ("skae", "skorch", "keras-jax", "keras-torch")
 LONG_SEARCHES = ("skae, defaults",)  # of --all alone
@@ -76,43 +74,6 @@ def asked_in_turn(run, pool, models, request):
             elif turn > 0:  # the first compiles
                 seconds[model].append(answer)
     return {"seconds": seconds}
-
-
-def run_process(run, pool, models, folder):
-    print("A whole fresh process on digits, k=8: import, fit at defaults, codes. The last one")
-    print("is PyTorch training skae's default net for as many steps, no gate\n")
-    X, file = load_digits().data, str(folder / "digits.npy")
-    np.save(file, X)
-    packages = {m: pool.packages[m] for m in ("skae", *PEERS) if m in models}
-    key = {"part": "process", "repeats": run.repeats, "packages": packages}
-
-    def measure():
-        given = {"file": file, "k": 8, "threads": 1}  # which small nets like best
-        jobs = {m: (pool.pythons[m], WORK, "whole", {"name": m, **given}) for m in packages}
-        if "torch" in models:
-            plan = {"file": file, "threads": 1, "plan": default_plan(X, 8)}
-            jobs["torch, skae's net and steps"] = (
-                pool.pythons["torch"],
-                WORK,
-                "whole_torch",
-                plan,
-            )
-        for name in list(jobs):
-            try:
-                whole_processes({name: jobs[name]}, 1)
-            except Exception as error:
-                print(f"{name}: {error}")
-                del jobs[name]
-        return dict(zip(("seconds", "parts"), whole_processes(jobs, run.repeats), strict=True))
-
-    record = recorded(run, key, measure)
-    columns = {"process": "<28", "seconds": "8.2f", "least": "8.2f", "skae's / its": "24"}
-    table = Table(columns | {"parts": "<40"})
-    for name, seconds in record["seconds"].items():
-        ratios = spread(quotients(record["seconds"]["skae"], seconds))
-        parts = medians(record["parts"][name])
-        table.row(name, statistics.median(seconds), min(seconds), ratios, parts)
-    print()
 
 
 def run_search(run, pool, models, fits, searched):

@@ -174,18 +174,15 @@ def compiles():
     return found
 
 
-def whole(name, file, k=2, threads=1):
-    """Import, fit with defaults, encode; return the seconds that each part took."""
-    model = model_of(name)
-    imported = time.perf_counter() - BEGAN
-    compiled = compiles() if name == "skae" else []
-    X, model = np.load(file), model(k, 0)
-    with n_threads(threads):
-        parts = {"import": imported, "fit": seconds_of(model.fit, X)}
-        if compiled:
-            parts["compile, in fit"] = sum(duration for _, duration in compiled)
-        encoded = seconds_of(model.codes, model.scaled(X)) if model.has_codes else 0.0
-    return parts | {"codes": encoded}
+def whole(file):
+    """Import skae, fit with defaults, encode; return the seconds that each part took."""
+    from skae import AutoencoderTransformer
+
+    imported, compiled = time.perf_counter() - BEGAN, compiles()
+    X, model = np.load(file), AutoencoderTransformer(random_state=0)
+    parts = {"import": imported, "fit": seconds_of(model.fit, X)}
+    parts["compile, in fit"] = sum(duration for _, duration in compiled)
+    return parts | {"codes": seconds_of(model.transform, X)}
 
 
 def whole_torch(file, threads, plan):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from benchmarks import accelerators, fits, floor, inference, promise, speed, tutorials
+from benchmarks import accelerators, fits, floor, inference, promise, speed
 from benchmarks._harness import DataMissing, Run, Table, crossed
 from benchmarks._process import Worker, WorkerError, in_fresh_process
 from benchmarks._surfaces import SURFACES, Surface
@@ -85,15 +85,6 @@ def test_the_default_net_is_described_to_the_peers():
     assert plan["encoder"] == [5, 128, 128, 128, 128, 2]
     assert plan["decoder"] == [2, 128, 128, 128, 128, 5]
     assert plan["batch"] == 32 and plan["steps"] >= 4000
-
-
-def test_the_tutorials_losses_are_in_the_same_unit():
-    X = np.random.default_rng(0).uniform(size=(640, 6))
-    net = tutorials.TUTORIALS["skae"](6, 3, 0)
-    net.fit(X)
-    losses = net.losses(X)
-    assert losses["fitted"] < X.var()
-    np.testing.assert_allclose(losses["fitted"], losses["last epoch"], rtol=0.05)
 
 
 def test_numpy_is_given_the_products_of_the_fitted_net(fitted, X):
