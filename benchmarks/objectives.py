@@ -174,7 +174,7 @@ def divergence(model, X):
             model.inverse_transform(Z + sign * step * np.eye(len(left))[i]) for sign in (1, -1)
         )
         slope = np.subtract(*ends) / (2 * step)
-        known = np.square(slope).sum(axis=1).mean() / model.noise_variance_
+        known = np.square(slope).sum(axis=1).mean() / model.decoder_variance_
         left[i] = 1 / (known + 1 / (spread[i] ** 2 + 1 / known))
     return 0.5 * np.log((spread**2 + left) / left)
 

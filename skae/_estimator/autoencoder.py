@@ -2,12 +2,10 @@
 
 import warnings
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -16,43 +14,28 @@ from sklearn.base import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    HasMethods,
-    RealNotInt,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import check_codes, check_range, check_rows, check_weight
-from skae._data.parameters import LARGEST, Number, Sequence
 from skae._estimator import fitting, streaming
+from skae._estimator.constraints import PARAMETER_CONSTRAINTS, SAMPLE_CONSTRAINTS
+from skae._estimator.containers import in_container
 from skae._estimator.fitted import FittedAutoencoder
+from skae._estimator.pca_attributes import LinearPathAttributes
 from skae._estimator.sampling import refuse_too_many
-from skae._net.corruptions import CORRUPTIONS
-from skae._net.objective import CODE_ACTIVATIONS
 from skae._runtime.blas import threads_restored
 from skae._runtime.devices import computing, default_errors, matmul_precision
 from skae._runtime.snapshots import fitted_copy, on_snapshots
 from skae._runtime.version import __version__
 from skae._select.progress import CallbackSupportMixin, with_callbacks
-from skae._train.optimizers import OPTIMIZERS, SCHEDULES
-from skae.architectures import ARCHITECTURES, Architecture
-from skae.architectures._layers import ACTIVATIONS
-from skae.losses import LOSSES
-from skae.losses._ranges import OUTPUT_ACTIVATIONS
-
-HEAVIEST = 1e9  # weight of a penalty, whose gradient's square float32 can hold
-SAMPLE_CONSTRAINTS = {
-    "n_samples": [Number(Integral, 1, None, closed="left")],
-    "random_state": ["random_state"],
-    "noise": ["boolean"],
-}
+from skae.architectures import Architecture
 
 
 @on_snapshots(
     "transform",
     "inverse_transform",
+    "reconstruct",
     "sample",
     "impute",
     "score",
@@ -61,6 +44,7 @@ SAMPLE_CONSTRAINTS = {
 )
 class AutoencoderTransformer(
     CallbackSupportMixin,
+    LinearPathAttributes,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -90,11 +74,17 @@ class AutoencoderTransformer(
 
     Parameters
     ----------
-    n_components : int or float, default=2
+    n_components : int, float or None, default=2
         Size of the code, the first parameter to set. At most min(n_samples, n_features) as in
-        PCA, unless ``code_activation``, ``n_nonzero_coefs``, ``sparsity``, ``contraction`` or
-        ``linear_path=None`` make longer codes meaningful. A float in (0, 1) keeps the smallest
-        number of components that explain this share of held-out variance, 512 at most.
+        PCA, which None stands for, unless ``code_activation``, ``n_nonzero_coefs``,
+        ``sparsity``, ``contraction`` or ``linear_path=None`` make longer codes meaningful. A
+        float in (0, 1) keeps the smallest number of components that explain this share of
+        held-out variance, 512 at most.
+    whiten : bool, default=False
+        Divide each component by its standard deviation on the training samples, as PCA does;
+        ``inverse_transform`` undoes it. A component that does not vary stays as it is. After
+        ``partial_fit`` it is the deviation of PCA of all samples, or, if nets are used, on the
+        200 samples that are kept.
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
         Widths of the encoder's hidden layers, which the decoder mirrors; worth a grid search.
         "auto" is (128, 128, 128, 128) below four components, (512, 256) from there on, and
@@ -243,9 +233,19 @@ class AutoencoderTransformer(
     n_components_ : int
         Number of components that transform returns.
     components_ : ndarray of shape (n_components_, n_features)
-        Principal axes of the linear path, in scaled units. Not set if ``linear_path`` is None.
+        Principal axes of the linear path, in scaled units. This and the next three describe
+        PCA of the ``n_samples_`` samples, whatever the nets have learned, and raise
+        AttributeError if ``linear_path`` is None. Arrays are float32 for float32 samples.
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance along each of the axes, with n_samples_ - 1 degrees of freedom, in squared
+        units of X (of the scaled features for ``scaling="standard"``).
+    singular_values_ : ndarray of shape (n_components_,)
+        Singular values of the centred samples: sqrt(explained_variance_ * (n_samples_ - 1)).
+    noise_variance_ : float
+        Mean variance along the axes that are left out of min(n_samples_, n_features) in all,
+        the noise of probabilistic PCA, in the same units. 0 if none is left out.
     mean_ : ndarray of shape (n_features,)
-        Mean of the ``n_samples_seen_`` samples.
+        Mean of the ``n_samples_`` samples.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         What each component adds to the share of variance explained (of deviance, for other
         losses than squared_error), as measured on held-out samples: the folds' error over
@@ -271,15 +271,16 @@ class AutoencoderTransformer(
         mean of both, penalties included. Empty if nothing was held out.
     validation_epochs_ : ndarray of shape (n_checkpoints + 1,)
         Epochs after which ``validation_curve_`` was measured.
-    noise_variance_ : float
-        Learned variance of the noise of each value, in squared units of X (of the scaled
-        features for ``scaling="standard"``). Only for ``kl_weight`` > 0 and squared_error.
+    decoder_variance_ : float
+        Learned variance of each value around its reconstruction, in squared units of X (of the
+        scaled features for ``scaling="standard"``). Only for ``kl_weight`` > 0 and
+        squared_error.
     n_iter_ : int
         Epochs run by the training that ``loss_curve_`` shows.
     best_iter_ : int
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
         went on from.
-    n_samples_seen_ : int
+    n_samples_, n_samples_seen_ : int
         Number of samples that PCA was fitted on: those of ``fit``, fewer if the net of a fold
         is kept, and those of all calls of ``partial_fit``.
     n_features_in_ : int
@@ -347,63 +348,13 @@ class AutoencoderTransformer(
 
     __metadata_request__fit = {"X_val": True, "groups": True}
 
-    _parameter_constraints = {
-        "n_components": [
-            Number(Integral, 1, None, closed="left"),
-            Number(RealNotInt, 0, 1, closed="neither"),
-        ],
-        "hidden_layer_sizes": [
-            StrOptions({"auto"}),
-            Sequence("whole numbers", "(16,) for one hidden layer"),
-        ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "architecture": [StrOptions(set(ARCHITECTURES)), BaseEstimator],
-        "sample_shape": [Sequence("whole numbers", "(28, 28)"), None],
-        "linear_path": [StrOptions({"pca"}), None],
-        "ordered": ["boolean"],
-        "scaling": [StrOptions({"global", "standard"}), None],
-        "loss": [StrOptions(set(LOSSES)), callable],
-        "output_activation": [StrOptions({"auto", "clip"} | set(OUTPUT_ACTIVATIONS))],
-        "code_activation": [StrOptions(set(CODE_ACTIVATIONS))],
-        "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
-        "corruption_level": [Number(Real, 0, LARGEST, closed="both")],
-        "augmentation": [callable, None],
-        "n_nonzero_coefs": [Number(Integral, 1, None, closed="left"), None],
-        "sparsity": [Number(Real, 0, HEAVIEST, closed="both")],
-        "contraction": [Number(Real, 0, HEAVIEST, closed="both")],
-        "kl_weight": [Number(Real, 0, HEAVIEST, closed="both")],
-        "weight_decay": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="both")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "learning_rate": [StrOptions({"auto"}), Number(Real, 0, LARGEST, closed="right")],
-        "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
-        "n_init": [Number(Integral, 1, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
-        "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
-        "tol": [Number(Real, 0, None, closed="left")],
-        "n_iter_no_change": [
-            StrOptions({"auto"}),
-            Number(Integral, 1, None, closed="left"),
-            None,
-        ],
-        "warm_start": ["boolean"],
-        "cv": [
-            StrOptions({"auto"}),
-            Number(RealNotInt, 0, 1, closed="neither"),
-            Number(Integral, 2, None, closed="left"),
-            HasMethods(["split", "get_n_splits"]),
-            list,
-            None,
-        ],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-        "device": [str, None],
-    }
+    _parameter_constraints = PARAMETER_CONSTRAINTS
 
     def __init__(
         self,
         n_components: int | float | None = 2,
         *,
+        whiten: bool = False,
         hidden_layer_sizes: str | ArrayLike = "auto",
         activation: str = "gelu",
         architecture: str | Architecture = "dense",
@@ -438,6 +389,7 @@ class AutoencoderTransformer(
         device: str | None = None,
     ):
         self.n_components = n_components
+        self.whiten = whiten
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.architecture = architecture
@@ -604,8 +556,9 @@ class AutoencoderTransformer(
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components_)
-            Codes in the units of ``X`` (of the scaled features for ``scaling="standard"``):
-            float32 for float32 samples, otherwise float64 computed in float32.
+            Codes in the units of ``X`` (of the scaled features for ``scaling="standard"``), or
+            of unit variance for ``whiten=True``: float32 for float32 samples, otherwise float64
+            computed in float32.
 
         Raises
         ------
@@ -639,7 +592,40 @@ class AutoencoderTransformer(
         """
         fitted = self._get_fitted()
         codes = check_codes(self, X, fitted.n_components, fitted.code_unit)
-        return self._in_container(fitted.decode(codes, codes.dtype), X)
+        return in_container(self, fitted.decode(codes, codes.dtype), X)
+
+    @default_errors
+    def reconstruct(self, X: ArrayLike) -> NDArray[Any]:
+        """Return ``inverse_transform(transform(X))`` in one pass.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples. Missing values (NaN) are filled from the observed ones first.
+
+        Returns
+        -------
+        X_reconstructed : ndarray or DataFrame of shape (n_samples, n_features)
+            Samples in the units of ``X``, none of them missing: float32 for float32 samples,
+            otherwise float64; a DataFrame with its column names if ``set_output`` asks for one.
+
+        Raises
+        ------
+        ValueError
+            For samples that differ from those of fit in features or names, or are infinite.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_iris().data
+        >>> ae = AutoencoderTransformer(2, hidden_layer_sizes=(), max_iter=1, random_state=0)
+        >>> bool((ae.fit(X).reconstruct(X) == ae.inverse_transform(ae.transform(X))).all())
+        True
+        """
+        fitted = self._get_fitted()
+        rows = check_rows(self, X, reset=False)
+        return in_container(self, fitted.reconstruct(rows, rows.dtype), X)
 
     @default_errors
     def sample(
@@ -714,7 +700,7 @@ class AutoencoderTransformer(
         refuse_too_many(n_samples, len(fitted.mean) + fitted.n_components)
         rng = check_random_state(random_state)
         rows = fitted.sample(int(n_samples), rng, noise=noise)
-        return self._in_container(rows, rows)
+        return in_container(self, rows, rows)
 
     @default_errors
     def impute(self, X: ArrayLike) -> NDArray[Any]:
@@ -748,7 +734,7 @@ class AutoencoderTransformer(
         """
         fitted = self._get_fitted()
         rows = check_rows(self, X, reset=False)
-        return self._in_container(fitted.impute(rows), X)
+        return in_container(self, fitted.impute(rows), X)
 
     @default_errors
     def score(
@@ -818,31 +804,6 @@ class AutoencoderTransformer(
         if not self.__sklearn_is_fitted__():  # check_is_fitted takes as long as one sample
             check_is_fitted(self)
         return self._fitted.on(self.device)
-
-    def _in_container(self, X, codes):
-        """Return samples as set_output asks, with fit's names and the index of ``codes``.
-
-        They get the shape of the samples that fit got.
-        """
-        if not self._fitted.is_table:
-            return X.reshape(len(X), *self.sample_shape_)
-        config = getattr(self, "_sklearn_output_config", {})
-        container = config.get("transform", get_config()["transform_output"])
-        if container == "default":
-            return X
-        names = getattr(self, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{i}" for i in range(X.shape[1])]
-        if container == "pandas":
-            import pandas as pd
-
-            index = codes.index if isinstance(codes, pd.DataFrame) else None
-            return pd.DataFrame(X, columns=names, index=index)
-        if container == "polars":
-            import polars as pl
-
-            return pl.DataFrame(X, schema=list(names), orient="row")
-        return X
 
     @property
     def _n_features_out(self):

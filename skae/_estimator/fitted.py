@@ -15,6 +15,7 @@ from skae._runtime.blas import product
 from skae._runtime.devices import computing
 from skae.losses import SquaredError
 
+ROUNDING = 1e-6  # of the largest deviation, below which a float32 code does not vary
 FARTHEST = 1e200  # error of a sample, in ``error_unit``: no farther one needs an exact score
 
 
@@ -23,9 +24,10 @@ class FittedAutoencoder:
     """All that a fit found: maps from samples in X's units to codes and back, their errors.
 
     ``bounds`` are the (lower, upper) that reconstructions keep, ``mean`` (n_features,) is that
-    of the training samples, ``prefixes`` are the numbers of leading components at which a code
-    is evaluated. ``density``, ``residual`` and ``stream`` are what ``sample`` and
-    ``partial_fit`` go on from. Missing values are NaN. All is made of NumPy and plain records.
+    of the ``n_samples`` that PCA was fitted on, ``prefixes`` are the numbers of leading
+    components at which a code is evaluated. ``density``, ``residual`` and ``stream`` are what
+    ``sample`` and ``partial_fit`` go on from. Missing values are NaN. All is made of NumPy and
+    plain records.
     """
 
     scaling: Scaling
@@ -36,9 +38,13 @@ class FittedAutoencoder:
     n_components: int
     is_table: bool  # samples are 1-D, and were passed as such
     device: str | None = None
+    dtype: str = "float64"  # of the training samples
+    n_samples: int = 0  # none while it trains
     prefixes: NDArray | None = None
     components: NDArray | None = None  # (n_components, n_features), in scaled units
     variances: NDArray | None = None  # of PCA's codes, in scaled units
+    total_variance: float = 0.0  # of the samples, in scaled units
+    deviations: NDArray | None = None  # (n_components,) that codes are divided by, if any
     structure: dict[str, Any] | None = None  # parameters that a warm start cannot change
     density: CodeDensity | Prior | None = None
     residual: NDArray | None = None  # (n_features,), root mean square of what codes leave out
@@ -69,8 +75,9 @@ class FittedAutoencoder:
 
         with computing(self.device):
             for part, Z in self.model.codes(scaled_rows, len(X)):
+                Z = Z[:, : self.n_components].astype(np.float64) * unit
                 with within(dtype):
-                    out[part] = Z[:, : self.n_components].astype(np.float64) * unit
+                    out[part] = Z if self.deviations is None else Z / self.deviations
         return out
 
     def decode(self, Z: NDArray, dtype: DTypeLike = np.float64) -> NDArray:
@@ -79,7 +86,10 @@ class FittedAutoencoder:
         out = np.empty((n, len(self.mean)), dtype)
 
         def read(part):
-            return np.clip(np.divide(Z[part], unit, dtype=np.float64), -BOUND, BOUND)
+            codes = Z[part]
+            if self.deviations is not None:
+                codes = np.multiply(codes, self.deviations[:n_kept], dtype=np.float64)
+            return np.clip(np.divide(codes, unit, dtype=np.float64), -BOUND, BOUND)
 
         with computing(self.device):
             for part, rows in self.model.rows(read, n, n_kept):
@@ -90,12 +100,12 @@ class FittedAutoencoder:
         return out
 
     def reconstruct(self, X: Any, dtype: DTypeLike = np.float64) -> NDArray:
-        """Return the reconstructions of samples."""
-        return self.decode(self.encode(X), dtype)
+        """Return the reconstructions of samples; codes are of that ``dtype``, too."""
+        return self.decode(self.encode(X, dtype), dtype)
 
     def impute(self, X: Any) -> NDArray:
         """Return samples with missing values filled by their reconstruction."""
-        filled = self.reconstruct(X, X.dtype)
+        filled = self.decode(self.encode(X), X.dtype)
         for part in parts_of(X):
             np.copyto(filled[part], X[part], where=~np.isnan(X[part]))
         return filled
@@ -172,6 +182,18 @@ class FittedAutoencoder:
         ]
         return [product(weight, np.concatenate(of_all)) for of_all in zip(*losses, strict=True)]
 
+    def deviations_of(self, X: Any, weight: NDArray) -> NDArray:
+        """Return the standard deviation (n_components,) of the codes of weighted samples.
+
+        A component that does not vary gets the largest one: its rounding is not blown up.
+        """
+        n, shift, sums = len(X), self.encode(X[:1]), np.zeros(())
+        for part in parts_of(X):
+            Z = self.encode(X[part]) - shift
+            sums = sums + np.stack([product(weight[part], Z), product(weight[part], Z**2)])
+        squares = np.maximum(0.0, sums[1] - np.square(sums[0]) / n)
+        return whole(np.sqrt(squares / max(1, n - 1)))
+
     def residual_of(self, X: Any) -> NDArray:
         """Return the root mean square (n_features,) of what reconstructions leave out."""
         X, sums = X[:: -(-len(X) // most_rows(X.shape[1]))], np.zeros(())
@@ -190,6 +212,12 @@ class FittedAutoencoder:
             draw = getattr(self.loss, "draw", SquaredError().draw)
             rows = np.clip(draw(rows, self.residual, rng), *self.bounds)
         return rows.astype(self.density.dtype, copy=False)
+
+
+def whole(deviations: NDArray) -> NDArray:
+    """Return ``deviations`` (n_components,), the largest one for those that are rounding."""
+    largest = deviations.max(initial=0.0) or 1.0
+    return np.where(deviations > ROUNDING * largest, deviations, largest)
 
 
 def bounds_of(rows: Rows, model: Any) -> tuple[Any, Any]:

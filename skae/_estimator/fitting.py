@@ -245,20 +245,25 @@ def finish(estimator, before, rows, seed, found):
     result, config, *_ = found
     if before is None:
         fitted = fitted_of(estimator, *found, bounds_of(rows, result.model))
-        n_seen = result.n_rows
     else:
-        fitted, n_seen = fitted_of(estimator, *found, before.bounds), estimator.n_samples_seen_
+        fitted = fitted_of(estimator, *found, before.bounds, before.n_samples)
         if estimator.linear_path is not None:
-            fitted = replace(fitted, variances=before.variances)
+            kept = "components", "variances", "total_variance", "mean"
+            fitted = replace(fitted, **{name: getattr(before, name) for name in kept})
         if before.stream is not None:
             stream = before.stream._replace(pause=None, nets=result.model)
             fitted = replace(fitted, stream=stream)
+    fitted = replace(fitted, dtype=rows.values.dtype.name)
+    if estimator.whiten:
+        fitted = replace(fitted, deviations=fitted.deviations_of(rows.values, rows.weight))
     fitted = with_density(fitted, subsample(rows.values, rows.weight, seed), seed)
-    set_fitted(estimator, fitted, result, config.budget, n_seen)
+    set_fitted(estimator, fitted, result, config.budget)
 
 
-def fitted_of(estimator, result, config, scaling, is_table, bounds, n_components=None):
-    """Return the FittedAutoencoder of a result, without density and stream."""
+def fitted_of(
+    estimator, result, config, scaling, is_table, bounds, n_samples=None, n_components=None
+):
+    """Return the FittedAutoencoder of a result, without density, deviations and stream."""
     model = result.model
     if n_components is None:
         n_components = n_kept(estimator.n_components, result)
@@ -274,9 +279,11 @@ def fitted_of(estimator, result, config, scaling, is_table, bounds, n_components
         n_components=n_components,
         is_table=is_table,
         device=estimator.device,
+        n_samples=n_samples or result.n_rows,
         prefixes=evaluated_prefixes(n_components, estimator.ordered),
         components=np.pad(axes.basis.T, ((0, missing), (0, 0))) if config.linear else None,
         variances=axes.variances,
+        total_variance=float(axes.total),
         structure=structure_of(estimator),
     )
 
@@ -287,7 +294,7 @@ def n_kept(asked, result):
     If the full code is no worse than PCA's, the part that is kept is not worse either.
     """
     explained, relative = result.explained, result.relative
-    if isinstance(asked, Integral):
+    if asked is None or isinstance(asked, Integral):
         return len(explained)
     is_fine = relative <= max(1.0, relative[-1])
     reaches = np.flatnonzero(is_fine & (explained >= float(asked)))
@@ -307,25 +314,25 @@ def with_density(fitted, X, seed):
     """Return ``fitted`` with what ``sample`` draws: codes, and what they leave out of ``X``."""
     if fitted.model.autoencoder.variational:
         scale = fitted.model.path.code_scale[: fitted.n_components] * fitted.code_unit
+        scale = scale if fitted.deviations is None else scale / fitted.deviations
         density = Prior(scale.astype(X.dtype))
     else:
         density = CodeDensity(fitted.encode(X, X.dtype), seed)
     return replace(fitted, density=density, residual=fitted.residual_of(X))
 
 
-def set_fitted(estimator, fitted, result, budget, n_seen):
+def set_fitted(estimator, fitted, result, budget):
     """Set every fitted attribute together; those that only an earlier fit had go."""
-    k, explained = fitted.n_components, result.explained
+    k, explained, dtype = fitted.n_components, result.explained, fitted.dtype
     is_cut = k < len(explained)
     steps = budget.checkpoint_steps * np.arange(len(result.validation))
     losses = epoch_means(result.losses, budget.epoch_steps)
     attributes = {
         "_fitted": fitted,
         "n_components_": k,
-        "mean_": fitted.mean,
-        "components_": fitted.components,
-        "noise_variance_": None,
-        "explained_variance_ratio_": np.diff(explained[:k], prepend=0.0),
+        "mean_": fitted.mean.astype(dtype),
+        "decoder_variance_": None,
+        "explained_variance_ratio_": np.diff(explained[:k], prepend=0.0).astype(dtype),
         "error_ratio_": float(result.relative[k - 1]) if is_cut else result.error_ratio,
         "selected_model_": "pca" if result.is_pca else "autoencoder",
         "validation_curve_": result.validation,
@@ -333,11 +340,11 @@ def set_fitted(estimator, fitted, result, budget, n_seen):
         "loss_curve_": losses,
         "n_iter_": max(1, len(losses)),
         "best_iter_": -(-result.best_step // budget.epoch_steps),
-        "n_samples_seen_": n_seen,
+        "n_samples_seen_": fitted.n_samples,
     }
     if fitted.model.autoencoder.variational and fitted.is_squared_error:
         variance = noise_variance(fitted.model, k)
-        attributes["noise_variance_"] = variance * fitted.scaling.code_unit**2
+        attributes["decoder_variance_"] = variance * fitted.scaling.code_unit**2
     for name, value in attributes.items():
         vars(estimator).pop(name, None)
         if value is not None:

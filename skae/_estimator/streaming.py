@@ -13,7 +13,7 @@ import numpy as np
 from skae._data.checks import check_range, check_rows
 from skae._data.parameters import plain_value
 from skae._data.rows import as_rows
-from skae._estimator.fitted import bounds_of
+from skae._estimator.fitted import bounds_of, whole
 from skae._estimator.fitting import (
     check_samples,
     check_structure,
@@ -24,6 +24,7 @@ from skae._estimator.fitting import (
     tell,
     with_density,
 )
+from skae._estimator.pca_attributes import explained_variance
 from skae._estimator.sampling import subsample
 from skae._pca.axes import Axes, merged_axes
 from skae._runtime.blas import one_thread
@@ -96,10 +97,13 @@ def partial_fit(estimator, X, precision):
         own = np.stack(np.broadcast_arrays(*bounds_of(unscaled, result.model)))
         bounds = np.where(np.isfinite(own), bounds, own)
     kept = None if is_first else estimator.n_components_
-    fitted = fitted_of(estimator, result, config, scaling, is_table, bounds, kept)
+    fitted = fitted_of(estimator, result, config, scaling, is_table, bounds, n_seen, kept)
+    fitted = replace(fitted, stream=stream, dtype=X.dtype.name)
+    if estimator.whiten:
+        fitted = replace(fitted, deviations=deviations_so_far(fitted, result.is_pca))
     some = subsample(X, np.ones(len(X)), before.seed)
-    fitted = with_density(replace(fitted, stream=stream), some, before.seed)
-    set_fitted(estimator, fitted, result, config.budget, n_seen)
+    fitted = with_density(fitted, some, before.seed)
+    set_fitted(estimator, fitted, result, config.budget)
     tell(estimator, result)
 
 
@@ -176,6 +180,14 @@ def trained(config, rows, run, stream):
         found = "are better than PCA" if uses_nets else "have not been better than PCA"
         result.reason = f"on samples that they had not seen, the nets {found}"
     return result, stream
+
+
+def deviations_so_far(fitted, is_pca):
+    """Return the deviations (n_components,) of all samples' codes: of PCA exactly."""
+    if is_pca:
+        return whole(np.sqrt(explained_variance(fitted)))
+    some = fitted.scaling.backward(fitted.stream.sample)
+    return fitted.deviations_of(some, np.ones(len(some)))
 
 
 def wider(before, bounds):

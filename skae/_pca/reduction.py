@@ -17,11 +17,13 @@ class Reduction(NamedTuple):
     """y = (x - mean) @ basis, from d columns to r axes: ``mean`` (d,), ``basis`` (d, r).
 
     Missing values of later rows are filled along the first axes, with the Filler's ``ridge``.
+    ``total`` is the variance of the rows, of which the axes may leave some out.
     """
 
     mean: np.ndarray
     basis: np.ndarray
     ridge: np.ndarray
+    total: float = 0.0
 
     @property
     def filler(self):
@@ -52,11 +54,13 @@ class Reduction(NamedTuple):
     def axes(self, axes):
         """Return the Axes in columns of ``axes`` of reduced rows."""
         mean = self.mean + self.basis @ axes.mean
-        return Axes(mean, self.basis @ axes.basis, axes.variances, axes.residual)
+        residual = max(0.0, self.total - axes.variances.sum())
+        return Axes(mean, self.basis @ axes.basis, axes.variances, residual)
 
 
 @one_thread()
 def fit_reduction(rows, n_axes, n_components):
     """Return the Reduction of ``rows`` to their ``n_axes`` leading principal axes."""
     axes = principal_axes(rows, n_axes)
-    return Reduction(axes.mean, axes.basis, ridge_along(axes, len(rows), n_components))
+    ridge = ridge_along(axes, len(rows), n_components)
+    return Reduction(axes.mean, axes.basis, ridge, float(axes.total))

@@ -120,6 +120,8 @@ def make_config(
     that of the nets' products.
     """
     params, is_stream = plain_parameters(params), steps_before is not None
+    if params.n_components is None:
+        params.n_components = min(rows.shape)
     loss = _comparable_loss(find_loss(params.loss, sample_shape or rows.shape[1:]))
     autoencoder, n_features, sizes = _structure(
         params, rows, loss, sample_shape, continued, is_stream=is_stream

@@ -568,12 +568,13 @@ def test_names_come_and_go_with_a_warning(fitted, named, X):
 NUMBER = ["word", None, [1], 1j]
 WHOLE = [*NUMBER, True, 1.5, 0, -1, 10**400]
 BAD_PARAMETERS = {
-    "n_components": ["word", None, [1], True, 0, -1, 0.0, 1.0, 1.5, np.nan],
+    "n_components": ["word", [1], True, 0, -1, 0.0, 1.0, 1.5, np.nan],
     "hidden_layer_sizes": ["word", None, 8, 2.5, {8, 4}, {8: 4}, np.array(8), b"8"],
     "activation": ["word", None, 1, np.tanh],
     "architecture": ["word", None, 1, Dense],
     "sample_shape": ["word", 4, {4, 1}, {4: 1}],
     "linear_path": ["word", 1, True],
+    "whiten": ["word", None, 2],
     "ordered": ["word", None, 2],
     "scaling": ["word", 1, True],
     "output_activation": ["word", None, 1],

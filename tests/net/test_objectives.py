@@ -415,13 +415,13 @@ class TestVariational:
             estimator._fitted.density.scale
         )  # codes have the variance of one where this is one
         loadings = estimator.inverse_transform(np.diag(unit)) - origin
-        covariance = loadings.T @ loadings + estimator.noise_variance_ * np.eye(4)
+        covariance = loadings.T @ loadings + estimator.decoder_variance_ * np.eye(4)
         centred = X - origin
         _, log_det = np.linalg.slogdet(2 * np.pi * covariance)
         distance = np.einsum("ij,jk,ik->i", centred, np.linalg.inv(covariance), centred)
         likelihood = -0.5 * np.mean(log_det + distance)
         assert likelihood == pytest.approx(pca.score(X), rel=0.01)
-        assert estimator.noise_variance_ == pytest.approx(pca.noise_variance_, rel=0.05)
+        assert estimator.decoder_variance_ == pytest.approx(pca.noise_variance_, rel=0.05)
 
     def test_codes_do_not_collapse(self, quick):
         """The variances of the means say so: a collapsed code's mean is the same for all."""
@@ -437,11 +437,11 @@ class TestVariational:
         assert_allclose(new.mean(axis=0), X.mean(axis=0), atol=0.3)
         assert_array_equal(new, estimator.sample(2000, random_state=0))
 
-    def test_noise_variance_is_of_this_kind_only(self, quick, X):
+    def test_decoder_variance_is_of_this_kind_only(self, quick, X):
         estimator = quick(kl_weight=1.0).fit(X)
-        assert estimator.noise_variance_ > 0
+        assert estimator.decoder_variance_ > 0
         estimator.set_params(kl_weight=0.0).fit(X)
-        assert not hasattr(estimator, "noise_variance_")
+        assert not hasattr(estimator, "decoder_variance_")
 
 
 class TestRestarts:
