@@ -94,13 +94,20 @@ class Model:
         model = self.without_reduction
         model.decode(model.encode(np.zeros((1, model.n_features))), self.network.n_components)
 
-    def encode(self, X):
-        """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing."""
-        stream = self.codes(lambda part: X[part], len(X))
+    def encode(self, X, filled=None):
+        """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing.
+
+        ``filled`` are the same rows as the filler fills them, if that is known.
+        """
+        given = None if filled is None else filled.__getitem__
+        stream = self.codes(lambda part: X[part], len(X), given)
         return _collected(stream, len(X), self.network.n_components)
 
-    def codes(self, read, n_rows):
-        """Yield (part, float32 codes) of the scaled rows that ``read`` (part) returns."""
+    def codes(self, read, n_rows, read_filled=None):
+        """Yield (part, float32 codes) of the scaled rows that ``read`` (part) returns.
+
+        ``read_filled`` (part) returns them filled, if that is known.
+        """
         if self.reduction is not None:
             reduced = self.without_reduction
             return reduced.codes(lambda part: self.reduction.forward(read(part)), n_rows)
@@ -108,9 +115,12 @@ class Model:
         d = len(self.path.lower)
         width = 2 * d if self.reads_missing_indicator else d
         program = partial(_encode_tiles, self.autoencoder, half.path, half.params)
-        return self._stream(
-            lambda part: self._inputs(np.asarray(read(part))), n_rows, width, half, program
-        )
+
+        def inputs(part):
+            filled = None if read_filled is None else read_filled(part)
+            return self._inputs(np.asarray(read(part)), filled)
+
+        return self._stream(inputs, n_rows, width, half, program)
 
     def decode(self, Z, n_kept):
         """Return scaled float32 rows (n, d) of codes ``Z``, the first ``n_kept`` of each."""
@@ -160,8 +170,8 @@ class Model:
         found = self._stream(lambda part: rows[part], len(rows), rows.shape[1], half, program)
         return np.concatenate([block for _, block in found])
 
-    def _inputs(self, X):
-        rows = self.filler.fill(X)
+    def _inputs(self, X, filled=None):
+        rows = self.filler.fill(X) if filled is None else filled
         if not self.reads_missing_indicator:
             return rows
         return np.concatenate([rows, np.isnan(X)], axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from skae._data.columns import observed_values
 from skae._data.rows import BLOCK_NUMBERS, Rows
-from skae._runtime.blas import one_thread, product, solved
+from skae._runtime.blas import FEW_PRODUCTS, one_thread, product, solved
 
 NOISE_FLOOR = 1e-3  # of the mean variance of a column
 MOST_FILLING = 32  # axes that missing values are filled along, if more are expensive
@@ -19,6 +19,7 @@ FILL_WORK = 2**32  # multiplications of one round, up to which more axes are che
 WIDEST = 1024  # columns whose covariance is made if values are missing
 UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of filled values
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
+PRECISION_NUMBERS = 2**17  # in the smaller matrices of rows that miss few values, 1 MB
 SMALLEST_SHARE = 1e-13  # of the first variance, below which an axis is only rounding
 POWER_ROUNDS, OVERSAMPLED = 4, 10  # rounds, and further axes, of the randomised iteration
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # rounds at most; relative squared change at which they end
@@ -68,9 +69,11 @@ class Axes(NamedTuple):
 class Filler(NamedTuple):
     """Fills missing values with their mean given the observed ones, under probabilistic PCA.
 
-    ``loadings`` (d, r) are the principal axes, ``ridge`` (r,) the noise over each axis's
-    variance. With r = 0 values are filled with the ``mean`` (d,). ``by_pattern`` is quicker if
-    many rows miss the same columns.
+    ``loadings`` (d, r) are the principal axes, orthonormal or zero, ``ridge`` (r,) the noise
+    over each axis's variance. With r = 0 values are filled with the ``mean`` (d,).
+    ``by_pattern`` is quicker if many rows miss the same columns.
+
+    The equations of a row are as many as its missing values, or as its axes if these are fewer.
     """
 
     mean: np.ndarray
@@ -84,12 +87,75 @@ class Filler(NamedTuple):
         rows = np.flatnonzero(missing.any(axis=1))
         if len(rows) == 0:
             return X
-        out = np.array(X)
+        out, few = np.array(X), rows[:0]
+        if not self.by_pattern:
+            few, rows = self._by_number(missing, rows)
+            self._fill_few(X, missing, few, out)
         codes = self._codes_by_pattern if self.by_pattern else self._codes_by_row
         for part, found in codes(X, missing, rows):
             expected = self.mean + product(found, self.loadings.T)
             out[part] = np.where(missing[part], expected, X[part])
         return out
+
+    def uncertainty(self, missing, weight):
+        """Return the mean covariance (d, d) of filled values, in units of the noise.
+
+        ``missing`` is (n, d). Of many rows, an even subsample stands for all.
+        """
+        rows, (d, rank) = np.flatnonzero(missing.any(axis=1)), self.loadings.shape
+        n_missing = missing[rows].sum(axis=1)
+        work = rank * np.where(n_missing <= rank, n_missing, d).astype(float) ** 2
+        subsample = rows[:: max(1, int(work.sum() / UNCERTAINTY_WORK))]
+        few, many = self._by_number(missing, subsample)
+        covariance = np.diag(weight[many] @ missing[many])
+        for part, columns, precision in self._precisions(missing, few):
+            spread = weight[part, None, None] * np.linalg.inv(precision)
+            places = columns[:, :, None] * d + columns[:, None, :]
+            found = np.bincount(places.ravel(), spread.ravel(), d * d)
+            covariance += found.reshape(d, d)
+        for part, gram in self._grams(missing, many):
+            filled = missing[part][:, :, None] * self.loadings
+            spread = weight[part][:, None, None] * (filled @ np.linalg.inv(gram))
+            sides = (a.transpose(1, 0, 2).reshape(d, -1) for a in (spread, filled))
+            covariance += next(sides) @ next(sides).T
+        share = weight[rows].sum() / max(weight[subsample].sum(), np.finfo(float).tiny)
+        return covariance * share / weight.sum()
+
+    def _by_number(self, missing, rows):
+        """Return those of ``rows`` that miss no more values than there are axes, and others."""
+        are_few = missing[rows].sum(axis=1) <= self.loadings.shape[1]
+        return rows[are_few], rows[~are_few]
+
+    def _fill_few(self, X, missing, rows, out):
+        """Fill ``rows`` of ``X`` that miss few values, in ``out``."""
+        for part, columns, precision in self._precisions(missing, rows):
+            centred = np.where(missing[part], 0.0, X[part] - self.mean)
+            codes = product(centred, self.loadings) / (1.0 + self.ridge)
+            right = np.einsum("nmr,nr->nm", self.loadings[columns], codes)
+            found = np.linalg.solve(precision, right[:, :, None])[:, :, 0]
+            out[part[:, None], columns] = self.mean[columns] + found
+
+    def _precisions(self, missing, rows):
+        """Yield parts of the ``rows``, the columns (n_part, m) that they miss, and precisions.
+
+        These (n_part, m, m) are the inverse covariances of the missing values given the
+        others, in units of the noise. They are blocks of the inverse of all values' covariance.
+        """
+        counts, (d, rank) = missing[rows].sum(axis=1), self.loadings.shape
+        shrunk = self.loadings / (1.0 + self.ridge)
+        of_all = None
+        if d * d <= np.square(counts, dtype=float).sum():  # less work than of each row
+            of_all = np.eye(d) - product(self.loadings, shrunk.T)
+        for count in np.unique(counts):
+            same = rows[counts == count]
+            size = max(1, PRECISION_NUMBERS // int(count * max(count, rank)))
+            for part in np.array_split(same, -(-len(same) // size)):
+                columns = np.nonzero(missing[part])[1].reshape(len(part), count)
+                if of_all is None:
+                    left, right = self.loadings[columns], shrunk[columns]
+                    yield part, columns, _identity_minus(left, right.transpose(0, 2, 1))
+                else:
+                    yield part, columns, of_all[columns[:, :, None], columns[:, None]]
 
     def _codes_by_row(self, X, missing, rows):
         """Yield parts of the ``rows`` of ``X`` and their expected codes (n_part, r)."""
@@ -107,30 +173,27 @@ class Filler(NamedTuple):
             gram = product(loadings.T, loadings) + np.diag(self.ridge)
             yield part, solved(gram, product(centred, loadings).T).T
 
-    def uncertainty(self, missing, weight):
-        """Return the mean covariance (d, d) of filled values, in units of the noise.
-
-        ``missing`` is (n, d). Of many rows, an even subsample stands for all.
-        """
-        rows, (d, rank) = np.flatnonzero(missing.any(axis=1)), self.loadings.shape
-        subsample = rows[:: max(1, int(len(rows) * rank * d**2 / UNCERTAINTY_WORK))]
-        covariance = np.diag(weight[subsample] @ missing[subsample])
-        for part, gram in self._grams(missing, subsample):
-            filled = missing[part][:, :, None] * self.loadings
-            spread = weight[part][:, None, None] * (filled @ np.linalg.inv(gram))
-            sides = (a.transpose(1, 0, 2).reshape(d, -1) for a in (spread, filled))
-            covariance += next(sides) @ next(sides).T
-        share = weight[rows].sum() / max(weight[subsample].sum(), np.finfo(float).tiny)
-        return covariance * share / weight.sum()
-
     def _grams(self, missing, rows):
         """Yield parts of the ``rows`` and, for each row, the inverse covariance of its code."""
         d, rank = self.loadings.shape
+        if len(rows) == 0:
+            return
         pairs = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(d, rank**2)
         size = int(np.clip(FILL_NUMBERS // max(1, rank * max(rank, d)), 1, 512))
         for part in np.array_split(rows, -(-len(rows) // size)):
             gram = product((~missing[part]).astype(np.float64), pairs)
             yield part, gram.reshape(len(part), rank, rank) + np.diag(self.ridge)
+
+
+def _identity_minus(left, right):
+    """Return the identity minus each ``left @ right``, the same with any threads."""
+    count, rank = left.shape[1:]
+    out = np.tile(np.eye(count), (len(left), 1, 1))
+    size = max(1, FEW_PRODUCTS // count**2)
+    for start in range(0, rank, size):
+        terms = slice(start, start + size)
+        out -= left[:, :, terms] @ right[:, terms]
+    return out
 
 
 def few_threads(rows):

@@ -57,6 +57,8 @@ class Evaluator:
             self.corrupted = run.model(0).corrupted(
                 self.objective, level, self.encoder_input, config.seed
             )
+        # The same at every checkpoint: filling takes longer than encoding.
+        self.filler, self.filled = run.filler, run.filler.fill(self.corrupted)
 
     def start_costs(self, model):
         """Return the ``costs`` of a ``model`` that is PCA."""
@@ -89,12 +91,15 @@ class Evaluator:
     @one_thread()
     def errors(self, model, prefixes, inputs=None, rows=slice(None)):
         """Return errors (n_rows, n_prefixes) with the first ``prefixes`` components."""
-        model = model.without_reduction
+        model, filled = model.without_reduction, None
+        if inputs is self.corrupted and model.filler is self.filler:
+            filled = self.filled
         inputs = (self.encoder_input if inputs is None else inputs)[rows]
         target = self.target[rows]
         errors = np.empty((len(target), len(prefixes)))
         for part in parts(len(target), max(1, NUMBERS_AT_ONCE // target.shape[1])):
-            (values, observed), Z = observed_values(target[part]), model.encode(inputs[part])
+            values, observed = observed_values(target[part])
+            Z = model.encode(inputs[part], None if filled is None else filled[part])
             for column, out in enumerate(model.decodes(Z, prefixes)):
                 losses = np.asarray(self.objective.value_losses(model.path, values, out))
                 errors[part, column] = np.where(observed, losses, 0.0).sum(axis=1)

@@ -160,19 +160,24 @@ def test_the_axes_of_few_missing_cells_are_those_of_none():
     assert np.square(filled - X).mean() < 1e-3 * X.var()
 
 
-def test_filling_is_the_conditional_mean():
-    """Against the textbook formula for a Gaussian at the fitted axes and noise."""
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6])
+def test_filling_is_the_conditional_mean(share):
+    """Against the textbook formulas for a Gaussian at the fitted axes and noise."""
     rng = np.random.default_rng(1)
     X = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(200, 6))
-    rows = Rows(holes(X, 0.3), np.ones(200))
+    rows = Rows(holes(X, share), np.ones(200))
     _, filler, filled = fit_axes(rows, 6, 3)
     # ridge is noise / variance: with noise 1, loadings scaled by the root of 1 / ridge
     scaled = filler.loadings / np.sqrt(filler.ridge)
     covariance = scaled @ scaled.T + np.eye(6)
-    for row, expected in zip(rows.values[:20], filled, strict=False):
-        o, m = ~np.isnan(row), np.isnan(row)
+    spread, missing = np.zeros((6, 6)), np.isnan(rows.values)
+    for row, m, expected in zip(rows.values, missing, filled, strict=True):
+        o = ~m
         gain = covariance[np.ix_(m, o)] @ np.linalg.inv(covariance[np.ix_(o, o)])
         assert_allclose(expected[m], filler.mean[m] + gain @ (row - filler.mean)[o], atol=1e-9)
+        assert_allclose(filler.fill(row[None])[0], expected, atol=1e-9)
+        spread[np.ix_(m, m)] += covariance[np.ix_(m, m)] - gain @ covariance[np.ix_(o, m)]
+    assert_allclose(filler.uncertainty(missing, rows.weight), spread / 200, atol=1e-9)
 
 
 def test_hidden_cells_stay_within_what_is_observed(gappy):

@@ -409,14 +409,15 @@ class TestBlocks:
         rng = np.random.default_rng(0)
         X = np.where(rng.uniform(size=(40, 6)) < 0.3, np.nan, rng.normal(size=(40, 6)))
         X[::2] = np.where(np.arange(6) < 3, np.nan, X[::2])
-        filler = Filler(rng.normal(size=6), rng.normal(size=(6, 2)), np.array([0.1, 0.2]))
+        loadings = np.linalg.qr(rng.normal(size=(6, 2)))[0]
+        filler = Filler(rng.normal(size=6), loadings, np.array([0.1, 0.2]))
         np.testing.assert_allclose(filler._replace(by_pattern=True).fill(X), filler.fill(X))
 
     @pytest.mark.parametrize("by_pattern", [False, True])
     def test_filling_does_not_depend_on_threads(self, by_pattern):
         rng, d, rank = np.random.default_rng(0), 200, 128
         X = np.where(np.arange(d) < 60, np.nan, rng.normal(size=(3, d)))
-        loadings = rng.normal(size=(d, rank)) / np.sqrt(d)
+        loadings = np.linalg.qr(rng.normal(size=(d, rank)))[0]
         filler = Filler(np.zeros(d), loadings, np.full(rank, 0.1), by_pattern)
         with threadpool_limits(1, "blas"):
             alone = filler.fill(X)
