@@ -311,8 +311,12 @@ def principal_axes(rows, n_axes):
         return _covariance_axes(rows, n_axes)
     mean = rows.means()
     weighted = np.sqrt(rows.weight / rows.weight.sum())[:, None] * (rows.values - mean)
-    _, singular, transposed = np.linalg.svd(weighted, full_matrices=False)
-    return _as_axes(mean, np.square(singular), transposed.T, n_axes)
+    turn = np.linalg.eigh(weighted @ weighted.T)[1][:, ::-1]  # quicker than an SVD
+    # Axes of small variances are not quite orthogonal yet, and their lengths not in order.
+    vectors, triangle = np.linalg.qr(weighted.T @ turn)
+    variances = np.square(np.diag(triangle))
+    order = np.argsort(-variances, kind="stable")
+    return _as_axes(mean, variances[order], vectors[:, order], n_axes)
 
 
 def _covariance_axes(rows, n_axes, further=0.0):

@@ -132,6 +132,23 @@ def test_errors_are_those_of_pca_at_each_prefix(name):
         assert_allclose(errors[:, m], expected, rtol=1e-9, atol=1e-11 * total)
 
 
+@pytest.mark.parametrize("rank", [3, 19])
+def test_axes_of_wide_rows_are_those_of_an_svd(rank):
+    """Down to variances of 1e-10 of the first, and orthonormal even if nothing varies."""
+    rng, weight = np.random.default_rng(0), np.linspace(0.5, 1.5, 20)
+    scores = rng.normal(size=(20, rank)) * np.geomspace(1, 1e-5, rank)
+    X = 3 + scores @ np.linalg.qr(rng.normal(size=(50, rank)))[0].T
+    axes = principal_axes(Rows(X, weight), 50)
+    centred = np.sqrt(weight / 20)[:, None] * (X - np.average(X, axis=0, weights=weight))
+    _, singular, expected = np.linalg.svd(centred, full_matrices=False)
+    assert_allclose(np.sqrt(axes.variances[:rank]), singular[:rank], rtol=1e-6)
+    assert np.sqrt(axes.variances[rank:]).max() < 1e-14 * 20
+    basis = axes.basis[:, :20]
+    assert_allclose(basis.T @ basis, np.eye(20), atol=1e-12)
+    cosines = np.abs(np.sum(basis.T[:rank] * expected[:rank], axis=1))
+    assert_allclose(cosines, 1, atol=1e-9)
+
+
 @pytest.mark.parametrize("n_axes", [12, 16, 30])
 def test_axes_are_padded_with_zeros(n_axes):
     X = TABLES["wide"]
