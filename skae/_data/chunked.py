@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from skae._data import rows as sizes
 from skae._data.columns import Summary
 from skae._data.numbers import dense
-from skae._data.rows import Rows, most_rows
+from skae._data.rows import Rows, most_rows, parts
 
 
 def is_long(X):
@@ -189,10 +189,12 @@ class ChunkedRows(Rows):
 class SparseRows(ChunkedRows):
     """Rows of a CSR matrix, whose sums and products never make them dense."""
 
-    def _csr(self):
+    rough_dtype = np.float32  # memory limits their products
+
+    def _csr(self, dtype=np.float64):
         X = self.source.container
         X = X if self.index is None else X[self.index]
-        return X.astype(np.float64, copy=False)
+        return X.astype(dtype, copy=False)
 
     @property
     def _units(self):
@@ -217,18 +219,19 @@ class SparseRows(ChunkedRows):
         return np.maximum(squares - 2 * mean * (X.T @ share) + mean**2, 0.0)
 
     def times(self, V, mean):
-        origin, unit = self._units
+        (origin, unit), X = self._units, self._csr(V.dtype)
         if np.ndim(unit) == 0:
-            return (self._csr() @ V - (origin + unit * mean) @ V) / unit
-        scaled = V / unit[:, None]
-        return self._csr() @ scaled - (origin @ scaled + mean @ V)
+            return (X @ V - (origin + unit * mean).astype(V.dtype) @ V) / V.dtype.type(unit)
+        scaled = V / unit[:, None].astype(V.dtype)
+        return X @ scaled - (origin.astype(V.dtype) @ scaled + mean.astype(V.dtype) @ V)
 
     def transposed_times(self, U, mean):
         (origin, unit), sums = self._units, U.sum(axis=0)
-        out = self._csr().T @ U
-        out /= unit if np.ndim(unit) == 0 else unit[:, None]
-        for column, own in zip(out.T, sums, strict=True):
-            column -= own * (origin / unit + mean)
+        out = self._csr(U.dtype).T.tocsr() @ U
+        shift, unit = (origin / unit + mean).astype(U.dtype), np.asarray(unit, U.dtype)
+        for part in parts(len(out), max(1, sizes.BLOCK_NUMBERS // len(sums))):
+            out[part] /= unit if unit.ndim == 0 else unit[part, None]
+            out[part] -= shift[part, None] * sums
         return out
 
     def covariance_times(self, V, mean, share):

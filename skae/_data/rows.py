@@ -30,6 +30,7 @@ class Rows:
 
     ndim = 2
     in_memory = True  # as one array
+    rough_dtype: type = np.float64  # of products that may be inexact, if it is quicker
 
     def __init__(self, values, weight=None, strata=None, residual=None):
         self.values, self.shape, self.dtype = values, values.shape, values.dtype
@@ -161,7 +162,7 @@ class Rows:
         return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
 
     def times(self, V, mean):
-        """Return the rows around ``mean`` (d,) times ``V`` (d, r)."""
+        """Return the rows around ``mean`` (d,) times ``V`` (d, r), of float64 or rough."""
         return np.concatenate([(block - mean) @ V for _, block in self.blocks()])
 
     def transposed_times(self, U, mean):

@@ -3,7 +3,7 @@
 NumPy only. ``start`` makes of them what the nets are added to.
 """
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ UNCERTAINTY_WORK = 2**32  # multiplications in the covariance of filled values
 FILL_NUMBERS = 2**22  # in the Gram matrices of the rows filled at once
 PRECISION_NUMBERS = 2**17  # in the smaller matrices of rows that miss few values, 1 MB
 SMALLEST_SHARE = 1e-13  # of the first variance, below which an axis is only rounding
+WELL_CONDITIONED = 1e-5  # the shortest over the longest column, each without the ones before
 POWER_ROUNDS, OVERSAMPLED = 4, 10  # rounds, and further axes, of the randomised iteration
 FILL_ROUNDS, FILL_TOL = 30, 1e-4  # rounds at most; relative squared change at which they end
 
@@ -344,10 +345,13 @@ def _leading_axes(rows, rank, n_axes):
     total = float(share @ rows.squares(mean))
     along, root = np.random.default_rng(0).standard_normal((d, width)), np.sqrt(share)[:, None]
     if n < d:
-        for _ in range(n_rounds):
-            across = np.linalg.qr(root * rows.times(along, mean))[0]
+        for left in reversed(range(n_rounds)):  # only the last round has to be exact
+            dtype = rows.rough_dtype if left else np.float64
+            across = root * rows.times(along.astype(dtype, copy=False), mean)
+            across = _independent(across) if left else np.linalg.qr(across)[0]
             del along  # wide rows make it large
-            along = rows.transposed_times(root * across, mean)
+            across = (root * across).astype(dtype, copy=False)
+            along = rows.transposed_times(across, mean)
         gram = along.T @ along
     else:
         for _ in range(n_rounds):
@@ -361,6 +365,16 @@ def _leading_axes(rows, rank, n_axes):
         basis = np.pad(basis, ((0, 0), (0, n_axes - rank)))
     variances = np.pad(np.maximum(values, 0.0), (0, n_axes - rank))
     return Axes(mean, basis, variances, max(0.0, total - variances.sum()))
+
+
+def _independent(Y):
+    """Return an orthonormal basis of the columns of ``Y`` (n, r), if Gram's is exact enough."""
+    with suppress(np.linalg.LinAlgError):
+        factor = np.linalg.cholesky(Y.T @ Y)
+        lengths = np.diag(factor)
+        if lengths.min() > WELL_CONDITIONED * lengths.max():
+            return Y @ np.linalg.inv(factor).T
+    return np.linalg.qr(Y)[0]  # several times slower
 
 
 def _orthonormal(Y, turn):

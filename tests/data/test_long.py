@@ -180,6 +180,17 @@ class TestChunkedRows:
         assert_allclose(rows.transposed_times(U, mean), (X[100:] - mean).T @ U, atol=1e-9)
         assert_allclose(rows.squares(mean), np.square(X[100:] - mean).sum(axis=1), rtol=1e-9)
 
+    def test_axes_of_wide_sparse_rows(self):
+        """Rounds in single precision cost nothing, down to variances of 1e-8 of the first."""
+        rng, (n, d, rank) = np.random.default_rng(0), (60, 400, 12)
+        scores = rng.normal(size=(n, rank)) * np.geomspace(1, 1e-4, rank)
+        X = scores @ (rng.normal(size=(rank, d)) * (rng.random((rank, d)) < 0.05))
+        found = principal_axes(chunked(sparse.csr_array(X)), 12)
+        _, singular, axes = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+        assert_allclose(found.variances, np.square(singular[:rank]) / n, rtol=1e-6)
+        assert_allclose(np.abs(np.sum(found.basis.T * axes[:rank], axis=1)), 1, atol=1e-9)
+        assert_allclose(found.basis.T @ found.basis, np.eye(rank), atol=1e-12)
+
     @pytest.mark.parametrize("is_weighted", [False, True])
     def test_axes_are_those_of_all_rows(self, is_weighted, little_memory):
         weight = np.where(is_weighted, np.arange(1.0, len(DIGITS) + 1), 1.0)
