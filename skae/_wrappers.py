@@ -116,7 +116,14 @@ class AroundAutoencoder(BaseEstimator):
 
 
 @on_snapshots(
-    "transform", "inverse_transform", "impute", "sample", "score", "get_feature_names_out"
+    "transform",
+    "inverse_transform",
+    "reconstruct",
+    "impute",
+    "sample",
+    "score",
+    "score_samples",
+    "get_feature_names_out",
 )
 class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AroundAutoencoder):
     """Base of autoencoders of encoded samples; they return samples like those of ``fit``.
@@ -181,6 +188,27 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         """
         check_is_fitted(self)
         return self._decoded(np.asarray(self.autoencoder_.inverse_transform(X)), X)
+
+    def reconstruct(self, X: Any) -> Any:
+        """Return ``inverse_transform(transform(X))`` in one pass.
+
+        Parameters
+        ----------
+        X : DataFrame, dict or array-like
+            Samples like those of fit. Missing values are filled from the observed ones first.
+
+        Returns
+        -------
+        X_reconstructed : DataFrame, dict or ndarray
+            Samples like those of fit; a DataFrame has the index of ``X``.
+
+        Raises
+        ------
+        ValueError
+            If samples differ from those of fit.
+        """
+        check_is_fitted(self)
+        return self._decoded(self.autoencoder_.reconstruct(self.encoder_.transform(X)), X)
 
     def impute(self, X: Any) -> Any:
         """Return ``X`` with missing values filled by their reconstructions.
@@ -262,6 +290,28 @@ class EncodedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Arou
         check_is_fitted(self)
         encoded = self.encoder_.transform(X)
         return self.autoencoder_.score(encoded, sample_weight=sample_weight)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return minus each sample's mean loss, see ``AutoencoderTransformer.score_samples``.
+
+        Parameters
+        ----------
+        X : DataFrame, dict or array-like
+            Samples like those of fit. Missing values do not count.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Of a table, minus the mean over its columns of the loss relative to that of the
+            column's marginal distribution: -1 is as bad as knowing nothing of the sample.
+
+        Raises
+        ------
+        ValueError
+            If samples differ from those of fit.
+        """
+        check_is_fitted(self)
+        return self.autoencoder_.score_samples(self.encoder_.transform(X))
 
     @property
     def _n_features_out(self):

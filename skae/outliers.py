@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.checks import check_rows, check_weight
 from skae._data.parameters import Number
 from skae._data.rows import as_rows, parts_of
+from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._runtime.snapshots import on_snapshots
-from skae._wrappers import AroundAutoencoder, Autoencoder, Seed
+from skae._wrappers import AroundAutoencoder, Autoencoder, EncodedAutoencoder, Seed
 
 Z_975 = 1.959964  # the normal distribution's 97.5 % quantile
 MAD_TO_STD = 1.482602  # standard deviation over median absolute deviation, if normal
@@ -35,10 +36,12 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
     Parameters
     ----------
-    autoencoder : AutoencoderTransformer, default=None
+    autoencoder : AutoencoderTransformer or TableAutoencoder, default=None
         The autoencoder to clone and fit. None stands for ``AutoencoderTransformer()`` with two
         components, or one if there are two features: as many components as features
-        reconstruct every sample.
+        reconstruct every sample. With a ``TableAutoencoder``, or another one that encodes
+        samples first, X is what that takes: in a table of numbers and categories each column's
+        error is relative to that of its marginal distribution, and all columns weigh the same.
     contamination : "auto" or float, default="auto"
         How to set ``offset_``. A float in (0, 0.5] is the share of outliers among the training
         samples. "auto" takes the bound of [1]_, which 97.5 % of the clean samples pass if the
@@ -57,7 +60,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
     Attributes
     ----------
-    autoencoder_ : AutoencoderTransformer
+    autoencoder_ : AutoencoderTransformer or TableAutoencoder
         The fitted clone.
     offset_ : float
         Samples with a score below it are outliers.
@@ -85,9 +88,9 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     Notes
     -----
     X is an array-like or sparse matrix of shape (n_samples, n_features), or array-like of shape
-    (n_samples, ...). Missing values do not count. ``fit``, ``score_samples``,
-    ``decision_function`` and ``predict`` raise ValueError if values are infinite, or features
-    or their names differ from those of ``fit``.
+    (n_samples, ...), or what a ``TableAutoencoder`` takes. Missing values do not count.
+    ``fit``, ``score_samples``, ``decision_function`` and ``predict`` raise ValueError if values
+    are infinite, or features or their names differ from those of ``fit``.
 
     The errors of training samples are smaller than those of new samples: by 2.8 times for eight
     components of 1,200 digits. A float ``contamination`` is a percentile of the training
@@ -121,6 +124,17 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     7
     >>> int((detector.predict(X) == -1).sum())
     3
+
+    A table with a row whose category and number do not go together:
+
+    >>> import pandas as pd
+    >>> from skae import TableAutoencoder
+    >>> X = pd.DataFrame({"fruit": ["fig", "kiwi"] * 20, "n": [1, 9] * 20, "g": [40, 80] * 20})
+    >>> X.loc[5, "fruit"] = "fig"
+    >>> ae = TableAutoencoder(AutoencoderTransformer(1, hidden_layer_sizes=(), max_iter=1))
+    >>> detector = AutoencoderOutlierDetector(ae, random_state=0).fit(X)
+    >>> int(detector.score_samples(X).argmin())
+    5
     """
 
     offset_: float
@@ -131,12 +145,13 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
     _parameter_constraints = {
         **AroundAutoencoder._parameter_constraints,
+        "autoencoder": [AutoencoderTransformer, EncodedAutoencoder, None],
         "contamination": [StrOptions({"auto"}), Number(Real, 0, 0.5, closed="right")],
     }
 
     def __init__(
         self,
-        autoencoder: Autoencoder = None,
+        autoencoder: Autoencoder | EncodedAutoencoder = None,
         *,
         contamination: str | float = "auto",
         random_state: Seed = None,
@@ -146,8 +161,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         self.random_state = random_state
 
     def _learn(self, X, y, params):
-        autoencoder = self._fit_autoencoder(X, y, params)
-        all_rows = check_rows(self, X, reset=True)
+        self.autoencoder_ = self._fit_autoencoder(X, y, params)
+        autoencoder, all_rows = self._inner, self._rows(X, reset=True)
         counts = as_rows(all_rows).has_values
         if params.get("sample_weight") is not None:
             counts &= check_weight(params["sample_weight"], len(all_rows)) > 0
@@ -160,7 +175,6 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
                 UserWarning,
                 stacklevel=5,
             )
-        self.autoencoder_ = autoencoder
         fitted = autoencoder._get_fitted()
         self._mean_errors = _mean_errors(fitted, X)  # in the unit of errors
         self.mean_errors_ = self._mean_errors * fitted.error_unit**2
@@ -173,11 +187,28 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         self.decision_scores_ = -(scores if counts.all() else self._scores(all_rows))
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
 
+    @property
+    def _inner(self):
+        """The fitted AutoencoderTransformer, which may be behind an encoder."""
+        return getattr(self.autoencoder_, "autoencoder_", self.autoencoder_)
+
+    def _rows(self, X, *, reset):
+        """Return samples as rows (n, d) of numbers, encoded if need be."""
+        encoder = getattr(self.autoencoder_, "encoder_", None)
+        if encoder is None:
+            return check_rows(self, X, reset=reset)
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                vars(self).pop(name, None)  # of an earlier fit
+                if hasattr(encoder, name):
+                    setattr(self, name, getattr(encoder, name))
+        return check_rows(self._inner, encoder.transform(X), reset=False)
+
     def _default_components(self, n_features):
         return min(super()._default_components(n_features), n_features - 1)
 
     def _scores(self, X):
-        errors = self.autoencoder_._get_fitted().prefix_errors(X)
+        errors = self._inner._get_fitted().prefix_errors(X)
         return -(errors / self._mean_errors).mean(axis=1)
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -185,8 +216,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples. Missing values are NaN.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or table
+            Samples like those of fit. Missing values are NaN.
 
         Returns
         -------
@@ -194,15 +225,15 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
             The lower, the more of an outlier.
         """
         check_is_fitted(self)
-        return self._scores(check_rows(self, X, reset=False))
+        return self._scores(self._rows(X, reset=False))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return ``score_samples(X) - offset_``: negative for outliers.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples. Missing values are NaN.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or table
+            Samples like those of fit. Missing values are NaN.
 
         Returns
         -------
@@ -216,8 +247,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples. Missing values are NaN.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or table
+            Samples like those of fit. Missing values are NaN.
 
         Returns
         -------

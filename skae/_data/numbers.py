@@ -81,6 +81,15 @@ def as_numbers(X, *, name="X", dtype=None, allow_nan=True, allow_inf=True, if_ra
     return A
 
 
+def with_nan(X, value):
+    """Return the numbers of ``X`` with NaN for each ``value``; refuse NaN before.
+
+    They are as ``as_numbers`` returns them, and in a new array.
+    """
+    A = as_numbers(X, allow_nan=False)
+    return np.where(A.dtype.type(value) == A, A.dtype.type(np.nan), A)
+
+
 def dense(rows):
     """Return rows, sparse or not, as an array."""
     return rows.toarray() if issparse(rows) else np.asarray(rows)

@@ -13,7 +13,7 @@ from skae._estimator.sampling import CodeDensity, Prior
 from skae._net.objective import Objective
 from skae._runtime.blas import product
 from skae._runtime.devices import computing
-from skae.losses import SquaredError
+from skae.losses import Joint, SquaredError
 
 ROUNDING = 1e-6  # of the largest deviation, below which a float32 code does not vary
 FARTHEST = 1e200  # error of a sample, in ``error_unit``: no farther one needs an exact score
@@ -128,10 +128,7 @@ class FittedAutoencoder:
     def mean_errors(self, X: Any) -> NDArray:
         """Return the mean loss (n_samples,) of each sample's observed values, 0 if none is."""
         rows = (X[part] for part in parts_of(X))  # read once
-        errors = [
-            self.losses(x, self.reconstruct(x)) / np.maximum(1, (~np.isnan(x)).sum(axis=1))
-            for x in rows
-        ]
+        errors = [self.losses(x, self.reconstruct(x)) / self._n_observed(x) for x in rows]
         return np.concatenate(errors)
 
     @property
@@ -146,7 +143,14 @@ class FittedAutoencoder:
         """Return samples' mean losses (n_samples,) of observed values, in ``error_unit``."""
         with np.errstate(over="ignore"):
             losses = np.minimum(self.losses(X, X_back, self.error_unit), FARTHEST)
-        return losses / np.maximum(1, (~np.isnan(X)).sum(axis=1))
+        return losses / self._n_observed(X)
+
+    def _n_observed(self, X):
+        """Return how many values, or variables of a joint loss, are observed: at least 1."""
+        observed = ~np.isnan(X)
+        is_joint = isinstance(self.loss, Joint)
+        counts = self.loss.n_variables(observed) if is_joint else observed.sum(axis=1)
+        return np.maximum(1, counts)
 
     def prefix_reconstructions(self, X: Any) -> Iterator[NDArray]:
         """Yield the reconstructions (n_samples, n_features) of ``X`` from each prefix."""

@@ -25,6 +25,11 @@ class SeriesPadder(SampleEncoder):
     length : int or None, default=None
         Number of timepoints of a sample. None takes that of the longest series in ``fit``.
         Longer series are refused.
+    channels_first : bool, default=False
+        Series are of shape (n_channels, n_timepoints), and a single array of shape
+        (n_samples, n_channels, n_timepoints), as in PyTorch, aeon and sktime. Decoded series
+        are, too; encoded samples have their channels last in any case, as the architectures
+        take them.
 
     Attributes
     ----------
@@ -71,15 +76,19 @@ class SeriesPadder(SampleEncoder):
     n_channels_: int | None
     scale_: float
 
-    _parameter_constraints = {"length": [Number(Integral, 1, None, closed="left"), None]}
+    _parameter_constraints = {
+        "length": [Number(Integral, 1, None, closed="left"), None],
+        "channels_first": ["boolean"],
+    }
     _input_tags = {"two_d_array": False, "three_d_array": True}
     _refused = {"dtype": np.float64, "allow_inf": False}
 
-    def __init__(self, length: int | None = None):
+    def __init__(self, length: int | None = None, *, channels_first: bool = False):
         self.length = length
+        self.channels_first = channels_first
 
     def _learn(self, X):
-        series = _read(X)
+        series = _read(X, channels_first=self.channels_first)
         channels = channels_of(series, AXES)
         longest = max(map(len, series))
         self.length_ = longest if self.length is None else int(self.length)
@@ -90,7 +99,7 @@ class SeriesPadder(SampleEncoder):
         self.scale_ = spread if spread > 0 else 1.0
 
     def _encode(self, X):
-        series = _read(X)
+        series = _read(X, channels_first=self.channels_first)
         channels_of(series, AXES, self._channels)
         refuse_longer(map(len, series), self.length_, "timepoints")
         padded = np.full(self._checked_shape(len(series)), np.nan)
@@ -109,7 +118,8 @@ class SeriesPadder(SampleEncoder):
         lengths = 1 + np.cumsum(samples[:, :, -1] - self.scale_ / 2, axis=1).argmax(axis=1)
         series = np.empty(len(samples), dtype=object)
         for i, (x, n) in enumerate(zip(samples, lengths, strict=True)):
-            series[i] = x[:n, :-1].reshape(n, *self._channels)
+            one = x[:n, :-1].reshape(n, *self._channels)
+            series[i] = np.ascontiguousarray(one.T) if self.channels_first else one
         return series
 
     @property
@@ -121,16 +131,18 @@ class SeriesPadder(SampleEncoder):
         return self.length_, (self.n_channels_ or 1) + 1
 
 
-def _read(X):
-    """Return series as a list of float64 arrays, without the padding of a single array."""
+def _read(X, *, channels_first):
+    """Return series as a list of float64 arrays, without the padding of a single array.
+
+    Their channels are last.
+    """
     entries = list_of("series", X)
     if isinstance(X, np.ndarray) and X.dtype != object:
         X = as_numbers(X, dtype=np.float64, allow_inf=False)
-        return [_without_padding(x) for x in X]
-    return [
-        as_numbers(x, name=f"X[{i}]", dtype=np.float64, allow_inf=False, if_ragged=RAGGED)
-        for i, x in enumerate(entries)
-    ]
+        return [_without_padding(x.T if channels_first else x) for x in X]
+    given = {"dtype": np.float64, "allow_inf": False, "if_ragged": RAGGED}
+    series = [as_numbers(x, name=f"X[{i}]", **given) for i, x in enumerate(entries)]
+    return [x.T for x in series] if channels_first else series
 
 
 def _without_padding(x):

@@ -132,6 +132,28 @@ class Joint(Loss):
             weights[block] = _n_variables(n, loss) / total if total > floor else 1.0
         return weights
 
+    def n_variables(self, observed: NDArray[np.bool_]) -> NDArray[np.int_]:
+        """Return how many variables of each sample are observed.
+
+        Parameters
+        ----------
+        observed : ndarray of bool of shape (n_samples, n_features)
+            Which columns hold a value.
+
+        Returns
+        -------
+        counts : ndarray of int of shape (n_samples,)
+            The columns of a category count as one variable.
+        """
+        counts = np.zeros(len(observed), int)
+        for block, loss in _ranges.slices(self.parts):
+            found = observed[:, block]
+            if isinstance(loss, Categorical):
+                sizes = loss.sizes or (found.shape[1],)
+                found = found[:, np.cumsum(sizes) - sizes]
+            counts += found.sum(axis=1)
+        return counts
+
     def _draw(self, output, residual, rng):
         drawn = []
         for b, loss in _ranges.slices(self._runs):

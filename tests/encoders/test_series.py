@@ -163,3 +163,28 @@ def test_bad_arguments():
     padder = SeriesPadder().fit([np.ones(3)])
     with pytest.raises(ValueError, match=r"samples of shape \(2, 2\), but SeriesPadder makes"):
         padder.inverse_transform(np.ones((1, 2, 2)))
+
+
+class TestChannelsFirst:
+    def test_the_same_samples_as_channels_last(self):
+        last = [np.arange(2.0 * n).reshape(n, 2) for n in (3, 5, 4)]
+        first = [np.ascontiguousarray(x.T) for x in last]
+        expected = SeriesPadder().fit(last).transform(last)
+        padder = SeriesPadder(channels_first=True).fit(first)
+        assert_array_equal(padder.transform(first), expected)
+        for back, x in zip(padder.inverse_transform(expected), first, strict=True):
+            assert_array_equal(back, x)
+
+    def test_one_array(self):
+        X = np.random.default_rng(0).normal(size=(4, 2, 6))
+        X[1, :, 4:] = np.nan
+        padder = SeriesPadder(channels_first=True).fit(X)
+        assert padder.length_ == 6 and padder.n_channels_ == 2
+        back = padder.inverse_transform(padder.transform(X))
+        assert [x.shape for x in back] == [(2, 6), (2, 4), (2, 6), (2, 6)]
+        assert_array_equal(back[1], X[1, :, :4])
+
+    def test_series_without_channels_do_not_care(self):
+        series = [np.arange(3.0), np.arange(5.0)]
+        padder = SeriesPadder(channels_first=True).fit(series)
+        assert_array_equal(padder.transform(series), SeriesPadder().fit_transform(series))

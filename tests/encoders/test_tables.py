@@ -14,8 +14,13 @@ from polars.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skae import AutoencoderTransformer, TableAutoencoder, TableEncoder
-from skae.losses import Joint
+from skae import (
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    TableAutoencoder,
+    TableEncoder,
+)
+from skae.losses import Categorical, Joint
 
 pd = pytest.importorskip("pandas", reason="tables need the extra of that name")
 
@@ -504,3 +509,63 @@ def test_default_codes_of_one_column():
     model = TableAutoencoder(random_state=0).fit(X)
     assert model.transform(X).shape == (12, 1)
     np.testing.assert_allclose(model.inverse_transform(model.transform(X)), X, atol=1e-5)
+
+
+class TestOutliers:
+    """Rows that break what columns have in common, in tables of numbers and categories."""
+
+    @pytest.fixture
+    def table(self):
+        rng = np.random.default_rng(0)
+        kind = rng.integers(0, 3, 90)
+        sizes = kind * 10.0 + rng.normal(size=90)
+        table = pd.DataFrame(
+            {"kind": np.array(["fig", "kiwi", "plum"])[kind], "a": sizes, "b": 2 - sizes}
+        )
+        table.loc[7, "kind"] = {"fig": "plum", "kiwi": "fig", "plum": "fig"}[table["kind"][7]]
+        table.loc[11, "b"] = 60.0
+        return table
+
+    @pytest.fixture
+    def detector(self, quick, table):
+        return AutoencoderOutlierDetector(TableAutoencoder(quick(n_components=1))).fit(table)
+
+    def test_the_planted_rows_are_the_strangest(self, detector, table):
+        order = np.argsort(detector.score_samples(table))
+        assert set(order[:2].tolist()) == {7, 11}
+        assert detector.predict(table)[[7, 11]].tolist() == [-1, -1]
+        assert detector.labels_[[7, 11]].tolist() == [1, 1]
+        assert_array_equal(detector.decision_scores_, -detector.score_samples(table))
+        assert list(detector.feature_names_in_) == ["kind", "a", "b"]
+
+    def test_scores_have_no_unit(self, quick, detector, table):
+        other = table.assign(a=1000 * table["a"], b=table["b"] / 1000)
+        same = AutoencoderOutlierDetector(TableAutoencoder(quick(n_components=1))).fit(other)
+        assert_allclose(same.score_samples(other), detector.score_samples(table), rtol=1e-3)
+
+    def test_missing_values_do_not_count(self, detector, table):
+        """A row's mean is over its observed columns, however many categories one has."""
+        gaps = table.iloc[[0, 1]].astype({"kind": object})
+        gaps.iloc[0, 0], gaps.iloc[1, 1] = None, np.nan
+        assert np.isfinite(detector.score_samples(gaps)).all()
+        assert (detector.predict(gaps) == 1).all()
+
+    def test_score_samples_is_one_for_the_marginals(self, quick, table):
+        """The mean loss of what knows nothing is 1 for each column, so for each row's mean."""
+        model = TableAutoencoder(quick(n_components=1)).fit(table)
+        scores, inner = model.score_samples(table), model.autoencoder_
+        fitted, rows = inner._get_fitted(), model.encoder_.transform(table)
+        null = fitted.losses(rows, fitted.mean) / 3
+        assert null.mean() == pytest.approx(1.0, rel=1e-3)
+        assert 0 < -scores.mean() < 0.8
+        assert 1 - scores.mean() / -null.mean() == pytest.approx(model.score(table), abs=1e-6)
+
+    def test_columns_are_refused_as_the_table_does(self, detector, table):
+        with pytest.raises(ValueError, match="feature names"):
+            detector.predict(table.rename(columns={"a": "c"}))
+
+    def test_variables_that_are_observed(self):
+        loss = Joint(((2, "squared_error"), (3, "categorical"), (4, Categorical((2, 2)))))
+        observed = np.ones((3, 9), bool)
+        observed[1, 2:5] = observed[2, [0, 7, 8]] = False
+        assert_array_equal(loss.n_variables(observed), [5, 4, 3])

@@ -57,6 +57,9 @@ GIVEN = {
         np.full((10, 3), np.inf),
         {
             "autoencoder": AUTOENCODERS,
+            "missing_values": ["word", None, [1.0]],
+            "min_value": ["word", None, np.nan, [[1.0]], [0.0, np.nan]],
+            "max_value": ["word", None, np.nan, [[1.0]], -np.inf],
             "add_indicator": ["word", None, 2],
             "keep_empty_features": ["word", None, 2],
             "random_state": SEEDS,
@@ -99,7 +102,12 @@ GIVEN = {
             "handle_unknown": ["ignore", None, True, 0],
         },
     ),
-    "SeriesPadder": (SeriesPadder(12), SERIES, [np.ones(2), TIMES[0]], {"length": LENGTHS}),
+    "SeriesPadder": (
+        SeriesPadder(12),
+        SERIES,
+        [np.ones(2), TIMES[0]],
+        {"length": LENGTHS, "channels_first": ["word", None, 2]},
+    ),
     "ImageResizer": (
         ImageResizer((4, 3)),
         IMAGES,

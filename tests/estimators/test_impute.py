@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
@@ -106,3 +106,61 @@ def test_default_codes_are_no_longer_than_there_are_rows():
     filled, is_observed = imputer.transform(X), ~np.isnan(X)
     assert_array_equal(filled[is_observed], X[is_observed])
     assert abs(filled[0, 0]) < np.nanstd(X[:, 0])
+
+
+class TestMissingValues:
+    def test_another_number_stands_for_them(self, make, gappy):
+        marked = np.where(np.isnan(gappy), -1.0, gappy)
+        imputer = make(missing_values=-1, add_indicator=True).fit(marked)
+        expected = make(add_indicator=True).fit(gappy)
+        assert_array_equal(imputer.transform(marked), expected.transform(gappy))
+        assert np.isnan(gappy).any() and (marked == -1).any()  # X is what it was
+
+    def test_nan_is_then_refused(self, make, gappy):
+        with pytest.raises(ValueError, match="X contains NaN"):
+            make(missing_values=0).fit(gappy)
+
+    def test_frames_and_pandas_na(self, make, gappy):
+        frame = pd.DataFrame(gappy, columns=list("abcd"))
+        expected = make().fit_transform(frame)
+        assert_array_equal(make(missing_values=pd.NA).fit_transform(frame), expected)
+        marked = frame.fillna(-1.0).astype("float32")
+        imputer = make(missing_values=-1.0).fit(marked)
+        assert imputer.transform(marked).dtype == np.float32
+        assert list(imputer.get_feature_names_out()) == list("abcd")
+        assert_allclose(imputer.transform(marked), expected, atol=1e-3)
+
+    def test_held_out_samples_are_marked_alike(self, make, gappy):
+        marked = np.where(np.isnan(gappy), -1.0, gappy)
+        imputer = make(missing_values=-1).fit(marked, X_val=marked[:40])
+        expected = make().fit(gappy, X_val=gappy[:40])
+        assert_array_equal(imputer.transform(marked), expected.transform(gappy))
+
+
+class TestBounds:
+    def test_only_imputed_values_are_clipped(self, make, gappy):
+        missing, free = np.isnan(gappy), make().fit_transform(gappy)
+        bounded = make(min_value=1.0, max_value=[5.0, 3.0, 4.0, np.inf]).fit(gappy)
+        expected = np.where(missing, np.clip(free, 1.0, [5.0, 3.0, 4.0, np.inf]), gappy)
+        assert (expected != free).any()
+        assert_array_equal(bounded.transform(gappy), expected)
+        assert_array_equal(bounded.min_value_, [1.0] * 4)
+
+    def test_samples_of_more_dimensions(self, make, gappy):
+        X = gappy.reshape(-1, 2, 2)
+        found = make(max_value=[0.5, 3, 3, 3]).fit_transform(X)
+        imputed = found[np.isnan(X)]
+        assert found.shape == X.shape and imputed.max() <= 3
+        assert found[:, 0, 0][np.isnan(X[:, 0, 0])].max() <= 0.5
+
+    @pytest.mark.parametrize(
+        ("bounds", "words"),
+        [
+            ({"min_value": 2.0, "max_value": 1.0}, "min_value >= max_value"),
+            ({"min_value": [1.0, 2.0]}, "one for each of the 4 features"),
+            ({"max_value": np.nan}, "max_value"),
+        ],
+    )
+    def test_bad_bounds_are_refused(self, make, gappy, bounds, words):
+        with pytest.raises(ValueError, match=words):
+            make(**bounds).fit(gappy)
