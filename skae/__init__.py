@@ -1,6 +1,7 @@
 """PCA's drop-in successor: autoencoders that begin at PCA and stay ahead of it."""
 
 from skae._estimator.autoencoder import AutoencoderTransformer
+from skae._files.files import load, save
 from skae._runtime.version import __version__
 from skae.encoders.images import ImageResizer
 from skae.encoders.multimodal import Modality, MultimodalAutoencoder, Samples
@@ -23,4 +24,6 @@ __all__ = [
     "TableEncoder",
     "TokenEncoder",
     "__version__",
+    "load",
+    "save",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
+import skae
 from skae import AutoencoderTransformer
 from skae._runtime import interrupts as _interrupts
 
@@ -38,6 +39,17 @@ def quick():
         return AutoencoderTransformer(**(small | overrides))
 
     return make
+
+
+@pytest.fixture
+def filed(tmp_path):
+    """A function that returns what ``load`` makes of the file that ``save`` writes."""
+
+    def travel(estimator):
+        skae.save(estimator, tmp_path / "model.safetensors")
+        return skae.load(tmp_path / "model.safetensors")
+
+    return travel
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,20 @@ class FittedAutoencoder:
     residual: NDArray | None = None  # (n_features,), root mean square of what codes leave out
     stream: Any = None  # a Stream
 
+    def check_sizes(self) -> None:
+        """Raise ValueError if parts are not of one size, as those of a file may be."""
+        d, k = self.model.n_features, self.n_components
+        given = {"mean": self.mean, "residual": self.residual, "center": self.scaling.center}
+        either = {"scale": self.scaling.scale, "lower": self.bounds[0], "upper": self.bounds[1]}
+        given |= {name: part for name, part in either.items() if np.ndim(part)}
+        wrong = [n for n, part in given.items() if part is not None and np.shape(part) != (d,)]
+        if not 1 <= k <= self.model.network.n_components:
+            wrong.append("n_components")
+        if isinstance(self.density, CodeDensity) and self.density.codes.shape[1:] != (k,):
+            wrong.append("density")
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} of a fit with {d} features have other sizes")
+
     def on(self, device: str | None) -> Self:
         """Return the same object, computing on ``device``."""
         return self if device == self.device else replace(self, device=device)

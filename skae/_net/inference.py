@@ -87,6 +87,27 @@ class Model:
         """Whether the encoder is told which values are missing."""
         return self.network.n_inputs > self.n_axes
 
+    def check_sizes(self):
+        """Raise ValueError if arrays and network do not go together; nothing is computed."""
+        path, filler, k = self.path, self.filler, self.network.n_components
+        (d,), rank = path.mean.shape, filler.loadings.shape[-1]
+
+        def map_both_ways(path, params, row, code):
+            out = self.autoencoder.decode(path, params, code, k)
+            columns = jnp.clip(self.autoencoder.columns(path, out), path.floor, path.ceiling)
+            return self.autoencoder.encode(path, params, _axes(path, row)), columns
+
+        width = 2 * d if self.reads_missing_indicator else d
+        row, code = (jax.ShapeDtypeStruct((n,), np.float32) for n in (width, k))
+        code, row = jax.eval_shape(map_both_ways, path, self.params, row, code)
+        found = [code.shape, row.shape, *(part.shape for part in filler[:3])]
+        wrong = found != [(k,), (d,), (d,), (d, rank), (rank,)]
+        if self.reduction is not None:
+            wrong |= self.reduction.basis.shape != (*self.reduction.mean.shape, d)
+        leaves = jax.tree.leaves((path, self.params))
+        if wrong or any(leaf.dtype != np.float32 for leaf in leaves):
+            raise ValueError("the arrays of a model are not those of its network")
+
     def __getstate__(self):
         return {field.name: getattr(self, field.name) for field in fields(self)}
 

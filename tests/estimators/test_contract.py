@@ -3,7 +3,10 @@
 import copy
 import pickle
 import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -190,6 +193,34 @@ def test_copies_are_the_same(case, tmp_path, mmap_mode):
     if mmap_mode is None:
         for copied in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
             same(copied, fitted, X)
+
+
+def test_a_file_keeps_all(case, filed):
+    fitted, X, _ = case
+    same(filed(fitted), fitted, X)
+    assert repr(filed(clone(fitted))) == repr(clone(fitted))
+
+
+LOADS = """
+import pickle, sys
+sys.path[:0] = sys.argv[2:]
+import skae
+from test_contract import GIVEN, look
+models = {name: skae.load(f"{sys.argv[1]}/{name}") for name in GIVEN}
+found = {name: look(models[name], X) for name, (_, X, *_) in GIVEN.items()}
+pickle.dump(found, sys.stdout.buffer)
+"""
+
+
+def test_files_are_the_same_in_another_process(models, tmp_path):
+    for name, model in models.items():
+        skae.save(model, tmp_path / name)
+    paths = [tmp_path, Path(skae.__file__).parents[1], Path(__file__).parent]
+    made = subprocess.run(
+        [sys.executable, "-c", LOADS, *map(str, paths)], capture_output=True, check=True
+    )
+    for name, found in pickle.loads(made.stdout).items():
+        equal(found, look(models[name], GIVEN[name][1]))
 
 
 def test_a_clone_is_unfitted_and_fits_to_the_same(case):

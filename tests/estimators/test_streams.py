@@ -41,12 +41,14 @@ def test_it_learns_beyond_pca(curve, quick):
     assert error < 0.8 * np.square(curve - pca.inverse_transform(pca.transform(curve))).sum()
 
 
-def test_same_seed_same_bits_also_through_a_pickle(quick):
-    one, other = quick(), quick()
+def test_same_seed_same_bits_also_through_a_pickle_or_a_file(quick, filed):
+    one, other, third = quick(), quick(), quick()
     for rows in BATCHES:
         one.partial_fit(rows)
         other = pickle.loads(pickle.dumps(other)).partial_fit(rows)
+        third = filed(third).partial_fit(rows)
     assert_array_equal(one.transform(ROWS), other.transform(ROWS))
+    assert_array_equal(one.transform(ROWS), third.transform(ROWS))
 
 
 def test_equal_batches_compile_once(quick, compiled):

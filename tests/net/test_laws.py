@@ -170,15 +170,23 @@ class TestArchitectures:
         assert not np.array_equal(Z_other[3], Z[3])
         assert_array_equal(estimator.transform(X[5:6]), Z[5:6])
 
-    def test_pickle_and_go_on(self, name, quick, compiled):
+    def test_pickle_and_go_on(self, name, quick, compiled, filed):
         """By the programs that are there, as do other numbers and other rows."""
         architecture, shape = SMALL[name]
         X = rows(40).reshape(40, *shape)
         estimator = quick(architecture=architecture, warm_start=True).fit(X)
         Z = estimator.transform(X)
         compiled.clear()
-        again = pickle.loads(pickle.dumps(estimator)).fit(X)
-        assert_array_equal(again.transform(X), estimator.fit(X).transform(X))
+        copies = [pickle.loads(pickle.dumps(estimator))]
+        if name == "example":
+            with pytest.raises(ValueError, match="architecture is an object of the class"):
+                filed(estimator)
+        else:
+            copies.append(filed(estimator))
+            assert_array_equal(copies[1].transform(X), Z)
+        codes = estimator.fit(X).transform(X)
+        for again in copies:
+            assert_array_equal(again.fit(X).transform(X), codes)
         other = quick(architecture=architecture, learning_rate=2e-3, random_state=1)
         assert not np.array_equal(other.fit(X[:38]).transform(X), Z)
         assert compiled == []

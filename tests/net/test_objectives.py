@@ -90,13 +90,15 @@ class TestLosses:
         quick(**settings, learning_rate=1e-4, weight_decay=0.1).fit(suited(X, name))
         assert compiled == []
 
-    def test_fits_scores_and_goes_on(self, name, quick, X):
+    def test_fits_scores_and_goes_on(self, name, quick, X, filed):
         X = suited(X, name)
         estimator = quick(loss=name, warm_start=True).fit(X)
         assert estimator.score(X) <= 1.0
         assert estimator.score_samples(X).shape == (len(X),)
-        again = pickle.loads(pickle.dumps(estimator)).fit(X)
-        assert_array_equal(again.transform(X), estimator.fit(X).transform(X))
+        copies = pickle.loads(pickle.dumps(estimator)), filed(estimator)
+        codes = estimator.fit(X).transform(X)
+        for again in copies:
+            assert_array_equal(again.fit(X).transform(X), codes)
 
     def test_missing_cells_count_nowhere(self, name, quick, X):
         X = np.array(suited(X, name))
@@ -293,7 +295,7 @@ def test_bad_choices(quick, X):
 
 @pytest.mark.parametrize("linear_path", ["pca", None])
 @pytest.mark.parametrize("name", CODE_ACTIVATIONS)
-def test_codes_keep_the_range_of_their_activation(name, linear_path, quick, X):
+def test_codes_keep_the_range_of_their_activation(name, linear_path, quick, X, filed):
     estimator = quick(code_activation=name, linear_path=linear_path, n_components=3).fit(X)
     Z = estimator.transform(X)
     lower, upper = CODE_RANGES[name]
@@ -302,6 +304,7 @@ def test_codes_keep_the_range_of_their_activation(name, linear_path, quick, X):
         assert_allclose(Z.sum(axis=1), 1, rtol=1e-5)
     assert estimator.inverse_transform(Z).shape == X.shape
     assert (estimator.best_iter_ == 0) <= (name == "identity")
+    assert_array_equal(filed(estimator).transform(X), Z)
 
 
 @pytest.mark.parametrize("n_nonzero", [1, 2, 9])

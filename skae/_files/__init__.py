@@ -1,0 +1,1 @@
+"""Estimators in files that hold no code: what may be in them, how it is written and read."""
