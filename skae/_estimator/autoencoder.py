@@ -641,10 +641,11 @@ class AutoencoderTransformer(
         instead, which its codes were drawn towards.
 
         The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
-        call, from the codes of at most 5,000 random training samples that ``fit`` keeps for it
-        (a pickle holds them), and is the same in every call. With many components those
-        samples can be decoded from their codes, so a pickle is as private as the data. With
-        ``kl_weight`` > 0 no codes are kept.
+        call, which takes about a second if there are 50 components, and is the same in every
+        call. It is one of the codes of at most 5,000 random training samples that ``fit`` keeps
+        for it (a pickle holds them). With many components those samples can be decoded from
+        their codes, so a pickle is as private as the data. With ``kl_weight`` > 0 no codes are
+        kept.
 
         Unlike scikit-learn's ``GaussianMixture.sample``, this returns samples only, in random
         order, without the components that they came from; ``random_state`` belongs to the

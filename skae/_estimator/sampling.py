@@ -11,12 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skae._estimator.mixture import SMALLEST_VARIANCE, Monomials, begin, fit, n_parameters
+from skae._runtime.blas import one_thread
+
 MOST_CODES = 5_000  # kept of a fit: a pickle holds them
 SIZES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)  # of the mixtures compared
 WORSE_SIZES = 2  # one after another, after which no larger mixture is tried
 ROWS_PER_AXIS = 2  # samples that a Gaussian has at least for each dimension, on average
-SMALLEST_VARIANCE = 1e-3  # of a Gaussian that shrinks onto repeated codes; theirs is 1
-MOST_STEPS = 500  # of EM
+ROUGH_TOL, TOL = 0.05, 0.005  # of what a Gaussian has to gain, the least gain of a step of EM
+CHEAP = 2**20  # numbers that a step of EM reads, up to which it is not hurried
+LEAST_TOL = 1e-3  # of the mean log-likelihood
 SEED_STREAM = 1_000  # what is drawn here is drawn nowhere else
 
 
@@ -113,41 +117,36 @@ def subsample(X, weight, seed):
     return X[np.sort(rng.choice(len(X), MOST_CODES, replace=False))]
 
 
+@one_thread()
 def best_mixture(Z, seed):
-    """Return the Mixture of ``Z`` (n, k) whose size has the lowest BIC (Schwarz 1978)."""
+    """Return the Mixture of ``Z`` (n, k) whose size has the lowest BIC (Schwarz 1978).
+
+    If EM is expensive, sizes are compared with less of it than the best one then has, and in
+    single precision unless a code is far out.
+    """
+    (n, k), dtype, tol, rough_tol = Z.shape, np.float64, LEAST_TOL, LEAST_TOL
+    n_new = n_parameters(2, k) - n_parameters(1, k)
+    if n * n_new > CHEAP:
+        gain = n_new * np.log(n) / (2 * n)  # of the mean log-likelihood, by one Gaussian more
+        rough_tol, tol = max(LEAST_TOL, ROUGH_TOL * gain), max(LEAST_TOL, TOL * gain)
+        if np.square(Z).max() * np.sqrt(k) * np.finfo(np.float32).eps < SMALLEST_VARIANCE / 10:
+            dtype = np.float32  # rounding leaves all covariances positive definite
+    samples = Monomials(Z.astype(dtype, copy=False))
     lowest, best, n_worse = np.inf, None, 0
-    for size in possible_sizes(*Z.shape):
-        fitted = fit_mixture(Z, size, seed)
-        bic = fitted.bic(Z)
+    for size in possible_sizes(n, k):
+        gaussians, likelihood = fit(samples, begin(Z, size, seed), rough_tol)
+        bic = n_parameters(size, k) * np.log(n) - 2 * n * likelihood
         n_worse = 0 if bic < lowest else n_worse + 1
         if bic < lowest:
-            lowest, best = bic, fitted
+            lowest, best = bic, gaussians
         if n_worse == WORSE_SIZES:
             break
-    factors = np.linalg.cholesky(best.covariances_)
-    return Mixture(best.weights_ / best.weights_.sum(), best.means_, factors)
+    if n * n_new > CHEAP:
+        best, _ = fit(Monomials(Z), best, tol)
+    return Mixture(best.weights, best.means, np.linalg.cholesky(best.covariances))
 
 
 def possible_sizes(n_samples, n_axes):
     """Return the numbers of Gaussians that can be fitted to ``n_samples``; one always."""
     most = n_samples // (ROWS_PER_AXIS * (n_axes + 1))
     return [size for size in SIZES if size <= max(1, most)]
-
-
-def fit_mixture(Z, n_components, seed):
-    """Return scikit-learn's mixture of ``n_components`` full Gaussians on ``Z`` (n, k).
-
-    Its base class fits it: clients such as MLflow's autolog take a call of
-    ``GaussianMixture.fit`` for one of the user's.
-    """
-    from sklearn.mixture import GaussianMixture  # slow to import
-
-    mixture = GaussianMixture(
-        n_components,
-        reg_covar=SMALLEST_VARIANCE,
-        max_iter=MOST_STEPS,
-        init_params="k-means++",  # k-means proper adds up in an order that threads decide
-        random_state=seed,
-    )
-    super(GaussianMixture, mixture).fit_predict(Z)
-    return mixture

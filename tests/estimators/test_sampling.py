@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.mixture import GaussianMixture
 
 from skae._estimator import sampling as _sampling
 from skae._estimator.sampling import CodeDensity, best_mixture, possible_sizes, subsample
@@ -202,6 +203,28 @@ def test_bic_finds_the_number_of_gaussians():
         mixture = best_mixture(Z, 0)
         assert len(mixture.weights) == n_gaussians
         assert_allclose(mixture.weights, 1 / n_gaussians, atol=0.06)
+
+
+def test_a_mixture_is_that_of_scikit_learn():
+    Z = np.random.default_rng(0).normal(size=(300, 3)) ** 3
+    Z /= Z.std(axis=0)
+    found = best_mixture(Z, 0)
+    given = {"reg_covar": 1e-3, "max_iter": 500, "init_params": "k-means++", "random_state": 0}
+    expected = GaussianMixture(len(found.weights), **given).fit(Z)
+    assert len(found.weights) > 2
+    assert_allclose(found.weights, expected.weights_, rtol=1e-6)
+    assert_allclose(found.means, expected.means_, atol=1e-6)
+    covariances = found.factors @ found.factors.transpose(0, 2, 1)
+    assert_allclose(covariances, expected.covariances_, atol=1e-6)
+
+
+def test_bic_copes_with_codes_far_out():
+    """Their squares leave single precision no digit of a Gaussian's least variance."""
+    Z = np.random.default_rng(0).normal(size=(5000, 40))
+    Z[0] *= 1e6
+    mixture = best_mixture(Z / Z.std(axis=0), 0)
+    assert np.isfinite(mixture.factors).all() and len(mixture.weights) > 1
+    assert mixture.weights.min() == pytest.approx(1 / 5000, rel=1e-3)
 
 
 def test_possible_sizes():
