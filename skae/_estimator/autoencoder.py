@@ -87,8 +87,8 @@ class AutoencoderTransformer(
         200 samples that are kept.
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
         Widths of the encoder's hidden layers, which the decoder mirrors; worth a grid search.
-        "auto" is (128, 128, 128, 128) below four components, (512, 256) from there on, and
-        (256,) behind convolutions and recurrent nets. ``()`` makes both maps linear.
+        "auto" is (64, 64, 64, 64) below four components, (256, 128) from there on, and (256,)
+        behind convolutions and recurrent nets. ``()`` makes both maps linear.
     activation : {"identity", "relu", "tanh", "logistic", "silu", "gelu"}, default="gelu"
         Nonlinearity of the hidden layers. It seldom needs a change.
     architecture : {"dense", "conv1d", "conv2d", "recurrent"} or instance, default="dense"
@@ -170,12 +170,12 @@ class AutoencoderTransformer(
         0.3, and down to 0.1 with fewer than four components if PCA leaves less than half of
         the variance.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
-            "muon", "schedule_free", "lbfgs"} or callable, default="adamw"
+            "muon", "schedule_free", "lbfgs"} or callable, default="nadam"
         It seldom needs a change. A callable is an Optax factory such as ``optax.lion`` and gets
         the learning rate. Gradients are clipped to a global norm of 1, except for "lbfgs".
     learning_rate : "auto" or float, default="auto"
-        Largest learning rate; worth a grid search. "auto" is 3e-3 below four components and
-        1e-3 from there on, and less for batches of fewer than 64 samples.
+        Largest learning rate; worth a grid search. "auto" is 6e-3 below four components and
+        2e-3 from there on, and less for batches of fewer than 64 samples.
     learning_rate_schedule : {"cosine", "linear", "exponential", "one_cycle", "warmup", \
             "constant", "plateau"} or callable, default="cosine"
         Factor on the learning rate over the steps. "cosine" rises over the first tenth and
@@ -188,8 +188,8 @@ class AutoencoderTransformer(
         Samples per step, at most n_samples up to a power of two. "auto" is 32 below 512
         samples, 64 below 8,192 and 128 from there on.
     max_iter : "auto" or int, default="auto"
-        Budget in epochs; lower it for cheap searches. "auto" sets a number of steps: 4,000
-        below four components and 3,000 from there on, times sqrt(n_samples / 4,000) if that is
+        Budget in epochs; lower it for cheap searches. "auto" sets a number of steps: 3,000
+        below four components and 1,500 from there on, times sqrt(n_samples / 4,000) if that is
         more.
     tol : float, default=1e-4
         Least fall of the held-out criterion that counts as an improvement.
@@ -373,7 +373,7 @@ class AutoencoderTransformer(
         contraction: float = 0.0,
         kl_weight: float = 0.0,
         weight_decay: str | float = "auto",
-        optimizer: str | Callable = "adamw",
+        optimizer: str | Callable = "nadam",
         learning_rate: str | float = "auto",
         learning_rate_schedule: str | Callable = "cosine",
         n_init: int = 1,

@@ -44,7 +44,7 @@ class Budget:
 
 def auto_steps(network):
     """Return the steps of max_iter="auto", on up to 4,000 rows."""
-    return 4000 if network.n_components < FEW else 3000
+    return 3000 if network.n_components < FEW else 1500
 
 
 def make_budget(params, n_rows, network, n_numbers, *, is_stream) -> Budget:
@@ -73,7 +73,7 @@ def make_budget(params, n_rows, network, n_numbers, *, is_stream) -> Budget:
         patience = min(max(1, -(-patience * epoch_steps // checkpoint_steps)), n_steps)
     rate = params.learning_rate
     if rate == "auto":  # lower if the gradients of small batches are noisier
-        rate = 3e-3 if network.n_components < FEW else 1e-3
+        rate = 6e-3 if network.n_components < FEW else 2e-3
         rate *= min(1.0, (batch_size / USUAL_BATCH) ** 0.5)
     schedule = "constant" if is_stream else params.learning_rate_schedule
     return Budget(

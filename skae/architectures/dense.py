@@ -43,7 +43,7 @@ class Dense(Architecture):
         self.skip = skip
 
     def _layer_sizes(self, n_components):
-        return (128, 128, 128, 128) if n_components < FEW else (512, 256)
+        return (64, 64, 64, 64) if n_components < FEW else (256, 128)
 
     def _network(self, **sizes):
         return _DenseNetwork(**sizes, skip=bool(self.skip))
