@@ -187,10 +187,10 @@ class AutoencoderTransformer(
     batch_size : "auto" or int, default="auto"
         Samples per step, at most n_samples up to a power of two. "auto" is 32 below 512
         samples, 64 below 8,192 and 128 from there on.
-    max_iter : "auto" or int, default="auto"
+    max_iter : "auto", float or int, default="auto"
         Budget in epochs; lower it for cheap searches. "auto" sets a number of steps: 3,000
         below four components and 1,500 from there on, times sqrt(n_samples / 4,000) if that is
-        more.
+        more. A float in (0, 1) is a share of that: 0.2 gives a quick look.
     tol : float, default=1e-4
         Least fall of the held-out criterion that counts as an improvement.
     n_iter_no_change : "auto", int or None, default="auto"
@@ -378,7 +378,7 @@ class AutoencoderTransformer(
         learning_rate_schedule: str | Callable = "cosine",
         n_init: int = 1,
         batch_size: str | int = "auto",
-        max_iter: str | int = "auto",
+        max_iter: str | float = "auto",
         tol: float = 1e-4,
         n_iter_no_change: str | int | None = "auto",
         warm_start: bool = False,

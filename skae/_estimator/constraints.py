@@ -49,7 +49,11 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate_schedule": [StrOptions(set(SCHEDULES)), callable],
     "n_init": [Number(Integral, 1, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
-    "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
+    "max_iter": [
+        StrOptions({"auto"}),
+        Number(RealNotInt, 0, 1, closed="neither"),
+        Number(Integral, 1, None, closed="left"),
+    ],
     "tol": [Number(Real, 0, None, closed="left")],
     "n_iter_no_change": [
         StrOptions({"auto"}),

@@ -54,8 +54,9 @@ def make_budget(params, n_rows, network, n_numbers, *, is_stream) -> Budget:
     """
     batch_size = _batch_size(params.batch_size, n_rows)
     epoch_steps, max_iter = -(-n_rows // batch_size), 1 if is_stream else params.max_iter
-    if max_iter == "auto":
-        n_steps = auto_steps(network) * np.sqrt(max(1.0, n_rows / 4000))
+    if not isinstance(max_iter, int):
+        share = 1.0 if max_iter == "auto" else max_iter
+        n_steps = share * auto_steps(network) * np.sqrt(max(1.0, n_rows / 4000))
         max_iter = max(1, round(n_steps / epoch_steps))
     n_steps = max_iter * epoch_steps
     if n_steps > MOST_STEPS:

@@ -721,3 +721,9 @@ def test_score_reads_rows_once(fitted, X, monkeypatch):
     read.clear()
     fitted.score(constant)
     assert len(read) == 2  # in another unit, too
+
+
+def test_float_max_iter_is_a_share_of_the_automatic_budget(quick):
+    X = np.random.default_rng(0).normal(size=(64, 5))
+    fitted = quick(n_components=2, batch_size=32, max_iter=0.004, cv=None).fit(X)
+    assert fitted.n_iter_ == 0.004 * 3000 / 2  # epochs of two steps
