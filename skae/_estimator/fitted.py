@@ -57,7 +57,7 @@ class FittedAutoencoder:
         either = {"scale": self.scaling.scale, "lower": self.bounds[0], "upper": self.bounds[1]}
         given |= {name: part for name, part in either.items() if np.ndim(part)}
         wrong = [n for n, part in given.items() if part is not None and np.shape(part) != (d,)]
-        if not 1 <= k <= self.model.network.n_components:
+        if not 1 <= k <= self.model.n_components:
             wrong.append("n_components")
         if isinstance(self.density, CodeDensity) and self.density.codes.shape[1:] != (k,):
             wrong.append("density")

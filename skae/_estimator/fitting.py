@@ -214,7 +214,8 @@ def check_processes(config, X, seed):
     """Raise ValueError if processes that train together were given different things."""
     if not is_alone(config.mesh):
         some = X.shape, np.asarray(X[:: -(-len(X) // N_COMPARED)])
-        check_alike(random_state=seed, X=some, parameters=str((config.network, config.budget)))
+        parameters = str((config.network, config.n_components, config.budget))
+        check_alike(random_state=seed, X=some, parameters=parameters)
 
 
 def validation_rows(estimator, X_val, scaling):
@@ -228,7 +229,7 @@ def validation_rows(estimator, X_val, scaling):
 
 def reconstruction_attributes(estimator, scaling, is_table, run):
     """Return what a callback needs to build the estimator as it is at this moment."""
-    k, mean = run.config.network.n_components, scaling.backward(run.mean)
+    k, mean = run.config.n_components, scaling.backward(run.mean)
     given = (-np.inf, np.inf), run.model(), run.config.objective.loss, mean, k, is_table
     return {
         "_fitted": FittedAutoencoder(scaling, *given),

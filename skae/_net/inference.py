@@ -44,7 +44,8 @@ class Model:
     """A trained encoder-decoder: static choices, and NumPy's path, weights and filler.
 
     With a ``reduction`` of wide rows, path and filler are of its axes. Encoder and decoder are
-    put on the device when they are first used and stay there; they are not pickled.
+    put on the device when they are first used and stay there; they are not pickled. Programs
+    see codes with padding, callers without.
     """
 
     autoencoder: object
@@ -56,6 +57,11 @@ class Model:
     @property
     def network(self):
         return self.autoencoder.network
+
+    @property
+    def n_components(self):
+        """The number of entries of a code, without padding."""
+        return int(self.path.n_components)
 
     @property
     def without_reduction(self):
@@ -113,7 +119,7 @@ class Model:
 
     def warm_up(self):
         model = self.without_reduction
-        model.decode(model.encode(np.zeros((1, model.n_features))), self.network.n_components)
+        model.decode(model.encode(np.zeros((1, model.n_features))), self.n_components)
 
     def encode(self, X, filled=None):
         """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing.
@@ -122,7 +128,7 @@ class Model:
         """
         given = None if filled is None else filled.__getitem__
         stream = self.codes(lambda part: X[part], len(X), given)
-        return _collected(stream, len(X), self.network.n_components)
+        return _collected(stream, len(X), self.n_components)
 
     def codes(self, read, n_rows, read_filled=None):
         """Yield (part, float32 codes) of the scaled rows that ``read`` (part) returns.
@@ -141,7 +147,8 @@ class Model:
             filled = None if read_filled is None else read_filled(part)
             return self._inputs(np.asarray(read(part)), filled)
 
-        return self._stream(inputs, n_rows, width, half, program)
+        stream = self._stream(inputs, n_rows, width, half, program)
+        return ((part, Z[:, : self.n_components]) for part, Z in stream)
 
     def decode(self, Z, n_kept):
         """Return scaled float32 rows (n, d) of codes ``Z``, the first ``n_kept`` of each."""
@@ -172,7 +179,8 @@ class Model:
 
         Values that do not count are NaN in ``target`` (n, d); ``noise`` (n, k) is the codes'.
         """
-        half = self._half("whole", _whole)
+        half, padding = self._half("whole", _whole), self.network.n_components - noise.shape[1]
+        noise = np.pad(noise, ((0, 0), (0, padding)))
         rows = np.column_stack([self._inputs(encoder_input), *observed_values(target), noise])
         program = partial(
             _cost_tiles, objective, half.path, half.params, traced, np.int32(n_kept)

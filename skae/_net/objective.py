@@ -39,7 +39,7 @@ class Autoencoder:
     """Row to code and back: static choices; arrays are arguments.
 
     If it is ``variational``, the network's encoder returns k further numbers: the logarithms
-    of the codes' variances over those of the linear path.
+    of the codes' variances over those of the linear path. Padding at the end of a code is 0.
     """
 
     network: object
@@ -70,14 +70,16 @@ class Autoencoder:
         lead = jnp.pad(lead, (0, max(0, k - len(lead))))[:k]
         out = self.network.encode(params, x)
         z = path.gain * lead + path.strength * path.code_scale * out[:k]
-        z = self._sparse(CODE_ACTIVATIONS[self.code_activation](z), path.code_scale)
+        used = path.code_scale > 0
+        z = CODE_ACTIVATIONS[self.code_activation](jnp.where(used, z, -jnp.inf))
+        z = self._sparse(path, jnp.where(used, z, 0.0))
         return z, path.code_log_variance + path.strength * out[k:] if len(out) > k else None
 
-    def _sparse(self, z, scale):
+    def _sparse(self, path, z):
         """Return ``z`` with all but its largest entries set to zero."""
         if self.n_nonzero_coefs is None or self.n_nonzero_coefs >= len(z):
             return z
-        _, largest = jax.lax.top_k(jnp.abs(z / scale), self.n_nonzero_coefs)
+        _, largest = jax.lax.top_k(jnp.abs(path.scaled(z)), self.n_nonzero_coefs)
         return jnp.zeros_like(z).at[largest].set(z[largest])
 
     def decode(self, path, params, z, n_kept):
@@ -85,7 +87,7 @@ class Autoencoder:
         mask = (jnp.arange(len(z)) < n_kept).astype(z.dtype)
         z = z * mask
         linear = exactly(z, path.loadings)
-        out = self.network.decode(params, z / path.code_scale, mask, linear)
+        out = self.network.decode(params, path.scaled(z), mask, linear)
         correction = path.output_scale * out
         return self.output_activation(path, path.offset + linear, path.strength * correction)
 
@@ -159,7 +161,7 @@ class Objective:
             x = self.corrupt(corruption_key, x, traced["corruption_level"], path)
         if self.autoencoder.variational:
             noise = jax.random.normal(noise_key, (self.network.n_components,), x.dtype)
-        n_kept = self._n_kept(prefix_bits[0], traced["truncated_share"])
+        n_kept = self._n_kept(prefix_bits[0], traced["truncated_share"], path.n_components)
         return self.cost(params, path, traced, x, target, observed, n_kept, noise)
 
     def traced_at(self, step, path, traced):
@@ -197,7 +199,7 @@ class Objective:
         error = self._error(path, out, target, observed) / path.prefix_error[n_kept]
         if self.autoencoder.variational:
             n_values = len(path.mean) if observed is None else jnp.sum(observed)
-            divergence = divergences(z / path.code_scale, log_variance)
+            divergence = divergences(path.scaled(z), log_variance)
             divergence = jnp.sum(jnp.where(jnp.arange(len(z)) < n_kept, divergence, 0.0))
             error = self._bound(params, path, error, n_kept, n_values, divergence, traced)
         for name in self.penalties:
@@ -235,16 +237,16 @@ class Objective:
         """Whether the loss is one of values in X's units, in which the range is 0 to 1."""
         return getattr(self.loss, "output_activation", None) is not None
 
-    def _n_kept(self, word, share):
-        """Return how many leading components a row keeps: fewer in a ``share`` of the rows.
+    def _n_kept(self, word, share, k):
+        """Return how many of ``k`` components a row keeps: fewer in a ``share`` of the rows.
 
         Their logarithm is uniform: otherwise a long code would rarely be cut to a few.
         """
-        k = self.network.n_components
-        if not self.ordered or k == 1:
+        if not self.ordered or self.network.n_components == 1:
             return k
         place = (word >> 8).astype(jnp.float32) * (2.0**-24 / share)
-        kept = jnp.clip(jnp.floor(jnp.float32(k) ** place), 1, k - 1).astype(jnp.int32)
+        kept = jnp.floor(jnp.float32(k) ** place).astype(jnp.int32)
+        kept = jnp.clip(kept, 1, jnp.maximum(k - 1, 1))
         return jnp.where(place < 1, kept, k)
 
     @property
@@ -275,9 +277,9 @@ def sparsity(autoencoder, params, path, x, z):
     With the L1 norm alone, codes would shrink and the decoder would compensate. Hoyer 2004,
     "Non-negative matrix factorization with sparseness constraints", JMLR 5, 1457-1469.
     """
-    scaled = z / path.code_scale
-    length = jnp.sqrt(jnp.mean(jnp.square(scaled)) + SMALLEST_CODE)
-    return jnp.mean(jnp.abs(scaled)) / length
+    scaled, k = path.scaled(z), path.n_components
+    length = jnp.sqrt(jnp.sum(jnp.square(scaled)) / k + SMALLEST_CODE)
+    return jnp.sum(jnp.abs(scaled)) / k / length
 
 
 def contraction(autoencoder, params, path, x, z):
@@ -287,7 +289,7 @@ def contraction(autoencoder, params, path, x, z):
     """
     n_axes = len(path.mean) if path.basis is None else path.basis.shape[1]
     jacobian = jax.jacrev(lambda x: autoencoder.encode(path, params, x))(x)
-    return jnp.sum(jnp.square(jacobian[:, :n_axes])) / len(z)
+    return jnp.sum(jnp.square(jacobian[:, :n_axes])) / path.n_components
 
 
 PENALTIES = {"sparsity": sparsity, "contraction": contraction}

@@ -12,6 +12,7 @@ from skae._pca.axes import NOISE_FLOOR
 ERROR_FLOOR = 1e-12
 NO_VARIANCE = 1e-31  # of scaled rows, up to which all that varies is rounding
 SMALLEST_SPREAD = 1e-3  # of the codes, below which one is not blown up to unit size
+SMALLEST_SCALE = 1e-30  # of codes: one of 0 is that of padding
 THICK = 0.5  # share of the variance that PCA leaves, below which even noise is smaller
 PILE_SHARE = 0.05  # of a column's values at one end of its range
 
@@ -19,7 +20,8 @@ PILE_SHARE = 0.05  # of a column's values at one end of its range
 class LinearPath(NamedTuple):
     """What the learned corrections are added to, as float32 arrays.
 
-    The nets' inputs are ``(x - mean) @ basis``: d columns become n_inputs axes.
+    The nets' inputs are ``(x - mean) @ basis``: d columns become n_inputs axes. Codes may
+    end with padding, so that those of several sizes share programs: it has a scale of 0.
     """
 
     mean: np.ndarray  # (d,)
@@ -42,6 +44,15 @@ class LinearPath(NamedTuple):
     code_log_variance: np.ndarray  # (k,) of a variational code over its scale's square
     strength: np.ndarray  # () of both corrections: 1, or less after a warm start
     value_weight: np.ndarray | None = None  # (d,) of the losses; None: all 1
+
+    @property
+    def n_components(self):
+        """The number of entries of a code that are no padding; of JAX's arrays, too."""
+        return (self.code_scale > 0).sum()
+
+    def scaled(self, z):
+        """Return a code ``z`` (k,), an array of JAX, in units of its scale; padding stays."""
+        return z / (self.code_scale + (self.code_scale == 0))
 
     def only(self, names):
         """Return the path with None for all but ``names``: each array costs a call time."""
@@ -116,6 +127,25 @@ def thickness_of(residual, total):
 def path_with_indicator(path):
     """Return ``path`` for inputs followed by missing indicators, which have no noise."""
     return path._replace(noise_scale=np.pad(path.noise_scale, (0, len(path.mean))))
+
+
+def padded_path(path, width):
+    """Return ``path`` for codes with further entries up to ``width``: PCA adds nothing there.
+
+    A prefix as long as the padded code has the error of the whole code.
+    """
+    more = width - len(path.gain)
+    if more == 0:
+        return path
+    projection = path.projection
+    return path._replace(
+        projection=None if projection is None else np.pad(projection, ((0, 0), (0, more))),
+        gain=np.pad(path.gain, (0, more)),
+        loadings=np.pad(path.loadings, ((0, more), (0, 0))),
+        code_scale=np.pad(path.code_scale, (0, more)),
+        prefix_error=np.pad(path.prefix_error, (0, more), mode="edge"),
+        code_log_variance=np.pad(path.code_log_variance, (0, more)),
+    )
 
 
 def continued_path(path, before, *, own_range):
@@ -276,7 +306,8 @@ def above_zero(errors, total=None):
 def _code_scale(deviations, n_components):
     """Return the codes' standard deviations; components beyond the rank get a small one."""
     largest = deviations.max(initial=0.0) or 1.0
-    return np.maximum(_with_rows(deviations, n_components), 1e-6 * largest)
+    least = max(1e-6 * largest, SMALLEST_SCALE)
+    return np.maximum(_with_rows(deviations, n_components), least)
 
 
 def _activation_scales(activation, residual, mean, origin, unit):

@@ -46,7 +46,7 @@ class Evaluator:
         self.config = config = run.config
         self.objective = config.objective
         self.target, self.weight = rows.values, rows.weight
-        self.n_components = config.network.n_components
+        self.n_components = config.n_components
         self.prefixes = evaluated_prefixes(self.n_components, self.objective.ordered)
         self.encoder_input, reference = pca_errors(config, rows, run.pca)
         self.reference = broadcast(config.mesh, reference)

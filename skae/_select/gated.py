@@ -350,7 +350,7 @@ def pca_unexplained(config, rows, splits, known):
     Folds differ in error mostly as PCA's does, and PCA is quick enough to be measured on all
     of them. The sums of trained folds are ``known``.
     """
-    k, errors = config.network.n_components, []
+    k, errors = config.n_components, []
     for i, (train, val) in enumerate(splits):
         if (found := known.get(FINAL + 1 + i)) is None:
             held_out = rows.take(val)

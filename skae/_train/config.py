@@ -1,12 +1,11 @@
 """Resolve "auto": from an estimator's parameters and its rows to a FitConfig.
 
 Compiled programs depend on the number of rows in powers of two only (axes, batch size), so
-that the folds of a search share one program. A share of variance as ``n_components`` is the
-exception: its number of components follows the rows.
+that the folds of a search share one program, and on the number of components in a few sizes.
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from numbers import Integral
 
 import jax
@@ -22,7 +21,8 @@ from skae._train.budget import Budget, auto_steps, average_decay, make_budget
 from skae._train.loop import StepConfig
 from skae._train.optimizers import make_optimizer, transformation_of
 from skae.architectures._names import find_architecture
-from skae.architectures.dense import Dense
+from skae.architectures._padding import n_weights
+from skae.architectures.dense import FEW, Dense
 from skae.losses import Joint, SquaredError, find_loss
 from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
@@ -35,6 +35,16 @@ FEWEST_AXES = 128  # of these
 DECAY, THIN_DECAY = 0.3, 0.1  # of weights; if a few components explain nearly everything
 SETTLED_AFTER = 0.8  # of the steps: then noise and the share of truncated codes are constant
 UNWATCHED_BLOCKS = 4  # of a quarter of a second, between checkpoints without evaluation
+CODE_SIZES = (
+    FEW - 1,
+    8,
+    24,
+    32,
+    48,
+    64,
+    96,
+    128,
+)  # that codes are padded to; longer ones are not
 FINAL = 0  # random stream of the training on all rows; folds have the following ones
 
 
@@ -44,6 +54,7 @@ class FitConfig:
 
     step_config: StepConfig
     budget: Budget
+    n_components: int  # the network's own number may have padding
     n_axes: int
     linear: bool
     clip: object
@@ -129,7 +140,7 @@ def make_config(
     network = autoencoder.network
     _check_callables(params, n_features, complete=not rows.has_missing)
     _check_optimizer(params.optimizer, network, variational=autoencoder.variational)
-    budget = make_budget(params, len(rows), network, _n_weights(network), is_stream=is_stream)
+    budget = make_budget(params, len(rows), network, n_weights(network), is_stream=is_stream)
     hides_blocks_only = network.n_hidden_together and not rows.has_missing
     given = params, autoencoder, loss, continued, precision
     return FitConfig(
@@ -150,6 +161,7 @@ def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
     (n, d), complete = rows.shape, not rows.has_missing
     if continued is not None:
         kept = {
+            "n_components": continued.n_components,
             "n_axes": continued.n_axes,
             "missing_indicator": continued.reads_missing_indicator,
             "is_reduced": continued.reduction is not None,
@@ -178,6 +190,7 @@ def _structure(params, rows, loss, sample_shape, continued, *, is_stream):
         "sample_shape": tuple(sample_shape or (d,)),
     }
     kept = {
+        "n_components": n_components,
         "n_axes": n_axes,
         "missing_indicator": missing_indicator,
         "is_reduced": is_reduced,
@@ -357,9 +370,10 @@ def _autoencoder(params, architecture, n_axes, sizes, activation):
         and n_nonzero is None
         and n_components <= autoencoder.entries_per_axis * n_axes
     )
+    n_codes = _padded_size(params, n_components, autoencoder.entries_per_axis * n_axes)
     network = architecture.network(
-        **sizes,
-        n_encoded=2 * n_components if variational else n_components,
+        **sizes | {"n_components": n_codes},
+        n_encoded=2 * n_codes if variational else n_codes,
         hidden_layer_sizes=_layer_sizes(params, architecture, n_components),
         activation=params.activation,
         reads_mask=bool(params.ordered),
@@ -429,6 +443,12 @@ def _layer_sizes(params, architecture, n_components):
     return tuple(int(size) for size in sizes)
 
 
-@lru_cache(maxsize=64)
-def _n_weights(network):
-    return sum(leaf.size for leaf in jax.tree.leaves(network.init(np.random.default_rng(0))))
+def _padded_size(params, n_components, most):
+    """Return the size of padded codes, so that a search over ``n_components`` shares programs.
+
+    PCA alone gives ``most`` entries. The work of ``contraction`` grows with each of them.
+    """
+    if params.contraction > 0:
+        return n_components
+    size = next((size for size in CODE_SIZES if size >= n_components), n_components)
+    return max(n_components, min(size, most))

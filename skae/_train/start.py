@@ -17,6 +17,7 @@ from skae._runtime.devices import broadcast
 from skae._train.config import FINAL
 from skae._train.inputs import hide
 from skae._train.loop import TrainingRun
+from skae.architectures._padding import init_padded
 from skae.architectures.dense import FEW
 from skae.losses import Joint
 from skae.losses._ranges import Identity
@@ -59,7 +60,7 @@ def go_on(config, rows, axes, n_seen, model=None, pause=None) -> TrainingRun:
     Its ``n_seen`` rows so far have these ``axes``; ``model`` and ``pause`` are of the rows
     before, None at the beginning.
     """
-    filler = pca_axes.filler_along(axes, n_seen, config.network.n_components)
+    filler = pca_axes.filler_along(axes, n_seen, config.n_components)
     pca = _own_pca(config, rows, axes, filler, None)
     path, filler = _net_path(config, rows, pca, None)
     if model is None:
@@ -110,9 +111,11 @@ def _model_of(config, rows, pca, reduction=None):
     """Return the Model of a ``pca`` that has no range of its own, and its Axes."""
     path = _measured(config, pca.path, rows, pca, Identity())
     network = config.network
+    path = pca_start.padded_path(path, network.n_components)
     if not network.in_columns:  # its outputs may be columns if PCA's are axes
         network = replace(network, n_outputs=config.n_axes)
-    params = network.init(np.random.default_rng([config.seed, FINAL, 0]))
+    rng = np.random.default_rng([config.seed, FINAL, 0])
+    params = init_padded(network, config.n_components, rng)
     autoencoder = replace(config.autoencoder, network=network, output_activation=Identity())
     return Model(autoencoder, path, params, pca.filler, reduction), pca.axes
 
@@ -121,7 +124,7 @@ def reduced(config, rows):
     """Return the Reduction of ``rows`` and the reduced rows: None and ``rows`` if not wide."""
     if not config.is_reduced:
         return None, rows
-    found = fit_reduction(rows, config.n_axes, config.network.n_components)
+    found = fit_reduction(rows, config.n_axes, config.n_components)
     reduction = broadcast(config.mesh, found)
     return reduction, reduction.rows(rows)
 
@@ -129,9 +132,7 @@ def reduced(config, rows):
 def fit_pca(config, rows):
     """Return the Pca of ``rows``, in the output activation's range if any, and filled rows."""
     with pca_axes.few_threads(rows):
-        axes, filler, filled = pca_axes.fit_axes(
-            rows, config.n_axes, config.network.n_components
-        )
+        axes, filler, filled = pca_axes.fit_axes(rows, config.n_axes, config.n_components)
         filler = filler._replace(by_pattern=bool(config.network.n_hidden_together))
         pca = _own_pca(config, rows, axes, filler, filled)
     return broadcast(config.mesh, pca), filled
@@ -144,7 +145,7 @@ def pca_errors(config, rows, pca, *, squared=None):
     asks for squared errors whatever the loss.
     """
     squared = config.has_plain_errors if squared is None else squared
-    k, encoder_input, losses = config.network.n_components, rows.values, None
+    k, encoder_input, losses = config.n_components, rows.values, None
     if config.missing_indicator:
         encoder_input = hide(
             config, encoder_input, np.random.default_rng([config.seed, FINAL, 2])
@@ -168,14 +169,12 @@ def _pca_losses(config, path, target, linear):
 def _own_pca(config, rows, axes, filler, filled):
     activation = Identity() if config.interval is None else config.autoencoder.output_activation
     given = {"activation": activation, "clip": config.clip is True, "filled": filled}
-    return Pca(
-        axes, filler, _pca_path(config, rows, axes, config.network.n_components, **given)
-    )
+    return Pca(axes, filler, _pca_path(config, rows, axes, config.n_components, **given))
 
 
 def _net_path(config, rows, pca, filled):
     """Return the LinearPath that nets on ``rows`` begin at, and their Filler."""
-    k, filler, auto = config.network.n_components, pca.filler, config.autoencoder
+    k, filler, auto = config.n_components, pca.filler, config.autoencoder
     given = {"activation": auto.output_activation, "clip": config.clip, "filled": filled}
     if config.linear:
         path = _pca_path(config, rows, pca.axes, -(-k // auto.entries_per_axis), **given)
@@ -189,14 +188,14 @@ def _net_path(config, rows, pca, filled):
         path = pca_start.paired_path(path, pca.axes, k)
     if auto.variational:
         path = pca_start.variational_path(path, pca.axes, is_squared=config.is_squared)
-    return path, filler
+    return pca_start.padded_path(path, config.network.n_components), filler
 
 
 def _pca_path(config, rows, axes, n_axes, **given):
     layout = {
         "interval": config.interval,
         "in_columns": config.network.in_columns,
-        "even_noise": config.network.n_components < FEW,
+        "even_noise": config.n_components < FEW,
     }
     path = pca_start.pca_path(rows, axes, n_axes, **layout, **given)
     return _weighed(config, path, rows)
@@ -223,7 +222,7 @@ def _measured(config, path, rows, pca, activation):
     floor if PCA is out of reach: they are the unit of the objective, and if PCA's error were
     next to nothing, so would be the penalties.
     """
-    errors = squared = pca_start.prefix_errors(pca.axes, config.network.n_components)
+    errors = squared = pca_start.prefix_errors(pca.axes, config.n_components)
     subsample = rows.held(MEASURED_ROWS)
     if config.missing_indicator:
         path = pca_start.path_with_indicator(path)
@@ -252,12 +251,16 @@ def _measured(config, path, rows, pca, activation):
 
 def _fresh_params(config, stream):
     """Return fresh weights; several restarts are stacked, and equal in each fold."""
+
+    def drawn(*seed):
+        rng = np.random.default_rng([config.seed, *seed])
+        return init_padded(config.network, config.n_components, rng)
+
     n_init = config.n_init
     if n_init == 1:
-        params = config.network.init(np.random.default_rng([config.seed, stream, 0]))
+        params = drawn(stream, 0)
     else:
-        seeds = ([config.seed, FINAL, 0, i] for i in range(n_init))
-        several = [config.network.init(np.random.default_rng(seed)) for seed in seeds]
+        several = [drawn(FINAL, 0, i) for i in range(n_init)]
         params = jax.tree.map(lambda *leaves: np.stack(leaves), *several)
     if config.autoencoder.variational:
         params["log_noise"] = np.zeros(() if n_init == 1 else (n_init,), np.float32)

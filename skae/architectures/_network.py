@@ -1,6 +1,6 @@
 """What every architecture is: a holder of parameters, and a record of one network's sizes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -81,7 +81,8 @@ class Network:
     ----------
     n_inputs, n_outputs, n_components : int
         Sizes of a sample, of a reconstruction and of the code. If values may be missing,
-        inputs end with missing indicators (1 if missing), one for each column.
+        inputs end with missing indicators (1 if missing), one for each column. The code may
+        end with padding: fits with a few components more or less share compiled programs.
     n_encoded : int
         How many numbers the encoder returns: the code, followed by its log variances for a
         variational autoencoder.
@@ -204,6 +205,11 @@ class Network:
             The components that are present, and the mask if it is read.
         """
         return jnp.concatenate([z * mask, mask]) if self.reads_mask else z * mask
+
+    def _without_padding(self, n_components):
+        """Return this network for codes of ``n_components`` entries alone."""
+        n_encoded = self.n_encoded // self.n_components * n_components
+        return replace(self, n_components=n_components, n_encoded=n_encoded)
 
     def _read_columns(self, layers, basis):
         """Return encoder weights for columns, if ``layers`` read columns @ basis.

@@ -104,7 +104,7 @@ class Blocks(Architecture):
             for (part, shape), size in zip(pairs, n_columns, strict=True)
         )
         sizes["hidden_layer_sizes"] = hidden[-1:] if late else hidden
-        return _BlocksNetwork(**sizes, parts=parts, hides=self.hides)
+        return _BlocksNetwork(**sizes, parts=parts, hides=self.hides, joins_codes=late)
 
     def _pairs(self):
         pairs = list(self.blocks)
@@ -122,6 +122,7 @@ class _BlocksNetwork(Network):
 
     parts: tuple[Network, ...]
     hides: bool
+    joins_codes: bool = False
 
     in_columns = True
 
@@ -169,6 +170,12 @@ class _BlocksNetwork(Network):
             )
         ]
         return jnp.concatenate(outputs)
+
+    def _without_padding(self, n_components):
+        parts = self.parts
+        if self.joins_codes:
+            parts = tuple(part._without_padding(n_components) for part in parts)
+        return replace(super()._without_padding(n_components), parts=parts)
 
     def _split(self, x):
         return jnp.split(x, np.cumsum([part.n_outputs for part in self.parts])[:-1].tolist())

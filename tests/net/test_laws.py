@@ -21,6 +21,7 @@ from skae._train.inputs import random_bits
 from skae._train.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from skae.architectures import ARCHITECTURES, Blocks, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._layers import ACTIVATIONS
+from skae.architectures._padding import init_padded
 from skae.losses._ranges import OUTPUT_ACTIVATIONS
 
 for example in doctest.DocTestParser().get_examples(architectures.__doc__):
@@ -129,6 +130,18 @@ class TestArchitectures:
         out = network.decode(params, z, jnp.ones(K), jnp.zeros(D))
         assert z.shape == (K,) and out.shape == (D,)
         assert np.abs(z).max() > 0 and np.abs(out).max() > 0
+
+    def test_padding_of_codes_changes_nothing(self, name):
+        short, long = (network_of(name, zero_start=False, k=k) for k in (K, K + 4))
+        expected = short.init(np.random.default_rng(0))
+        params = init_padded(long, K, np.random.default_rng(0))
+        z, padding = short.encode(expected, rows()[0]), np.zeros(4, np.float32)
+        mask = jnp.ones(K).at[-1].set(0)
+        code, present = (jnp.concatenate([part, padding]) for part in (z, mask))
+        assert_array_equal(long.encode(params, rows()[0])[K:], padding)
+        assert_allclose(long.encode(params, rows()[0])[:K], z, rtol=1e-5)
+        out = short.decode(expected, z, mask, jnp.ones(D))
+        assert_allclose(long.decode(params, code, present, jnp.ones(D)), out, atol=1e-5)
 
     def test_same_generator_same_weights(self, name):
         one, two, other = (

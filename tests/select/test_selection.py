@@ -146,7 +146,7 @@ def test_strength_is_the_share_of_the_corrections(curve, quick, strength):
     model = estimator._fitted.model
     partial = replace(model, path=model.path._replace(strength=np.float32(strength)))
     rows = estimator._fitted.scaling.forward(curve)
-    linear = PCA(model.network.n_components).fit(rows)
+    linear = PCA(model.n_components).fit(rows)
     signs = np.sign(np.sum(linear.components_ * estimator.components_, axis=1))
     with computing():
         whole, part = (m.encode(rows) for m in (model, partial))

@@ -10,13 +10,15 @@ import jax
 import numpy as np
 import optax
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 from skae._data.parameters import comparable
+from skae._train import config as _config
 from skae._train import loop as _training
+from skae.architectures import Conv1d
 from skae.losses import Joint
 
 PROGRAMS = {"jit(train_block)": 1, "jit(_encode_tiles)": 1, "jit(_decode_tiles)": 1}
@@ -79,6 +81,70 @@ def test_a_search_by_optuna_shares_one_program(quick, rows, compiled):
     study.optimize(score, n_trials=3)
     assert len(study.trials) == 3 and np.isfinite(study.best_value)
     assert Counter(compiled) == PROGRAMS
+
+
+SIZES = [2, 3, 4, 6, 8, 12, 16, 24]
+OF_SIZES = {  # what else differs in a search over the number of components
+    "ordered": {},
+    "variational": {"kl_weight": 1.0},
+    "rectified, sparse": {"code_activation": "relu", "sparsity": 0.1, "ordered": False},
+    "plain": {"linear_path": None},
+    "convolutional": {"architecture": Conv1d(channels=(2,)), "sample_shape": (24,)},
+}
+
+
+@pytest.fixture(scope="module")
+def wide_rows():
+    return np.random.default_rng(0).normal(size=(50, 24)) @ np.diag(np.arange(24.0, 0.0, -1.0))
+
+
+@pytest.mark.parametrize("case", OF_SIZES)
+def test_sizes_of_codes_share_three_programs(quick, wide_rows, compiled, case):
+    """Codes are padded, and what a fit returns is not."""
+    jax.clear_caches()
+    for k in SIZES:
+        estimator = quick(n_components=k, max_iter=1, cv=2, **OF_SIZES[case]).fit(wide_rows)
+        Z = estimator.transform(wide_rows)
+        assert Z.shape == (50, k) and len(estimator.explained_variance_ratio_) == k
+        assert estimator.inverse_transform(Z).shape == wide_rows.shape
+    kinds = (
+        {*PROGRAMS, "jit(_cost_tiles)"}
+        if case in ("variational", "rectified, sparse")
+        else PROGRAMS
+    )
+    assert Counter(compiled) == dict.fromkeys(kinds, 3)
+
+
+@pytest.mark.parametrize("case", ["ordered", "variational", "rectified, sparse"])
+def test_padding_changes_no_fit(quick, wide_rows, monkeypatch, case):
+    """Not even the first weights: figures differ by rounding, and padding has no weights."""
+
+    def fitted():
+        given = {"max_iter": 5, "learning_rate": 0.01, "cv": None}
+        return quick(n_components=4, **given, **OF_SIZES[case]).fit(wide_rows)
+
+    estimator, network = fitted(), fitted()._fitted.model.network
+    assert network.n_components == 8
+    monkeypatch.setattr(_config, "CODE_SIZES", ())
+    plain = fitted()
+    assert plain._fitted.model.network.n_components == 4
+    for name in ("loss_curve_", "validation_curve_", "explained_variance_ratio_"):
+        assert_allclose(getattr(estimator, name), getattr(plain, name), rtol=1e-4)
+    Z, expected = estimator.transform(wide_rows), plain.transform(wide_rows)
+    assert_allclose(Z, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    numbers = [
+        sum(np.count_nonzero(leaf) for leaf in jax.tree.leaves(model._fitted.model.params))
+        for model in (estimator, plain)
+    ]
+    assert numbers[0] == numbers[1]
+
+
+def test_contraction_has_no_padding(quick, wide_rows, compiled):
+    """Its work grows with each entry of the code."""
+    jax.clear_caches()
+    for k in (2, 3):
+        quick(n_components=k, max_iter=1, cv=None, contraction=0.1).fit(wide_rows)
+    assert compiled.count("jit(train_block)") == 2
 
 
 class Power:
