@@ -1,6 +1,7 @@
 """PCA's drop-in successor: autoencoders that begin at PCA and stay ahead of it."""
 
 from skae._estimator.autoencoder import AutoencoderTransformer
+from skae._files.backup import FitBackup
 from skae._files.files import load, save
 from skae._runtime.version import __version__
 from skae.encoders.images import ImageResizer
@@ -15,6 +16,7 @@ __all__ = [
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
+    "FitBackup",
     "ImageResizer",
     "Modality",
     "MultimodalAutoencoder",

@@ -3,6 +3,8 @@
 NumPy only. Scaled rows are float64; batches and tiles are float32.
 """
 
+from itertools import islice
+
 import numpy as np
 
 from skae._data.columns import observed_values
@@ -37,7 +39,7 @@ class RowSource:
         self.table = table
         most_rows = len(weight) if most_rows is None else most_rows
         self.n_runs = None if len(weight) <= most_rows else max(1, most_rows // batch_size)
-        self._parts = iter(())
+        self._parts, self._begun = iter(()), (None, 0)  # the pass: its random state, its parts
         self._gather = load(None) if self.n_runs is None and table is None else None
         if table is not None:
             self._gather = lambda index: (index.astype(np.int32), None, None)
@@ -56,14 +58,36 @@ class RowSource:
             n_batches -= len(index)
         return tuple(_padded(part, capacity) for part in zip(*pieces, strict=True))
 
+    def state(self):
+        """Return the place in the stream, as plain Python and arrays."""
+        return {
+            "rng": self.rng.bit_generator.state,
+            "index": self._index,
+            "weight": self._weight,
+            "begun": self._begun,
+        }
+
+    def go_to(self, state):
+        """Go to a place in the stream that ``state`` has returned."""
+        self._index, self._weight, self._begun = (
+            state[name] for name in ("index", "weight", "begun")
+        )
+        before, n_parts = self._begun
+        if n_parts:
+            self.rng.bit_generator.state, self._parts = before, self._pass()
+            *_, part = islice(self._parts, n_parts)
+            self._gather = self.load(part)
+        self.rng.bit_generator.state = state["rng"]
+
     def _begin_part(self):
         """Shuffle the rows of a pass, or load and shuffle the next of its parts."""
         weight, strata = self.weight, self.strata
         if self.n_runs is not None:
             part = next(self._parts, None)
             if part is None:
-                self._parts = self._pass()
+                self._parts, self._begun = self._pass(), (self.rng.bit_generator.state, 0)
                 part = next(self._parts)
+            self._begun = self._begun[0], self._begun[1] + 1
             self._gather, weight = self.load(part), weight[part]
             strata = None if strata is None else strata[part]
         n, size = len(weight), self.batch_size

@@ -31,6 +31,7 @@ from skae._estimator.sampling import CodeDensity, Prior, subsample
 from skae._net.objective import noise_variance
 from skae._runtime.devices import check_alike, is_alone
 from skae._runtime.interrupts import Interrupts
+from skae._select.backup import Backup
 from skae._select.evaluate import evaluated_prefixes
 from skae._select.gated import train
 from skae._select.progress import Progress, epoch_means
@@ -64,7 +65,8 @@ def fit(estimator, X, y, sample_weight, X_val, groups, precision, told):
     X = unscaled.values
     before = fitted_to_continue(estimator)
     continued = None if before is None else before.model
-    seed = new_seed(estimator)
+    backup = Backup(told)
+    seed = backup.seed_of(estimator.random_state, new_seed(estimator))
     scaling = scaling_of(estimator, unscaled) if before is None else before.scaling
     rows = unscaled.scaled(scaling).held_if_missing()
     config = make_config(
@@ -84,8 +86,11 @@ def fit(estimator, X, y, sample_weight, X_val, groups, precision, told):
         splits = make_splits(estimator.cv, rows, y, groups, kept, seed)
     refit = trains_on_all(estimator.cv, rows)
     n_trainings = 1 if splits is None else len(splits) + refit
+    given = {"samples": unscaled, "held-out samples": held_out, "splits": splits}
+    given |= {"model that goes on": before, "precision": precision}
+    backup.check(estimator, config, given)
     shown = partial(reconstruction_attributes, estimator, scaling, is_table)
-    progress, interrupts = Progress(told, X, y, n_trainings, shown), Interrupts()
+    progress, interrupts = Progress(told, X, y, n_trainings, shown, backup), Interrupts()
     options = {"splits": splits, "held_out": held_out, "refit": refit, "continued": continued}
     result = train(config, rows, **options, callback=progress, interrupts=interrupts)
     found = result, config, scaling, is_table
@@ -98,6 +103,8 @@ def end(estimator, progress, interrupts, result):
     with interrupts.survived():
         progress.end()
     result.interrupted = interrupts.came
+    if not interrupts.came:
+        progress.backup.end()
     interrupts.repeat(tell, estimator, result)
 
 

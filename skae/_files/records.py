@@ -18,7 +18,7 @@ from skae._net.objective import Autoencoder
 from skae._pca.axes import Axes, Filler
 from skae._pca.path import LinearPath
 from skae._pca.reduction import Reduction
-from skae._train.loop import Pause
+from skae._train.loop import Pause, RunState
 from skae.architectures import Blocks, Conv1d, Conv2d, Dense, Recurrent
 from skae.architectures._network import Grid
 from skae.architectures.blocks import _BlocksNetwork
@@ -90,6 +90,7 @@ CLASSES: dict[str, type] = {
             Pause,
             Prior,
             Reduction,
+            RunState,
             Scaling,
             Stream,
         )

@@ -143,11 +143,12 @@ class FoldHistory:
         if worker is not None:
             worker.cancel_at_end(run)
             self.compiled = worker.submit(run.model(0).warm_up)
+        self.costs = run.costs
         if run.start == "pca":
             start = self.evaluator.start_costs(run.model(0))
-            self.costs = [np.stack([start] * len(run.candidates))]
+            self.costs.append(np.stack([start] * len(run.candidates)))
         else:
-            self.costs = [self._costs()]
+            self.costs.append(self._costs())
 
     @property
     def checkpoint(self):
@@ -156,8 +157,8 @@ class FoldHistory:
 
     def advance(self):
         """Train up to the next checkpoint and evaluate it; mark the run if it diverges."""
-        if not self.run.advance():
-            return
+        if not self.run.advance() or len(self.costs) > self.run.checkpoint:
+            return  # it has diverged, or its costs came with it
         if self.compiled is not None:
             self.compiled.result()
         costs = self._costs()

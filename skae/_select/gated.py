@@ -76,11 +76,13 @@ def train(
     """
 
     def start(config):
-        return resume(config, rows, continued) if continued else begin(config, rows, FINAL)
+        begun = resume(config, rows, continued) if continued else begin(config, rows, FINAL)
+        return callback.backup.resumed(begun)
 
     def fold(i, train, val):
         compared = train[:: -(-len(train) // COMPARED_ROWS)]
         run = begin(config, rows.take(train), FINAL + 1 + i)
+        run = callback.backup.resumed(run)
         return run, rows.take(val), rows.take(compared) if refit else None
 
     found: list[FitResult] = []
@@ -117,7 +119,7 @@ def train_gated(config, rows, folds, *, refit, callback, interrupts, worker=None
         while added := list(islice(folds, FOLDS_AT_ONCE if histories else 1)):
             histories += [FoldHistory(worker, *fold) for fold in added]
             if worker is not None and refit and final is None:
-                final = begin(config, rows, FINAL)
+                final = callback.backup.resumed(begin(config, rows, FINAL))
                 worker.cancel_at_end(final)
             ahead = final if len(histories) == 1 else None
             reason = _follow(histories, callback, worker, ahead)
@@ -257,7 +259,7 @@ def _train_on_all(
     run, cut_short = final, True
     with interrupts.survived():
         if final is None:
-            run = begin(config, rows, FINAL)
+            run = callback.backup.resumed(begin(config, rows, FINAL))
         else:
             worker.end_at(run, choice.checkpoint)
             callback(run, None)

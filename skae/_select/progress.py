@@ -4,6 +4,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from skae._select.backup import FitKeeper
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn below 1.9
@@ -26,8 +28,8 @@ class Progress:
     each of at most ``n_trainings`` as a task with its checkpoints.
     """
 
-    def __init__(self, estimator, X, y, n_trainings, reconstruction_attributes):
-        self.estimator, self.context = estimator, None
+    def __init__(self, estimator, X, y, n_trainings, reconstruction_attributes, backup):
+        self.estimator, self.context, self.backup = estimator, None, backup
         # scikit-learn's ScoringMonitor scores only if it has both: the target is X itself.
         self.data = {"X": X, "y": X if y is None else y}
         self.reconstruction_attributes = reconstruction_attributes
@@ -40,7 +42,9 @@ class Progress:
 
     @property
     def calls_back(self):
-        return bool(getattr(self.estimator, "_skl_callbacks", ()))
+        """Whether callbacks look at checkpoints, in their order."""
+        found = getattr(self.estimator, "_skl_callbacks", ())
+        return not all(isinstance(callback, FitKeeper) for callback in found)
 
     @property
     def silent(self):
@@ -48,6 +52,9 @@ class Progress:
 
     def __call__(self, run, criterion):
         """Report the epochs since the last checkpoint of this run."""
+        self.backup.offer(run)
+        if run.checkpoint not in run.weights:
+            return False  # one of those that are repeated, and forgotten since
         if run not in self.told:
             self._begin(run, criterion)
         if self.estimator.verbose:

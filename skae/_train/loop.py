@@ -126,12 +126,29 @@ class Pause(NamedTuple):
     step: int
 
 
+class RunState(NamedTuple):
+    """What a TrainingRun has done so far.
+
+    ``losses`` and ``costs`` are of checkpoints, ``latest`` the losses of blocks since then.
+    ``weights`` are those of checkpoints that are kept, ``source`` is the place in the shuffled
+    rows. Without ``pause`` the run has ended.
+    """
+
+    losses: list
+    latest: list
+    costs: list
+    weights: dict
+    diverged: bool
+    pause: Pause | None
+    source: dict | None
+
+
 class TrainingRun:
     """One training in progress, and its checkpoints.
 
     ``start`` says what checkpoint 0 is: "pca", "random" or a "model" trained before. At each
-    checkpoint its ``candidates`` are evaluated: pairs (correction scale, restart). ``stream``
-    numbers the runs of a fit.
+    checkpoint its ``candidates`` are evaluated: pairs (correction scale, restart), and their
+    ``costs`` noted by whoever does. ``stream`` numbers the runs of a fit.
     """
 
     def __init__(
@@ -165,6 +182,9 @@ class TrainingRun:
         self._load(rows)
         self.checkpoint = 0  # the latest one
         self.weights, self.losses = {0: self._averaged_weights()}, []
+        self.costs = []  # arrays, of the start and of each checkpoint that was evaluated
+        self.on_block = None  # called with the run between blocks
+        self._repeated, self._is_over, self._latest, self._place = None, False, [], None
 
     def _begin(self, params, pause):
         """Put the state on the devices: that of a ``pause``, or fresh ``params``."""
@@ -174,12 +194,10 @@ class TrainingRun:
         packed = self.packing.pack(params)
         memory = _optimizer_memory(step_config, _shapes(packed))
         if pause is None:  # the block itself begins the optimizer
-            zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), memory)
-            state = packed, packed, zeros
-        else:
-            memory = jax.tree.structure(memory).unflatten(pause.memory)
-            state = pause.params, pause.average, memory
-        self.state = replicate(step_config.mesh, state)
+            zeros = [np.zeros(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(memory)]
+            pause = Pause(packed, packed, zeros, 0)
+        memory = jax.tree.structure(memory).unflatten(pause.memory)
+        self.state = replicate(step_config.mesh, (pause.params, pause.average, memory))
 
     def _load(self, rows):
         rng = np.random.default_rng([self.config.seed, self.stream, 1])
@@ -190,9 +208,12 @@ class TrainingRun:
 
     def advance(self) -> bool:
         """Train up to the next checkpoint; return False if all nets diverge before."""
-        if self.diverged:
+        if self._repeated is not None and self._repeat():
+            return True
+        if self.diverged or self.released:
             return False
-        losses, n_init = self.train(self.config.budget.checkpoint_steps), self.config.n_init
+        n_steps, n_init = self.config.budget.checkpoint_steps, self.config.n_init
+        losses = self.train(n_steps - sum(map(len, self._latest)))
         weights = self._averaged_weights()
         leaves = [losses.T, *jax.tree.leaves(weights)]
         per_net = [np.isfinite(leaf).reshape(n_init, -1).all(axis=1) for leaf in leaves]
@@ -205,23 +226,67 @@ class TrainingRun:
             return_memory()
         return not self.diverged
 
+    def state_of_fit(self) -> RunState:
+        """Return the RunState from which ``go_on_from`` goes on with the same rows."""
+        if self._repeated is not None:
+            return self._repeated
+        ended = self.released or self._is_over
+        place = self._place if self._latest else None if ended else self.source.state()
+        return RunState(
+            list(self.losses),
+            list(self._latest),
+            list(self.costs),
+            dict(self.weights),
+            self.diverged,
+            None if ended else self.pause(),
+            place,
+        )
+
+    def go_on_from(self, state: RunState):
+        """Take each checkpoint from ``state`` first, as if it were trained, and then go on."""
+        self._repeated = state
+
+    def _repeat(self):
+        """Take the next checkpoint from the state that is repeated, or take over its end."""
+        state, checkpoint = self._repeated, self.checkpoint + 1
+        if checkpoint <= len(state.losses):
+            self.losses.append(state.losses[checkpoint - 1])
+            self.checkpoint = checkpoint
+            if checkpoint in state.weights:
+                self.weights[checkpoint] = state.weights[checkpoint]
+            self.costs += state.costs[checkpoint : checkpoint + 1]
+            return True
+        self._repeated, self.diverged = None, state.diverged
+        if state.pause is None:
+            self.release()
+        else:
+            self._begin(self.weights[0], state.pause)
+            self._latest = list(state.latest)
+            self.step = state.pause.step - self.steps_before
+            self.source.go_to(state.source)
+        return False
+
     def train(self, n_steps) -> np.ndarray:
-        """Run up to ``n_steps`` more of the budget; return their losses, on the host.
+        """Run up to ``n_steps`` more of the budget; return the losses since a checkpoint.
 
         Raises CancelledError once another thread has set ``is_cancelled``.
         """
         budget = self.config.budget
         n_steps, capacity = min(n_steps, budget.n_steps - self.step), budget.block_steps
         counts = [min(capacity, n_steps - done) for done in range(0, n_steps, capacity)]
-        losses, batches = [], self._batches(counts[0])
+        losses, batches = self._latest, self._batches(counts[0])
         for count, following in zip_longest(counts, counts[1:]):
             if self.is_cancelled:
                 raise CancelledError
+            self._place = None if self.on_block is None else self.source.state()
             running = self._begin_block(batches, count)
             if following is not None:  # gathered while the device computes
                 batches = self._batches(following)
             jax.block_until_ready(self.state)
             losses.append(np.asarray(running).T[:count])
+            if following is not None and self.on_block is not None:
+                self.on_block(self)
+        self._latest = []
         return np.concatenate(losses)
 
     def _batches(self, count):
@@ -266,7 +331,7 @@ class TrainingRun:
         """Go back to a checkpoint, as if training had ended there; it cannot continue."""
         if self.checkpoint >= checkpoint:  # forget what came later, even a divergence
             self.checkpoint, self.diverged = checkpoint, False
-            self.losses = self.losses[:checkpoint]
+            self.losses, self._is_over = self.losses[:checkpoint], True
 
     def keep(self, checkpoints):
         self.weights = {i: self.weights[i] for i in self.weights if i in checkpoints}
@@ -280,7 +345,7 @@ class TrainingRun:
     @property
     def most_kept(self):
         """The number of checkpoints, besides the start, whose weights may stay in memory."""
-        size = sum(leaf.size for leaf in jax.tree.leaves(self.weights[self.checkpoint]))
+        size = sum(leaf.size for leaf in jax.tree.leaves(self.weights[0]))
         return max(1, MOST_KEPT // size)
 
     @property
