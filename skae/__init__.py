@@ -29,3 +29,5 @@ __all__ = [
     "load",
     "save",
 ]
+
+from skae import records  # noqa: F401 the classes get their public names

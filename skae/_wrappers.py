@@ -20,13 +20,14 @@ from skae._data.checks import n_dimensions, shape_of
 from skae._data.numbers import is_frame
 from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._runtime.devices import default_errors
+from skae._runtime.pickles import VersionedPickles
 from skae._runtime.snapshots import fitted_copy, on_snapshots
 
 Autoencoder = AutoencoderTransformer | None
 Seed = int | np.random.RandomState | None
 
 
-class AroundAutoencoder(BaseEstimator):
+class AroundAutoencoder(VersionedPickles, BaseEstimator):
     """Base of estimators with the parameters ``autoencoder`` and ``random_state``.
 
     Subclasses define ``_learn(X, y, params)``, which sets the fitted attributes.

@@ -1,6 +1,5 @@
 """AutoencoderTransformer: parameters, fit and transform. scikit-learn lives here."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -26,8 +25,8 @@ from skae._estimator.pca_attributes import LinearPathAttributes
 from skae._estimator.sampling import refuse_too_many
 from skae._runtime.blas import threads_restored
 from skae._runtime.devices import computing, default_errors, matmul_precision
+from skae._runtime.pickles import VersionedPickles
 from skae._runtime.snapshots import fitted_copy, on_snapshots
-from skae._runtime.version import __version__
 from skae._select.progress import CallbackSupportMixin, with_callbacks
 from skae.architectures import Architecture
 
@@ -43,6 +42,7 @@ from skae.architectures import Architecture
     "get_feature_names_out",
 )
 class AutoencoderTransformer(
+    VersionedPickles,
     CallbackSupportMixin,
     LinearPathAttributes,
     ClassNamePrefixFeaturesOutMixin,
@@ -812,23 +812,6 @@ class AutoencoderTransformer(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_fitted")
-
-    def __getstate__(self):
-        return {**super().__getstate__(), "_skae_version": __version__}
-
-    def __setstate__(self, state):
-        """Take the ``state`` of a pickle; warn if another version of skae made it."""
-        state = dict(state)
-        version = state.pop("_skae_version", "an unknown version")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was saved by skae {version}, and this is "
-                f"skae {__version__}: it may fail, or give other numbers. Fit again, or "
-                "install that version.",
-                UserWarning,
-                stacklevel=2,
-            )
-        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

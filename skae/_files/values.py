@@ -90,7 +90,7 @@ class Encoder:
             return {"record": self._record(value, records.NAME_OF[kind], where)}
         if kind is np.random.RandomState:
             return {"random_state": self._items(value.get_state(legacy=True), where)}
-        is_known = module.startswith(("skae.", "sklearn."))
+        is_known = module.partition(".")[0] in ("skae", "sklearn")
         if is_known and kind is records.splitter_class(name):
             names = records.parameter_names(kind)
             given = {n: self(getattr(value, n), f"{where}.{n}") for n in names}

@@ -13,12 +13,13 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.numbers import as_numbers
+from skae._runtime.pickles import VersionedPickles
 
 NO_SEQUENCES = (str, bytes, bytearray, Mapping, Set, np.matrix)
 MOST_NUMBERS = 2**31  # in an array of encoded samples
 
 
-class SampleEncoder(TransformerMixin, BaseEstimator):
+class SampleEncoder(VersionedPickles, TransformerMixin, BaseEstimator):
     """Base of the encoders: samples to an array of numbers, and back.
 
     Subclasses define ``_learn(X)``, which sets the fitted attributes, ``_encode(X)``,

@@ -7,6 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.records import TYPES
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=2, batch_size=32, random_state=0)
 X = load_iris().data
@@ -45,3 +46,12 @@ def test_a_pipeline_is_one_run(runs):
         mlflow.search_runs().filter(like="params.autoencodertransformer__").to_dict("records")
     )
     assert params["params.autoencodertransformer__max_iter"] == "2"
+
+
+def test_a_model_is_logged_and_loaded(runs):
+    """In MLflow's default format, skops, which asks what to trust."""
+    model = AutoencoderTransformer(2, **SMALL).fit(X)
+    with mlflow.start_run():
+        logged = mlflow.sklearn.log_model(model, name="ae", skops_trusted_types=TYPES)
+    again = mlflow.sklearn.load_model(logged.model_uri)
+    assert (again.transform(X) == model.transform(X)).all()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
@@ -31,7 +31,7 @@ from skae import (
     TableEncoder,
     TokenEncoder,
 )
-from skae._estimator import autoencoder as module_of_versions
+from skae._runtime import pickles as module_of_versions
 from skae.architectures import Dense
 
 QUICK = AutoencoderTransformer(
@@ -301,6 +301,29 @@ def test_bad_parameters_are_refused_in_fit(models, name):
             assert all(vars(estimator)[key] is part for key, part in state.items())
 
 
+def test_another_version_warns(case, monkeypatch):
+    """Of skae, and of scikit-learn, by scikit-learn's own warning."""
+    fitted = case[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for again in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), clone(fitted)):
+            assert vars(again).keys() <= vars(fitted).keys()
+    monkeypatch.setattr(module_of_versions, "__version__", "0.0.1")
+    of_skae = pickle.dumps(fitted)
+    monkeypatch.undo()
+    monkeypatch.setattr(module_of_versions.sklearn, "__version__", "1.0.2")
+    of_sklearn = pickle.dumps(fitted)
+    monkeypatch.undo()
+    words = f"saved by skae 0\\.0\\.1, and this is skae {re.escape(skae.__version__)}"
+    with pytest.warns(InconsistentVersionWarning, match=words):
+        pickle.loads(of_skae)
+    with pytest.warns(InconsistentVersionWarning, match=r"from version 1\.0\.2 when using"):
+        pickle.loads(of_sklearn)
+    with pytest.warns(InconsistentVersionWarning) as caught:
+        clone(fitted).__setstate__({})
+    assert [str(w.message).count("unknown") for w in caught] == [1, 1]
+
+
 @pytest.mark.parametrize("name", AROUND)
 class TestAround:
     """Estimators around an AutoencoderTransformer."""
@@ -313,13 +336,3 @@ class TestAround:
         assert not hasattr(one.autoencoder, "n_features_in_")
         nested = clone(estimator).set_params(autoencoder__random_state=3).fit(X)
         np.testing.assert_array_equal(look(one, X), look(nested, X))
-
-    def test_another_version_warns(self, models, name, monkeypatch):
-        monkeypatch.setattr(module_of_versions, "__version__", "0.0.1")
-        stream = pickle.dumps(models[name])
-        monkeypatch.undo()
-        with pytest.warns(UserWarning, match=r"saved by skae 0\.0\.1, and this is skae"):
-            pickle.loads(stream)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            pickle.loads(pickle.dumps(models[name]))

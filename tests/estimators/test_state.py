@@ -1,21 +1,14 @@
 """Fitted state is plain: it travels, holds codes but no rows, and training goes on from it."""
 
-import copy
 import pickle
 import pickletools
-import re
-import warnings
 
 import numpy as np
 import optax
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-import skae
-from skae import AutoencoderTransformer
-from skae._estimator import autoencoder as _transformer
 from skae._estimator.sampling import MOST_CODES
 from skae.architectures import Dense
 
@@ -122,19 +115,3 @@ def test_searches_in_processes_are_those_of_one(quick, X):
     one, two = (search.cv_results_["mean_test_score"] for search in searches)
     assert_array_equal(one, two)
     assert_array_equal(*(search.transform(X) for search in searches))
-
-
-def test_another_version_warns(fitted, monkeypatch):
-    """scikit-learn's own warning is about scikit-learn's own estimators only."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for again in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), clone(fitted)):
-            assert not hasattr(again, "_skae_version")
-    monkeypatch.setattr(_transformer, "__version__", "0.0.1")
-    stream = pickle.dumps(fitted)
-    monkeypatch.undo()
-    words = f"saved by skae 0\\.0\\.1, and this is skae {re.escape(skae.__version__)}"
-    with pytest.warns(UserWarning, match=words):
-        pickle.loads(stream)
-    with pytest.warns(UserWarning, match="an unknown version"):
-        AutoencoderTransformer().__setstate__({})
