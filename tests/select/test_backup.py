@@ -144,6 +144,19 @@ def test_large_nets_and_large_rows(quick, curve, tmp_path, n_blocks, monkeypatch
     assert set(check(quick(**CURVED), {"X": curve}, tmp_path / "fit", n_blocks)) == {0}
 
 
+def test_rows_that_are_loaded_in_parts(quick, tmp_path, n_blocks, monkeypatch):
+    from skae._data import batches, chunked, rows
+
+    for name in ("LEAST_NUMBERS", "MOST_NUMBERS"):
+        monkeypatch.setattr(rows, name, 200)
+    monkeypatch.setattr(batches, "MOST_INPUTS", 200)
+    monkeypatch.setattr(batches, "PART_NUMBERS", 400)
+    t = np.linspace(-1, 1, 300)
+    X = np.column_stack([t, t**2, np.sin(4 * t)])
+    assert chunked.is_long(X)
+    assert set(check(quick(**CURVED), {"X": X}, tmp_path / "fit", n_blocks)) == {0}
+
+
 def test_a_warm_start_goes_on(quick, curve, tmp_path):
     estimators = []
     for at in (None, 2):
