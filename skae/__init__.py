@@ -4,6 +4,18 @@ from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._files.backup import FitBackup
 from skae._files.files import load, save
 from skae._runtime.version import __version__
+from skae.display import (
+    CodesDisplay,
+    ExplainedVarianceDisplay,
+    LoadingsDisplay,
+    ReconstructionsDisplay,
+    TrainingCurvesDisplay,
+    TraversalsDisplay,
+    compare_reconstructions,
+    component_loadings,
+    component_traversals,
+    explained_variance_curves,
+)
 from skae.encoders.images import ImageResizer
 from skae.encoders.multimodal import Modality, MultimodalAutoencoder, Samples
 from skae.encoders.series import SeriesPadder
@@ -16,16 +28,26 @@ __all__ = [
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
+    "CodesDisplay",
+    "ExplainedVarianceDisplay",
     "FitBackup",
     "ImageResizer",
+    "LoadingsDisplay",
     "Modality",
     "MultimodalAutoencoder",
+    "ReconstructionsDisplay",
     "Samples",
     "SeriesPadder",
     "TableAutoencoder",
     "TableEncoder",
     "TokenEncoder",
+    "TrainingCurvesDisplay",
+    "TraversalsDisplay",
     "__version__",
+    "compare_reconstructions",
+    "component_loadings",
+    "component_traversals",
+    "explained_variance_curves",
     "load",
     "save",
 ]

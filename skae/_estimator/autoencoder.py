@@ -250,6 +250,9 @@ class AutoencoderTransformer(
         What each component adds to the share of variance explained (of deviance, for other
         losses than squared_error), as measured on held-out samples: the folds' error over
         PCA's, times PCA's over all folds (on training samples if nothing was held out).
+    pca_explained_variance_ratio_ : ndarray of shape (n_components_,)
+        The same of PCA: the share that each axis of PCA of the training folds adds on the
+        samples held out. It may be negative.
     error_ratio_ : float
         Error (the loss of reconstructions) on held-out samples over that of PCA with as many
         components (on training samples if nothing was held out). If the fit began at PCA,

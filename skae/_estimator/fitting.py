@@ -332,6 +332,7 @@ def with_density(fitted, X, seed):
 def set_fitted(estimator, fitted, result, budget):
     """Set every fitted attribute together; those that only an earlier fit had go."""
     k, explained, dtype = fitted.n_components, result.explained, fitted.dtype
+    explained_by_pca = 1.0 - result.pca_unexplained[:k]
     is_cut = k < len(explained)
     steps = budget.checkpoint_steps * np.arange(len(result.validation))
     losses = epoch_means(result.losses, budget.epoch_steps)
@@ -341,6 +342,7 @@ def set_fitted(estimator, fitted, result, budget):
         "mean_": fitted.mean.astype(dtype),
         "decoder_variance_": None,
         "explained_variance_ratio_": np.diff(explained[:k], prepend=0.0).astype(dtype),
+        "pca_explained_variance_ratio_": np.diff(explained_by_pca, prepend=0.0).astype(dtype),
         "error_ratio_": float(result.relative[k - 1]) if is_cut else result.error_ratio,
         "selected_model_": "pca" if result.is_pca else "autoencoder",
         "validation_curve_": result.validation,
