@@ -3,6 +3,7 @@
 from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._files.backup import FitBackup
 from skae._files.files import load, save
+from skae._onnx.convert import register_onnx_converter, to_onnx
 from skae._runtime.version import __version__
 from skae.display import (
     CodesDisplay,
@@ -49,7 +50,9 @@ __all__ = [
     "component_traversals",
     "explained_variance_curves",
     "load",
+    "register_onnx_converter",
     "save",
+    "to_onnx",
 ]
 
 from skae import records  # noqa: F401 the classes get their public names

@@ -138,7 +138,7 @@ class Model:
         if self.reduction is not None:
             reduced = self.without_reduction
             return reduced.codes(lambda part: self.reduction.forward(read(part)), n_rows)
-        half = self._half("encoder", _encoder)
+        half = self._half("encoder", encoder_of)
         d = len(self.path.lower)
         width = 2 * d if self.reads_missing_indicator else d
         program = partial(_encode_tiles, self.autoencoder, half.path, half.params)
@@ -168,7 +168,7 @@ class Model:
         if self.reduction is not None:
             found = self.without_reduction.rows(read, n_rows, n_kept)
             return ((part, self.reduction.backward(rows)) for part, rows in found)
-        half, width = self._half("decoder", _decoder), self.network.n_components
+        half, width = self._half("decoder", decoder_of), self.network.n_components
         program = partial(
             _decode_tiles, self.autoencoder, half.path, half.params, np.int32(n_kept)
         )
@@ -265,7 +265,7 @@ def _whole(model):
     return model.path, model.params
 
 
-def _encoder(model):
+def encoder_of(model):
     """Return the path and weights from columns to codes.
 
     If the first layer is dense and it is less work, the layer is multiplied by the basis once,
@@ -281,7 +281,7 @@ def _encoder(model):
     return path.only(READ_BY_ENCODER), {"encoder": layers}
 
 
-def _decoder(model):
+def decoder_of(model):
     """Return the path and weights from codes to columns, folded in the same way."""
     path, layers = model.path, model.params["decoder"]
     if path.basis is not None and model.autoencoder.output_activation.in_axes:
