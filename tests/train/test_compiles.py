@@ -88,7 +88,6 @@ OF_SIZES = {  # what else differs in a search over the number of components
     "ordered": {},
     "variational": {"kl_weight": 1.0},
     "rectified, sparse": {"code_activation": "relu", "sparsity": 0.1, "ordered": False},
-    "plain": {"linear_path": None},
     "convolutional": {"architecture": Conv1d(channels=(2,)), "sample_shape": (24,)},
 }
 
