@@ -43,7 +43,7 @@ def test_linear_path_is_pca(quick, X, k):
 
 
 def test_attributes_are_of_pca_whatever_is_kept(quick, curve):
-    estimator = quick(max_iter=30).fit(curve)
+    estimator = quick(max_iter=10).fit(curve)
     assert estimator.selected_model_ == "autoencoder"
     assert_describes_pca(estimator, PCA(2).fit(curve))
 
