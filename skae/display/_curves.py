@@ -146,7 +146,7 @@ class ExplainedVarianceDisplay:
         ax.set_ylim(max(0.0, min(lowest, *levels, 1.0) - 0.05), 1.005)
         ax.set_xlim(0.5, len(counts) + 0.5)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(fontsize=SMALL, frameon=False, loc="lower right")
+        ax.legend(fontsize=SMALL, frameon=False)
         tidy(ax, xlabel="components", ylabel=f"explained variance\n({self.measured_on})")
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -295,6 +295,7 @@ class TrainingCurvesDisplay:
         shown = shown[np.isfinite(shown)]
         if shown.min() > 0 and shown.max() > WIDE * shown.min():
             ax.set_yscale("log")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(fontsize=SMALL, frameon=False)
         tidy(ax, xlabel="epoch", ylabel="error / PCA's error")
         self.ax_, self.figure_ = ax, ax.figure

@@ -15,6 +15,7 @@ ALONG = "viridis"
 SIGNED = "RdBu_r"
 SMALL = 8  # points
 KINDS = "image", "series", "table"
+LARGEST = 0.9  # inches, of an image
 GAP = 0.12  # between images, of their width
 
 
@@ -129,9 +130,11 @@ def mosaic(rows: list[NDArray], shape: tuple[int, ...]) -> NDArray:
 def draw_mosaic(ax: Any, rows: list[NDArray], layout: Layout, labels: list[str], **kw) -> Any:
     """Draw rows of images with their ``labels`` on the left; return the AxesImage."""
     image = mosaic(rows, layout.shape)
-    lowest, highest = np.nanmin(image), np.nanmax(image)
-    if image.ndim == 3:
-        image = np.nan_to_num((image - lowest) / ((highest - lowest) or 1.0), nan=1.0)
+    if image.ndim == 3:  # colours, which a range of numbers does not scale
+        lowest = kw.get("vmin", np.nanmin(image))
+        highest = kw.get("vmax", np.nanmax(image))
+        image = np.clip((image - lowest) / ((highest - lowest) or 1.0), 0.0, 1.0)
+        image = np.nan_to_num(image, nan=1.0)
     drawn = ax.imshow(image, **{"cmap": "gray_r", "interpolation": "nearest"} | kw)
     height = layout.shape[0]
     gap = max(1, round(GAP * layout.shape[1]))
@@ -144,9 +147,9 @@ def draw_mosaic(ax: Any, rows: list[NDArray], layout: Layout, labels: list[str],
 
 def size_of_mosaic(n_rows: int, n_columns: int, shape: tuple[int, ...]) -> tuple[float, float]:
     """Return the size of a figure of so many images, in inches."""
-    width = 4.8
-    image = (width - 0.9) / n_columns
-    return width, float(np.clip(n_rows * image * shape[0] / shape[1] * 1.12 + 0.15, 0.8, 9.0))
+    image = min(LARGEST, (4.8 - 0.9) / n_columns)
+    height = n_rows * image * shape[0] / shape[1]
+    return 0.9 + image * n_columns, float(np.clip(1.12 * height + 0.15, 0.8, 9.0))
 
 
 def draw_series(ax: Any, row: NDArray, layout: Layout, color: Any, **kw) -> list[Any]:

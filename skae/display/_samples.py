@@ -28,7 +28,7 @@ from skae.display._draw import (
 )
 from skae.display._numbers import compare_reconstructions, component_traversals, fitted_of
 
-MOST_NAMED = 16  # features of a table, so that names have room
+MOST_BARS = 32  # of a table's features, those that vary most
 MOST_LINES = 6  # of a table's features along a component
 COLORS = {"samples": INK, "PCA": PCA, "autoencoder": OWN}
 
@@ -38,7 +38,8 @@ class ReconstructionsDisplay:
 
     Make one by ``from_estimator``; parameters are stored as attributes. Images are drawn as
     images, series as lines, tables as bars (for ``scaling="standard"`` in deviations from the
-    mean). Missing values are left empty in the samples.
+    mean), of 32 features at most: those that vary most in the samples shown. Missing values are
+    left empty in the samples.
 
     Parameters
     ----------
@@ -61,6 +62,8 @@ class ReconstructionsDisplay:
         Lines of series: for each of ``rows`` a list of channels for each sample.
     bars_ : dict of list of matplotlib BarContainer
         Bars of tables: for each of ``rows`` a container for each sample.
+    shown_ : ndarray of int
+        The features that bars show, from the top down.
 
     See Also
     --------
@@ -155,6 +158,7 @@ class ReconstructionsDisplay:
         self.lines_: dict[str, Any] = {}
         self.bars_: dict[str, Any] = {}
         n_rows, n = len(self.rows), len(self.rows["samples"])
+        self.shown_ = _most_varied(self.rows["samples"], MOST_BARS)
         if self.layout.kind == "image":
             size = size_of_mosaic(n_rows, n, self.layout.shape)
             self.axes_ = np.array([[one_axes(ax, size)]], dtype=object)
@@ -164,9 +168,8 @@ class ReconstructionsDisplay:
             self.image_ = draw_mosaic(self.axes_[0, 0], *given, **ends)
         else:
             is_table = self.layout.kind == "table"
-            d = len(self.layout.names)
-            high = float(np.clip(0.25 + 0.14 * d, 0.9, 2.4)) if is_table else 0.9
-            size = 0.9 + 1.4 * n, 0.3 + high * n_rows
+            high = 0.25 + 0.14 * len(self.shown_) if is_table else 0.0
+            size = 0.9 + 1.4 * n, 0.3 + max(0.9, high) * n_rows
             shared = {"sharex": True, "sharey": True}
             self.axes_ = grid_of_axes(ax, (n_rows, n), size, **shared)
             for axes, (name, part) in zip(self.axes_, self.rows.items(), strict=True):
@@ -178,16 +181,16 @@ class ReconstructionsDisplay:
         color, drawn = COLORS[name], []
         for ax, row in zip(axes, part, strict=True):
             if is_table:
-                drawn.append(ax.barh(np.arange(len(row)), np.nan_to_num(row), color=color))
+                widths = np.nan_to_num(row[self.shown_])
+                drawn.append(ax.barh(np.arange(len(widths)), widths, color=color))
             else:
                 drawn.append(draw_series(ax, row, self.layout, color))
             tidy(ax)
         (self.bars_ if is_table else self.lines_)[name] = drawn
         axes[0].set_ylabel(name, fontsize=SMALL + 1, color=color)
         if is_table:
-            names = [shortened(name) for name in self.layout.names]
-            is_named = len(names) <= MOST_NAMED
-            axes[0].set_yticks(range(len(names)) if is_named else [], names if is_named else [])
+            names = [shortened(self.layout.names[j]) for j in self.shown_]
+            axes[0].set_yticks(range(len(names)), names)
             axes[0].set_ylim(len(names) - 0.5, -0.5)
 
 
@@ -372,3 +375,11 @@ class TraversalsDisplay:
 def _most_changed(rows):
     """Return the columns of rows (n_steps, n_features) that change most, the first one most."""
     return [int(j) for j in np.argsort(-np.ptp(rows, axis=0), kind="stable")[:MOST_LINES]]
+
+
+def _most_varied(rows, most):
+    """Return ``most`` columns of rows (n_samples, n_features) that vary most, in order."""
+    if rows.shape[1] <= most:
+        return np.arange(rows.shape[1])
+    spread = np.nan_to_num(np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0))
+    return np.sort(np.argsort(-spread, kind="stable")[:most])

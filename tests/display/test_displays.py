@@ -177,6 +177,14 @@ class TestReconstructions:
             assert_array_equal(widths, rows)
         assert labels_of(display.ax_.yaxis) == NAMES
 
+    def test_of_many_features_those_that_vary_most(self):
+        many = SimpleNamespace(sample_shape_=(40,), n_features_in_=40, architecture="dense")
+        rows = {"samples": np.outer([1.0, 2.0], np.arange(40.0)), "PCA": np.zeros((2, 40))}
+        display = ReconstructionsDisplay(rows=rows, layout=layout_of(many)).plot()
+        assert_array_equal(display.shown_, np.arange(8, 40))
+        widths = [bar.get_width() for bar in display.bars_["samples"][1]]
+        assert_array_equal(widths, 2 * np.arange(8, 40))
+
     def test_lines_of_series(self, images):
         display = ReconstructionsDisplay.from_estimator(*images, n_samples=2, kind="series")
         lines = display.lines_["samples"][1]

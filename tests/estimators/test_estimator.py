@@ -694,12 +694,15 @@ class TestCallbacks:
         ],
         ids=["alone", "pipeline", "search"],
     )
-    def test_progress_bar(self, quick, X, capsys, wrap):
+    def test_progress_bar(self, quick, X, capsys, monkeypatch, wrap):
         pytest.importorskip("rich", reason="rich draws scikit-learn's progress bar")
         from sklearn.callback import ProgressBar
 
+        monkeypatch.setenv("COLUMNS", "160")  # narrower ones leave percentages out
         wrap(quick()).set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
-        assert "AutoencoderTransformer" in capsys.readouterr().out
+        lines = capsys.readouterr().out.splitlines()
+        bars = [line for line in lines if "AutoencoderTransformer - fold" in line]
+        assert bars and all("100%" in line for line in bars)
 
 
 def test_score_reads_rows_once(fitted, X, monkeypatch):
