@@ -1,12 +1,14 @@
 """Time and weigh trained models: ``python -m benchmarks.inference``.
 
-Throughput against NumPy's products of the same shapes, one sample's latency, the memory of a
-large transform, and what fits leave behind. Each part runs in a process of its own.
+Throughput against NumPy's products of the same shapes, one sample's latency, here and under
+ONNX Runtime if that is installed, the memory of a large transform, and what fits leave behind.
+Each part runs in a process of its own.
 """
 
 import gc
 import statistics
 import time
+from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
@@ -26,16 +28,17 @@ from benchmarks._process import (
     seconds_of,
     spread,
 )
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, to_onnx
 
 SEED, N_COMPONENTS, HIDDEN = 0, 8, (512, 256)  # widths of the default net
 MOST_RATIO = 1.25  # of NumPy's time for the products
 NUMPY_ROWS = 8192  # in a block of NumPy's: quicker than all samples at once
 LATENCIES = {64: 300, 784: 500}  # microseconds asked, by number of features
 N_CALLS = 2000
+MOST_DIFFERENCE = 1e-5  # of a graph from the estimator
 MOST_MEMORY = 64  # MB beyond input and output
 N_FITS, WARM_FITS, MOST_GROWTH = 200, 20, 20  # fits, those before the first look, MB
-PARTS = ("throughput", "latency", "memory", "leak")
+PARTS = ("throughput", "latency", "graphs", "memory", "leak")
 
 
 def main(arguments=None):
@@ -153,14 +156,50 @@ def latency_lines(n, repeats):
         estimator, X = fitted(d), make_samples(1, d)
         Z = estimator.transform(X)
         for function, one in ((estimator.transform, X), (estimator.inverse_transform, Z)):
-            for _ in range(50):
-                function(one)
-            micro = [1e6 * seconds_of(function, one) for _ in range(N_CALLS)]
-            middle, late = np.quantile(micro, [0.5, 0.95])
-            lines.append(
-                f"  {d:>4} features, {function.__name__:<18} least {min(micro):5.0f}, "
-                f"median {middle:5.0f}, 95 % {late:5.0f} ({at_most(middle, asked)})"
-            )
+            micro = microseconds(function, one)
+            lines.append(f"{latency(d, function, micro)} ({at_most(np.median(micro), asked)})")
+    return lines
+
+
+def microseconds(*function_and_arguments):
+    for _ in range(50):
+        seconds_of(*function_and_arguments)
+    return [1e6 * seconds_of(*function_and_arguments) for _ in range(N_CALLS)]
+
+
+def latency(d, function, micro, name=""):
+    middle, late = np.quantile(micro, [0.5, 0.95])
+    return (
+        f"  {d:>4} features, {name or function.__name__:<18} least {min(micro):5.0f}, "
+        f"median {middle:5.0f}, 95 % {late:5.0f}"
+    )
+
+
+def graphs_lines(n, repeats):
+    """Return one sample's latency and the difference of ONNX graphs, beside skae's own."""
+    if find_spec("onnxruntime") is None:
+        return ["No graphs: onnxruntime is not installed"]
+    import onnxruntime
+
+    lines = [f"One sample, warm, skae and the same graph under ONNX Runtime, {N_CALLS} calls"]
+    for d in LATENCIES:
+        estimator, X = fitted(d), make_samples(1000, d)
+        functions = {"encoder": estimator.transform, "decoder": estimator.inverse_transform}
+        for part, rows in (("encoder", X), ("decoder", estimator.transform(X))):
+            graph = to_onnx(estimator, part, dtype="float32").SerializeToString()
+            session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+            name, function = session.get_inputs()[0].name, functions[part]
+            difference = session.run(None, {name: rows})[0] - function(rows)
+            share = np.abs(difference).max() / np.abs(function(rows)).max()
+            ours = microseconds(function, rows[:1])
+            theirs = microseconds(session.run, None, {name: rows[:1]})
+            ratio = np.median(theirs) / np.median(ours)
+            lines += [
+                latency(d, function, ours),
+                f"{latency(d, function, theirs, f'ONNX {part}')}, {ratio:.2f} of skae's median "
+                f"({at_most(ratio, 1.0)}), difference {share:.0e} of the largest "
+                f"({at_most(share, MOST_DIFFERENCE)})",
+            ]
     return lines
 
 

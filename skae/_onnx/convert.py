@@ -11,6 +11,7 @@ from skae._estimator.fitted import FittedAutoencoder
 from skae._onnx import maps
 from skae._onnx.graph import Graph
 from skae._onnx.nets import NETS
+from skae._onnx.outputs import can_be_written
 from skae._runtime.version import __version__
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def to_onnx(
     TypeError
         For other estimators. Those around an autoencoder hold it as ``autoencoder_``.
     ValueError
-        For another ``part`` or ``dtype``, more components than there are, and for the
-        architectures that cannot be written: recurrent, Blocks, and classes of your own.
+        For another ``part`` or ``dtype``, more components than there are, and for what cannot
+        be written: the architectures "recurrent" and Blocks, and classes of your own, of
+        architectures or of outputs.
     NotFittedError
         If the estimator is not fitted.
 
@@ -173,6 +175,9 @@ def _writable(estimator) -> FittedAutoencoder:
             f"architecture={estimator.architecture!r} cannot be written as an ONNX graph. "
             "Those that can are 'dense', 'conv1d' and 'conv2d'."
         )
+    activation = fitted.model.autoencoder.output_activation
+    if not can_be_written(activation):
+        raise ValueError(f"The output activation {activation!r} of the loss cannot be written.")
     return fitted
 
 

@@ -8,6 +8,12 @@ from skae._onnx.graph import Affine, Graph
 from skae.losses import _ranges
 
 
+def can_be_written(activation: Any) -> bool:
+    """Say whether an output activation, and each part of it, is one of skae's own."""
+    parts = [part for _, part in getattr(activation, "parts", ())]
+    return type(activation) in WRITERS and all(map(can_be_written, parts))
+
+
 def outputs(
     graph: Graph, activation: Any, path: Any, linear: Affine, correction: Affine
 ) -> Affine:

@@ -215,3 +215,12 @@ def test_other_architectures_are_refused(digits):
     network = Own(**vars(digits._fitted.model.network))
     with pytest.raises(ValueError, match="'dense', 'conv1d' and 'conv2d'"):
         skae.to_onnx(with_choices(digits, network=network))
+
+
+def test_other_outputs_are_refused(in_range):
+    class Own(Logistic):
+        """A class that may do anything."""
+
+    ae = with_choices(in_range, output_activation=Joint(((60, Identity()), (4, Own()))))
+    with pytest.raises(ValueError, match=r"output activation .* cannot be written"):
+        skae.to_onnx(ae, "decoder")
