@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_consistent_length
 
 from skae._data.checks import check_rows
 from skae._estimator.autoencoder import AutoencoderTransformer
@@ -121,11 +122,13 @@ class CodesDisplay:
         TypeError
             For any other estimator.
         ValueError
-            For components that there are not, and samples that differ from those of fit.
+            For components that there are not, for ``y`` of another length, and for samples that
+            differ from those of fit.
         ImportError
             Without matplotlib.
         """
         fitted = fitted_of(estimator)
+        check_consistent_length(X, y)
         chosen = check_components(fitted, components, 2)
         if len(chosen) > 2:
             raise ValueError(f"components must name one or two components, got {chosen}.")

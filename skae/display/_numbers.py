@@ -100,7 +100,8 @@ def compare_reconstructions(
     TypeError
         For any other estimator.
     ValueError
-        For samples that differ from those of fit in features or names, or are infinite.
+        For less than one sample, and samples that differ from those of fit in features or
+        names, or are infinite.
 
     Examples
     --------
@@ -112,6 +113,8 @@ def compare_reconstructions(
     array([[5.1, 3.5, 1.4, 0.2]])
     """
     fitted = fitted_of(estimator)
+    if n_samples is not None:
+        _check_count(n_samples, "n_samples")
     rows = _dense(check_rows(estimator, X, reset=False)[:n_samples])
     pca = None
     if fitted.components is not None:
@@ -230,12 +233,11 @@ def component_traversals(
     """
     fitted = fitted_of(estimator)
     chosen = check_components(fitted, components, 4)
-    if not isinstance(n_steps, Integral) or n_steps < 1:
-        raise ValueError(f"n_steps must be an int of at least 1, got {n_steps!r}.")
+    _check_count(n_steps, "n_steps")
     Z = fitted.encode(check_rows(estimator, X, reset=False))
     start = Z.mean(axis=0) if sample is None else Z[sample]
-    ends = np.quantile(Z[:, chosen], [TAILS, 1 - TAILS], axis=0)
-    values = np.linspace(*ends, int(n_steps), axis=1)
+    low, high = np.quantile(Z[:, chosen], [TAILS, 1 - TAILS], axis=0)
+    values = np.linspace(low, high, int(n_steps), axis=1)
     codes = np.tile(start, (len(chosen), int(n_steps), 1))
     for i, component in enumerate(chosen):
         codes[i, :, component] = values[i]
@@ -268,6 +270,11 @@ def check_components(fitted: Any, components: Any, most: int) -> list[int]:
             f"this fit, got {components!r}."
         )
     return [int(c) for c in chosen]
+
+
+def _check_count(n, name):
+    if not isinstance(n, Integral) or n < 1:
+        raise ValueError(f"{name} must be an int of at least 1, got {n!r}.")
 
 
 def _dense(rows: Any) -> NDArray[np.float64]:

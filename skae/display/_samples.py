@@ -128,7 +128,7 @@ class ReconstructionsDisplay:
             Without matplotlib.
         """
         fitted, layout = fitted_of(estimator), layout_of(estimator, kind, sample_shape)
-        n = n_samples or (10 if layout.kind == "image" else 3)
+        n = (10 if layout.kind == "image" else 3) if n_samples is None else n_samples
         found = compare_reconstructions(estimator, X, n_samples=n)
         rows = {"samples": found.samples, "PCA": found.pca, "autoencoder": found.autoencoder}
         rows = {name: part for name, part in rows.items() if part is not None}

@@ -158,3 +158,19 @@ def test_other_estimators_are_refused(linear):
 def test_components_must_be_there(linear, components):
     with pytest.raises(ValueError, match="whole numbers from 0 to 1, for the 2 components"):
         component_traversals(linear[0], linear[2], components)
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5])
+def test_counts_are_whole_numbers(linear, n):
+    estimator, _, X = linear
+    with pytest.raises(ValueError, match=f"n_steps must be an int of at least 1, got {n}"):
+        component_traversals(estimator, X, n_steps=n)
+    with pytest.raises(ValueError, match=f"n_samples must be an int of at least 1, got {n}"):
+        compare_reconstructions(estimator, X, n_samples=n)
+
+
+def test_after_partial_fit_both_curves_are_of_the_latest_samples(quick, noise):
+    estimator = quick(n_components=2).partial_fit(noise[:30]).partial_fit(noise[30:])
+    found = explained_variance_curves(estimator)
+    assert found.autoencoder.shape == found.pca.shape == (2,)
+    assert_allclose(found.autoencoder, np.maximum.accumulate(found.pca.clip(0)), atol=1e-12)

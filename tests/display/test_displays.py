@@ -161,6 +161,10 @@ class TestCodes:
             cosine = direction @ loadings[:, i] / np.linalg.norm(direction)
             assert abs(cosine) == pytest.approx(np.linalg.norm(loadings[:, i]), rel=1e-5)
 
+    def test_classes_of_other_samples_are_refused(self, fit, table):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            CodesDisplay.from_estimator(fit, table, [0, 1])
+
     def test_more_than_two_components_are_refused(self, fit, table):
         with pytest.raises(ValueError, match="one or two components"):
             CodesDisplay.from_estimator(fit, table, components=[0, 1, 0])
