@@ -189,7 +189,7 @@ class AutoencoderTransformer(
         samples, 64 below 8,192 and 128 from there on.
     max_iter : "auto", float or int, default="auto"
         Budget in epochs; lower it for cheap searches. "auto" sets a number of steps: 3,000
-        below four components and 1,500 from there on, times sqrt(n_samples / 2,000) if that is
+        below four components and 1,500 from there on, times sqrt(n_samples / 1,000) if that is
         more. A float in (0, 1) is a share of that: 0.2 gives a quick look.
     tol : float, default=1e-4
         Least fall of the held-out criterion that counts as an improvement.

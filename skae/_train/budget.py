@@ -43,7 +43,7 @@ class Budget:
 
 
 def auto_steps(network):
-    """Return the steps of max_iter="auto", on up to 2,000 rows."""
+    """Return the steps of max_iter="auto", on up to 1,000 rows."""
     return 3000 if network.n_components < FEW else 1500
 
 
@@ -56,7 +56,7 @@ def make_budget(params, n_rows, network, n_numbers, *, is_stream) -> Budget:
     epoch_steps, max_iter = -(-n_rows // batch_size), 1 if is_stream else params.max_iter
     if not isinstance(max_iter, int):
         share = 1.0 if max_iter == "auto" else max_iter
-        n_steps = share * auto_steps(network) * np.sqrt(max(1.0, n_rows / 2000))
+        n_steps = share * auto_steps(network) * np.sqrt(max(1.0, n_rows / 1000))
         max_iter = max(1, round(n_steps / epoch_steps))
     n_steps = max_iter * epoch_steps
     if n_steps > MOST_STEPS:
