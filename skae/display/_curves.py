@@ -105,9 +105,11 @@ class ExplainedVarianceDisplay:
             Without matplotlib.
         """
         curves = explained_variance_curves(estimator, X)
-        on = "held-out samples" if X is None and estimator.cv is not None else "these samples"
-        if X is None and not len(estimator.validation_curve_):
-            on = "training samples"
+        on = "held-out samples" if len(estimator.validation_curve_) else "training samples"
+        if X is not None:
+            on = "these samples"
+        elif estimator._get_fitted().stream is not None:
+            on = "latest samples"
         return cls(**curves, measured_on=on).plot(ax, levels=levels)
 
     def plot(self, ax: Any = None, *, levels: Sequence[float] = LEVELS) -> Self:

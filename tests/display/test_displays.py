@@ -109,6 +109,10 @@ class TestExplainedVariance:
         display = ExplainedVarianceDisplay.from_estimator(images[0])
         assert "training samples" in display.ax_.get_ylabel()
 
+    def test_streams_are_measured_on_their_latest_samples(self, quick, X):
+        display = ExplainedVarianceDisplay.from_estimator(quick().partial_fit(X))
+        assert "latest samples" in display.ax_.get_ylabel()
+
 
 class TestTrainingCurves:
     def test_lines(self, fit):
@@ -286,3 +290,13 @@ def test_colours_of_images_are_shown_as_colours():
     rows = np.arange(24.0).reshape(2, 12)
     assert mosaic([rows], (2, 2, 3)).shape == (2, 5, 3)
     assert_allclose(mosaic([rows], (2, 3, 2))[:, :3], rows[0].reshape(2, 3, 2).mean(axis=2))
+
+
+def test_loadings_of_colours_are_grey_if_nothing_changes():
+    colours = SimpleNamespace(sample_shape_=(2, 2, 3), n_features_in_=12, architecture="conv2d")
+    loadings = np.zeros((1, 12))
+    loadings[0, :2] = 4.0, -2.0
+    of = dict(pca=None, components=[0], layout=layout_of(colours))
+    drawn = LoadingsDisplay(autoencoder=loadings, **of).plot().image_.get_array()
+    assert_allclose(drawn[0, 0], [1.0, 0.25, 0.5])
+    assert_allclose(drawn[1], 0.5)
