@@ -105,9 +105,11 @@ def test_loadings_are_the_mean_jacobian_of_the_decoder(bent):
     model, scale = estimator._fitted.model, estimator._fitted.scaling.scale
 
     def decoded(z):
-        return model.autoencoder.columns(
-            model.path, model.autoencoder.decode(model.path, model.params, z, 2)
-        )
+        z = jax.numpy.pad(
+            z, (0, len(model.path.loadings) - len(z))
+        )  # as wide as compiled codes
+        out = model.autoencoder.decode(model.path, model.params, z, 2)
+        return model.autoencoder.columns(model.path, out)
 
     Z = estimator.transform(X).astype(np.float32)
     exact = np.asarray(jax.vmap(jax.jacfwd(decoded))(Z)).mean(axis=0).T * scale
