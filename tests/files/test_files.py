@@ -115,7 +115,7 @@ def test_values_are_the_same(value, tmp_path):
         dict(loss=Joint(((1, Huber(2.0)), (2, "categorical")))),
         dict(class_weight={"a": 1, "b": np.float64(2)}, hidden_layer_sizes=np.array([3, 4])),
     ],
-    ids=str,
+    ids=lambda given: "-".join(given),
 )
 def test_parameters_are_the_same(given, tmp_path):
     ae = AutoencoderTransformer(architecture=Dense(skip=False), **given)
