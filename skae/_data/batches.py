@@ -193,14 +193,14 @@ def _padded(pieces, length):
     return out
 
 
-def tiles(read, n_rows, shape):
-    """Yield (part, block): the rows in float32 blocks (n_tiles, tile_rows, n_columns).
+def tiles(read, n_rows, shape, dtype=np.float32):
+    """Yield (part, block): the rows in blocks (n_tiles, tile_rows, n_columns) of ``dtype``.
 
     ``read`` returns the rows of a slice ``part``. Missing rows and columns are zero.
     """
     n_tiles, tile_rows, n_columns = shape
     for part in parts(n_rows, n_tiles * tile_rows):
         rows = read(part)
-        block = np.zeros((n_tiles * tile_rows, n_columns), np.float32)
+        block = np.zeros((n_tiles * tile_rows, n_columns), dtype)
         block[: len(rows), : rows.shape[1]] = rows
         yield part, block.reshape(shape)

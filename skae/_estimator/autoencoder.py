@@ -560,8 +560,9 @@ class AutoencoderTransformer(
         -------
         Z : ndarray of shape (n_samples, n_components_)
             Codes in the units of ``X`` (of the scaled features for ``scaling="standard"``), or
-            of unit variance for ``whiten=True``: float32 for float32 samples, otherwise float64
-            computed in float32.
+            of unit variance for ``whiten=True``: float32 for float32 samples, otherwise
+            float64. It is computed in float64 if PCA was kept, of up to 4,096 features, and in
+            float32 with nets.
 
         Raises
         ------

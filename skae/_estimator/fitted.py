@@ -11,6 +11,7 @@ from skae._data.checks import within
 from skae._data.rows import BOUND, Rows, Scaling, as_rows, most_rows, parts_of
 from skae._estimator.sampling import CodeDensity, Prior
 from skae._net.objective import Objective
+from skae._pca.projection import Projection
 from skae._runtime.blas import product
 from skae._runtime.devices import computing
 from skae.losses import Joint, SquaredError
@@ -26,8 +27,8 @@ class FittedAutoencoder:
     ``bounds`` are the (lower, upper) that reconstructions keep, ``mean`` (n_features,) is that
     of the ``n_samples`` that PCA was fitted on, ``prefixes`` are the numbers of leading
     components at which a code is evaluated. ``density``, ``residual`` and ``stream`` are what
-    ``sample`` and ``partial_fit`` go on from. Missing values are NaN. All is made of NumPy and
-    plain records.
+    ``sample`` and ``partial_fit`` go on from. If ``is_pca``, PCA alone maps samples, in
+    float64. Missing values are NaN. All is made of NumPy and plain records.
     """
 
     scaling: Scaling
@@ -44,6 +45,7 @@ class FittedAutoencoder:
     components: NDArray | None = None  # (n_components, n_features), in scaled units
     variances: NDArray | None = None  # of PCA's codes, in scaled units
     total_variance: float = 0.0  # of the samples, in scaled units
+    is_pca: bool = False  # the model is PCA of columns, and nothing else
     deviations: NDArray | None = None  # (n_components,) that codes are divided by, if any
     structure: dict[str, Any] | None = None  # parameters that a warm start cannot change
     density: CodeDensity | Prior | None = None
@@ -57,6 +59,9 @@ class FittedAutoencoder:
         either = {"scale": self.scaling.scale, "lower": self.bounds[0], "upper": self.bounds[1]}
         given |= {name: part for name, part in either.items() if np.ndim(part)}
         wrong = [n for n, part in given.items() if part is not None and np.shape(part) != (d,)]
+        found = getattr(self.components, "shape", None)
+        if self.is_pca and not (self.model.is_linear and found == (k, d)):
+            wrong.append("components")
         if not 1 <= k <= self.model.n_components:
             wrong.append("n_components")
         if isinstance(self.density, CodeDensity) and self.density.codes.shape[1:] != (k,):
@@ -67,6 +72,14 @@ class FittedAutoencoder:
     def on(self, device: str | None) -> Self:
         """Return the same object, computing on ``device``."""
         return self if device == self.device else replace(self, device=device)
+
+    @property
+    def _maps(self):
+        """What maps scaled rows to codes and back."""
+        if not self.is_pca:
+            return self.model
+        mean = self.scaling.forward(self.mean[None])[0]
+        return Projection(mean, self.components, self.model.filler)
 
     @property
     def code_unit(self) -> float:
@@ -88,7 +101,7 @@ class FittedAutoencoder:
             return rows.scaled_part(part, self.scaling)
 
         with computing(self.device):
-            for part, Z in self.model.codes(scaled_rows, len(X)):
+            for part, Z in self._maps.codes(scaled_rows, len(X)):
                 Z = Z[:, : self.n_components].astype(np.float64) * unit
                 with within(dtype):
                     out[part] = Z if self.deviations is None else Z / self.deviations
@@ -106,7 +119,7 @@ class FittedAutoencoder:
             return np.clip(np.divide(codes, unit, dtype=np.float64), -BOUND, BOUND)
 
         with computing(self.device):
-            for part, rows in self.model.rows(read, n, n_kept):
+            for part, rows in self._maps.rows(read, n, n_kept):
                 place = out[part]
                 rows = self.scaling.backward(rows, place if dtype == np.float64 else None)
                 with within(dtype):

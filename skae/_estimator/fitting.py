@@ -292,6 +292,7 @@ def fitted_of(
         components=np.pad(axes.basis.T, ((0, missing), (0, 0))) if config.linear else None,
         variances=axes.variances,
         total_variance=float(axes.total),
+        is_pca=result.is_pca and model.is_linear,
         structure=structure_of(estimator),
     )
 

@@ -89,6 +89,13 @@ class Model:
         return len(self.path.mean) if self.path.basis is None else self.path.basis.shape[1]
 
     @property
+    def is_linear(self):
+        """Whether without corrections it is PCA of columns, and nothing else."""
+        auto = self.autoencoder
+        is_plain = auto.begins_at_pca and not auto.variational
+        return is_plain and auto.output_activation.in_axes and self.reduction is None
+
+    @property
     def reads_missing_indicator(self):
         """Whether the encoder is told which values are missing."""
         return self.network.n_inputs > self.n_axes
