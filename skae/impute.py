@@ -147,7 +147,7 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
         return X if is_missing(self.missing_values) else with_nan(X, self.missing_values)
 
     def _rows(self, X, *, reset):
-        """Return checked rows (n, d), NaN where missing."""
+        """Return checked rows (n, d), NaN if missing."""
         return self._marked(np.asarray(check_rows(self, X, reset=reset)))
 
     def _bounds(self):

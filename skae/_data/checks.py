@@ -37,7 +37,7 @@ IF_RAGGED = (
 
 
 def check_rows(estimator, X, *, reset, minimum=1):
-    """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN where missing.
+    """Return ``X`` (n_samples, n_features) as floats that float32 can hold, NaN if missing.
 
     Samples of more dimensions are raveled, and large X become ChunkedRows. Sparse matrices are
     accepted if the estimator's tags say so. Raises scikit-learn's errors, and TypeError or

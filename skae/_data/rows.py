@@ -21,7 +21,7 @@ BOUND = 1e15  # in scaled units: squares and their sums stay within float32
 
 
 class Rows:
-    """Samples ``values`` (n, d), NaN where missing, and their ``weight`` (n,), mean 1.
+    """Samples ``values`` (n, d), NaN if missing, and their ``weight`` (n,), mean 1.
 
     ``strata`` (n,) are classes that batches and validation splits keep in proportion.
     ``residual`` (n,) is the part of each row's squared error that no net can change.

@@ -102,7 +102,7 @@ class LinearPathAttributes:
         noise, variances = noise_variance(fitted), explained_variance(fitted)
         found = _along(fitted.components, np.maximum(variances - noise, 0.0))
         found[np.diag_indices_from(found)] += noise
-        unit = _unit(fitted)
+        unit = axis_unit(fitted)
         return (found * np.outer(unit, unit)).astype(fitted.dtype, copy=False)
 
     @available_if(_has_linear_path)
@@ -134,7 +134,7 @@ class LinearPathAttributes:
         else:
             found = _along(fitted.components, 1.0 / along - 1.0 / noise)
             found[np.diag_indices_from(found)] += 1.0 / noise
-        unit = _unit(fitted)
+        unit = axis_unit(fitted)
         return (found / np.outer(unit, unit)).astype(fitted.dtype, copy=False)
 
     def _fit_of(self, name):
@@ -179,7 +179,7 @@ def _along(components, variances):
     return (components.T * variances) @ components
 
 
-def _unit(fitted):
+def axis_unit(fitted: FittedAutoencoder) -> NDArray[np.float64]:
     """Return what turns the units of the components into those of X: (n_features,)."""
     scale = fitted.scaling.scale / fitted.scaling.code_unit
     return np.broadcast_to(scale, len(fitted.mean))

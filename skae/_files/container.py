@@ -141,7 +141,7 @@ def _checked(name: str, entry: Any, begin: int) -> tuple[np.dtype, tuple[int, ..
         refuse(f"the array {name} has no shape")
     size = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
     if entry["data_offsets"] != [begin, begin + size]:
-        refuse(f"the array {name} is not where its shape says")
+        refuse(f"the array {name} is not at the place that its shape gives")
     return np.dtype(DTYPES[dtype]), tuple(shape), size
 
 

@@ -1,8 +1,7 @@
 """``save`` and ``load``: an estimator in one file."""
 
 import os
-import sys
-from importlib.metadata import version
+import platform
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -10,9 +9,7 @@ from sklearn.base import BaseEstimator
 from skae._files import container
 from skae._files.records import ESTIMATORS
 from skae._files.values import Decoder, Encoder
-from skae._runtime.version import __version__
-
-DEPENDENCIES = "jax", "numpy", "optax", "scikit-learn"
+from skae._runtime.version import versions
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
@@ -66,7 +63,10 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
             "best_estimator_ of a search, or a step of a pipeline; skops takes all of it."
         )
     encoder = Encoder()
-    document = {"versions": _versions(), "object": encoder(estimator, "")}
+    document = {
+        "versions": {"python": platform.python_version(), **versions()},
+        "object": encoder(estimator, ""),
+    }
     container.write(path, document, encoder.arrays)
 
 
@@ -121,9 +121,3 @@ def load(path: str | os.PathLike) -> Any:
     if ESTIMATORS.get(type(found).__name__) is not type(found):
         raise ValueError(f"{os.fspath(path)!r} was not loaded: it holds no estimator.")
     return found
-
-
-def _versions() -> dict[str, str]:
-    python = ".".join(map(str, sys.version_info[:3]))
-    found = {name: version(name) for name in DEPENDENCIES}
-    return {"skae": __version__, "python": python, **found}

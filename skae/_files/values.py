@@ -34,36 +34,36 @@ class Encoder:
         self._places: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no other object gets the id of one
 
-    def __call__(self, value: Any, where: str) -> Any:
-        """Return what JSON takes; ``where`` names the place of the value in errors."""
+    def __call__(self, value: Any, label: str) -> Any:
+        """Return what JSON takes; ``label`` names the value in errors."""
         kind = type(value)
         if value is None or kind in (bool, int, str):
             return value
         if kind is float:
             return value if math.isfinite(value) else {"float": str(value)}
         if kind is list:
-            return self._items(value, where)
+            return self._items(value, label)
         if kind is tuple:
-            return {"tuple": self._items(value, where)}
+            return {"tuple": self._items(value, label)}
         if kind is dict:
-            return {"dict": [self._pair(key, value[key], where) for key in value]}
+            return {"dict": [self._pair(key, value[key], label) for key in value]}
         if kind is np.ndarray:
-            return self._array(value, where)
+            return self._array(value, label)
         if isinstance(value, np.generic) and kind.__module__ == "numpy":
-            return {"scalar": self._array(np.asarray(value), where)}
+            return {"scalar": self._array(np.asarray(value), label)}
         if kind is bytes:
             return {"bytes": self._stored(np.frombuffer(value, np.uint8), value)}
-        return self._object(value, kind, where)
+        return self._object(value, kind, label)
 
-    def _pair(self, key, value, where):
-        return [self(key, where), self(value, f"{where}[{key!r:.40}]")]
+    def _pair(self, key, value, label):
+        return [self(key, label), self(value, f"{label}[{key!r:.40}]")]
 
-    def _items(self, items, where):
-        return [self(item, f"{where}[{i}]") for i, item in enumerate(items)]
+    def _items(self, items, label):
+        return [self(item, f"{label}[{i}]") for i, item in enumerate(items)]
 
-    def _array(self, array, where):
+    def _array(self, array, label):
         if array.dtype == object:
-            values = self._items(array.ravel().tolist(), where)
+            values = self._items(array.ravel().tolist(), label)
             return {"objects": {"shape": list(array.shape), "values": values}}
         dtype = array.dtype.newbyteorder("<")
         if VIEWED.fullmatch(dtype.str):
@@ -72,7 +72,7 @@ class Encoder:
             place = self._stored(numbers, array)
             return {"viewed": {"dtype": dtype.str, "shape": list(array.shape), "array": place}}
         if dtype.str not in NAMES:
-            refuse_value(where, f"an array of dtype {array.dtype}")
+            refuse_value(label, f"an array of dtype {array.dtype}")
         if array.flags.f_contiguous and not array.flags.c_contiguous:
             return {"transposed": self._stored(np.asarray(array.T, dtype), array)}
         return {"array": self._stored(np.asarray(array, dtype, order="C"), array)}
@@ -84,31 +84,31 @@ class Encoder:
             self.arrays.append(array)
         return self._places[id(source)]
 
-    def _object(self, value, kind, where):
+    def _object(self, value, kind, label):
         name, module = kind.__name__, kind.__module__
         if kind in records.NAME_OF:
-            return {"record": self._record(value, records.NAME_OF[kind], where)}
+            return {"record": self._record(value, records.NAME_OF[kind], label)}
         if kind is np.random.RandomState:
-            return {"random_state": self._items(value.get_state(legacy=True), where)}
+            return {"random_state": self._items(value.get_state(legacy=True), label)}
         is_known = module.partition(".")[0] in ("skae", "sklearn")
         if is_known and kind is records.splitter_class(name):
             names = records.parameter_names(kind)
-            given = {n: self(getattr(value, n), f"{where}.{n}") for n in names}
+            given = {n: self(getattr(value, n), f"{label}.{n}") for n in names}
             return {"splitter": {"name": name, "parameters": given}}
         if is_known and kind is records.estimator_class(name):
-            return {"estimator": self._estimator(value, kind, where)}
+            return {"estimator": self._estimator(value, kind, label)}
         is_function = callable(value) and hasattr(value, "__qualname__")
         what = "a function" if is_function else f"an object of the class {name}"
-        return refuse_value(where, f"{what}, {value!r:.80}")
+        return refuse_value(label, f"{what}, {value!r:.80}")
 
-    def _record(self, value, name, where):
+    def _record(self, value, name, label):
         names, optional = records.RECORDS[name].names, records.RECORDS[name].optional
         has = [n for n in names if n not in optional or hasattr(value, n)]
-        fields = {n: self(getattr(value, n), f"{where}.{n}") for n in has}
+        fields = {n: self(getattr(value, n), f"{label}.{n}") for n in has}
         return {"name": name, "fields": fields}
 
-    def _estimator(self, estimator, kind, where):
-        prefix = f"{where}." if where else ""
+    def _estimator(self, estimator, kind, label):
+        prefix = f"{label}." if label else ""
         given = estimator.get_params(deep=False)
         parameters = {n: self(value, prefix + n) for n, value in sorted(given.items())}
         state = {}
@@ -252,9 +252,9 @@ class Decoder:
         return estimator
 
 
-def refuse_value(where: str, what: str) -> NoReturn:
-    """Raise ValueError: a place ``where`` an estimator holds ``what`` no file may hold."""
-    raise ValueError(f"{where} is {what}; {NO_CODE}.")
+def refuse_value(label: str, what: str) -> NoReturn:
+    """Raise ValueError: the value called ``label`` is ``what`` no file may hold."""
+    raise ValueError(f"{label} is {what}; {NO_CODE}.")
 
 
 def _parts(found, *names):

@@ -129,7 +129,7 @@ class Model:
         model.decode(model.encode(np.zeros((1, model.n_features))), self.n_components)
 
     def encode(self, X, filled=None):
-        """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN where missing.
+        """Return float32 codes (n, k) of scaled rows ``X`` (n, d), NaN if missing.
 
         ``filled`` are the same rows as the filler fills them, if that is known.
         """
@@ -195,7 +195,7 @@ class Model:
         return self._all_at_once(rows, half, program)[:, 0]
 
     def corrupted(self, objective, level, X, seed):
-        """Return scaled rows ``X`` (n, d) as training corrupts them; NaN where missing."""
+        """Return scaled rows ``X`` (n, d) as training corrupts them; NaN if missing."""
         half = self._half("whole", _whole)
         rows = np.column_stack([self.filler.fill(X), np.arange(len(X))])
         program = partial(_corrupt_tiles, objective, half.path, level, np.uint32(seed))

@@ -31,7 +31,7 @@ class Reduction(NamedTuple):
         return Filler(self.mean, self.basis[:, : len(self.ridge)], self.ridge, by_pattern=True)
 
     def forward(self, X):
-        """Return scaled rows ``X`` (n, d), NaN where missing, in the axes: (n, r)."""
+        """Return scaled rows ``X`` (n, d), NaN if missing, in the axes: (n, r)."""
         return as_rows(X).projected(self.basis, self.mean, self.filler.fill)[0]
 
     def backward(self, Y):

@@ -7,7 +7,6 @@ in the thread that trains.
 """
 
 import hashlib
-from importlib.metadata import version
 from threading import Lock
 
 import jax
@@ -15,9 +14,8 @@ import numpy as np
 
 from skae._data.parameters import plain_value
 from skae._runtime.devices import is_alone
-from skae._runtime.version import __version__
+from skae._runtime.version import versions
 
-DEPENDENCIES = "jax", "jaxlib", "numpy", "optax", "scikit-learn"
 NO_MATTER = {"random_state", "verbose"}  # the seed is what counts
 
 
@@ -127,8 +125,7 @@ def identity_of(estimator, config, given):
     """Return texts that are equal for fits whose results are equal to the bit."""
     parameters = estimator.get_params(deep=False)
     found = {n: _shown(value) for n, value in parameters.items() if n not in NO_MATTER}
-    found["skae"] = __version__
-    found |= {name: version(name) for name in DEPENDENCIES}
+    found |= versions()
     found["device"] = ", ".join(sorted({d.device_kind for d in jax.local_devices()}))
     if estimator.random_state is not None:
         found["seed"] = str(config.seed)

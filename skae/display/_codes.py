@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length
 from skae._data.checks import check_rows
 from skae._estimator.autoencoder import AutoencoderTransformer
 from skae.display._draw import CLASSES, INK, OWN, SMALL, layout_of, one_axes, shortened, tidy
-from skae.display._numbers import check_components, component_loadings, fitted_of
+from skae.display._numbers import check_components, checked_fit, component_loadings
 
 REACH = 0.75  # of the way from the middle to the edge that the longest arrow goes
 ROOM = 0.15  # of the width, beyond the codes, for names of features
@@ -127,7 +127,7 @@ class CodesDisplay:
         ImportError
             Without matplotlib.
         """
-        fitted = fitted_of(estimator)
+        fitted = checked_fit(estimator)
         check_consistent_length(X, y)
         chosen = check_components(fitted, components, 2)
         if len(chosen) > 2:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skae._estimator.autoencoder import AutoencoderTransformer
 from skae.display._draw import FAINT, INK, OWN, PCA, SMALL, one_axes, tidy
-from skae.display._numbers import explained_variance_curves, fitted_of
+from skae.display._numbers import checked_fit, explained_variance_curves
 
 LEVELS = 0.8, 0.9, 0.95
 DOTTED = dict(linewidth=0.8, color=FAINT, zorder=0)
@@ -253,7 +253,7 @@ class TrainingCurvesDisplay:
         ImportError
             Without matplotlib.
         """
-        fitted_of(estimator)
+        checked_fit(estimator)
         return cls(
             loss=estimator.loss_curve_,
             validation=estimator.validation_curve_,

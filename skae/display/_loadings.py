@@ -23,7 +23,7 @@ from skae.display._draw import (
     size_of_mosaic,
     tidy,
 )
-from skae.display._numbers import check_components, component_loadings, fitted_of
+from skae.display._numbers import check_components, checked_fit, component_loadings
 
 MOST_FEATURES = 20  # of a table, those that change most
 
@@ -132,7 +132,7 @@ class LoadingsDisplay:
         ImportError
             Without matplotlib.
         """
-        fitted, layout = fitted_of(estimator), layout_of(estimator, kind, sample_shape)
+        fitted, layout = checked_fit(estimator), layout_of(estimator, kind, sample_shape)
         chosen = check_components(fitted, components, 8 if layout.kind == "image" else 3)
         found = component_loadings(estimator, X)
         pca = None if found.pca is None else found.pca[chosen]

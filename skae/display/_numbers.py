@@ -12,6 +12,7 @@ from skae._data.checks import check_rows
 from skae._data.rows import most_rows, parts_of
 from skae._estimator.autoencoder import AutoencoderTransformer
 from skae._estimator.fitted import FittedAutoencoder
+from skae._estimator.pca_attributes import axis_unit, explained_variance, noise_variance
 
 STEP = 1e-2  # of a code's deviation: rounding of float32 and curvature both count 1e-5 then
 MOST_SAMPLES = 1_000  # in a mean over Jacobians
@@ -55,7 +56,7 @@ def explained_variance_curves(
     >>> explained_variance_curves(ae, X[1::2]).pca.round(3)
     array([0.92, 0.98])
     """
-    fitted = fitted_of(estimator)
+    fitted = checked_fit(estimator)
     if X is None:
         own = np.cumsum(estimator.explained_variance_ratio_, dtype=np.float64)
         pca = np.cumsum(estimator.pca_explained_variance_ratio_, dtype=np.float64)
@@ -112,7 +113,7 @@ def compare_reconstructions(
     >>> compare_reconstructions(ae, X[:1]).pca.round(1)
     array([[5.1, 3.5, 1.4, 0.2]])
     """
-    fitted = fitted_of(estimator)
+    fitted = checked_fit(estimator)
     if n_samples is not None:
         _check_count(n_samples, "n_samples")
     rows = _dense(check_rows(estimator, X, reset=False)[:n_samples])
@@ -161,7 +162,7 @@ def component_loadings(estimator: AutoencoderTransformer, X: ArrayLike) -> Bunch
     array([[ 0.36, -0.08,  0.86,  0.36],
            [ 0.66,  0.73, -0.17, -0.08]])
     """
-    fitted = fitted_of(estimator)
+    fitted = checked_fit(estimator)
     rows = check_rows(estimator, X, reset=False)
     most = max(1, min(MOST_SAMPLES, most_rows(len(fitted.mean))))
     Z = fitted.encode(_dense(rows[:: -(-len(rows) // most)]))
@@ -231,7 +232,7 @@ def component_traversals(
     >>> component_traversals(ae, X, [0], n_steps=3).samples.shape
     (1, 3, 4)
     """
-    fitted = fitted_of(estimator)
+    fitted = checked_fit(estimator)
     chosen = check_components(fitted, components, 4)
     _check_count(n_steps, "n_steps")
     Z = fitted.encode(check_rows(estimator, X, reset=False))
@@ -247,7 +248,7 @@ def component_traversals(
     )
 
 
-def fitted_of(estimator: Any) -> FittedAutoencoder:
+def checked_fit(estimator: Any) -> FittedAutoencoder:
     """Return the fitted object, or raise TypeError if it is of no AutoencoderTransformer."""
     if not isinstance(estimator, AutoencoderTransformer):
         raise TypeError(
@@ -290,8 +291,7 @@ def _spreads(Z):
 
 def _axes_of_pca(fitted):
     """Return PCA's axes (k, d) in units of X per unit of a code."""
-    unit = fitted.scaling.scale / fitted.scaling.code_unit
-    return fitted.components * np.broadcast_to(unit, len(fitted.mean))
+    return fitted.components * axis_unit(fitted)
 
 
 def _codes_of_pca(fitted, X):
@@ -302,11 +302,7 @@ def _codes_of_pca(fitted, X):
     Z = np.where(missing, 0.0, centred) @ C.T
     holes = np.flatnonzero(missing.any(axis=1))
     if len(holes):  # the posterior mean of probabilistic PCA
-        variances = np.pad(
-            fitted.variances[: len(C)], (0, max(0, len(C) - len(fitted.variances)))
-        )
-        left = max(0.0, fitted.total_variance - variances.sum())
-        noise = left / max(1, len(fitted.mean) - len(C))
+        variances, noise = explained_variance(fitted), noise_variance(fitted)
         noise = max(noise, SMALLEST_NOISE * variances.max(initial=0.0), np.finfo(float).tiny)
         prior = np.diag(noise / np.maximum(variances, noise))
         for i in holes:

@@ -26,7 +26,7 @@ from skae.display._draw import (
     size_of_mosaic,
     tidy,
 )
-from skae.display._numbers import compare_reconstructions, component_traversals, fitted_of
+from skae.display._numbers import checked_fit, compare_reconstructions, component_traversals
 
 MOST_BARS = 32  # of a table's features, those that vary most
 MOST_LINES = 6  # of a table's features along a component
@@ -127,7 +127,7 @@ class ReconstructionsDisplay:
         ImportError
             Without matplotlib.
         """
-        fitted, layout = fitted_of(estimator), layout_of(estimator, kind, sample_shape)
+        fitted, layout = checked_fit(estimator), layout_of(estimator, kind, sample_shape)
         n = (10 if layout.kind == "image" else 3) if n_samples is None else n_samples
         found = compare_reconstructions(estimator, X, n_samples=n)
         rows = {"samples": found.samples, "PCA": found.pca, "autoencoder": found.autoencoder}
@@ -302,7 +302,7 @@ class TraversalsDisplay:
         ImportError
             Without matplotlib.
         """
-        fitted_of(estimator)
+        checked_fit(estimator)
         layout = layout_of(estimator, kind, sample_shape)
         found: Bunch = component_traversals(
             estimator, X, components, n_steps=n_steps, sample=sample

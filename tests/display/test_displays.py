@@ -4,6 +4,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -23,6 +24,8 @@ from skae import (
 )
 from skae.display._draw import layout_of
 
+matplotlib.use("Agg")  # without a screen
+
 NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
 DRAWN = {
     "explained variance": ExplainedVarianceDisplay.from_estimator,
@@ -32,6 +35,12 @@ DRAWN = {
     "traversals": TraversalsDisplay.from_estimator,
     "loadings": LoadingsDisplay.from_estimator,
 }
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="module")
