@@ -90,15 +90,16 @@ class Encoder:
             return {"record": self._record(value, records.NAME_OF[kind], label)}
         if kind is np.random.RandomState:
             return {"random_state": self._items(value.get_state(legacy=True), label)}
-        is_known = module.partition(".")[0] in ("skae", "sklearn")
-        if is_known and kind is records.splitter_class(name):
+        ours = module.partition(".")[0] in ("skae", "sklearn")
+        if ours and kind is records.splitter_class(name):
             names = records.parameter_names(kind)
             given = {n: self(getattr(value, n), f"{label}.{n}") for n in names}
             return {"splitter": {"name": name, "parameters": given}}
-        if is_known and kind is records.estimator_class(name):
+        if ours and kind is records.estimator_class(name):
             return {"estimator": self._estimator(value, kind, label)}
-        is_function = callable(value) and hasattr(value, "__qualname__")
-        what = "a function" if is_function else f"an object of the class {name}"
+        what = f"an object of the class {name}"
+        if callable(value) and hasattr(value, "__qualname__"):
+            what = "a function"
         return refuse_value(label, f"{what}, {value!r:.80}")
 
     def _record(self, value, name, label):

@@ -92,8 +92,9 @@ class Model:
     def is_linear(self):
         """Whether without corrections it is PCA of columns, and nothing else."""
         auto = self.autoencoder
-        is_plain = auto.begins_at_pca and not auto.variational
-        return is_plain and auto.output_activation.in_axes and self.reduction is None
+        if auto.variational or self.reduction is not None:
+            return False
+        return auto.begins_at_pca and auto.output_activation.in_axes
 
     @property
     def reads_missing_indicator(self):
