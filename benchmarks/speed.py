@@ -159,10 +159,10 @@ def default_plan(X, n_components=2):
     """
     n, d = X.shape
     is_short = n_components < 4
-    hidden = [128] * 4 if is_short else [512, 256]
+    hidden = [64] * 4 if is_short else [256, 128]
     batch = 32 if n < 512 else 64 if n < 8192 else 128
     epoch = -(-n // batch)
-    n_steps = (4000 if is_short else 3000) * max(1, np.sqrt(n / 4000))
+    n_steps = (3000 if is_short else 1500) * max(1, np.sqrt(n / 1000))
     sizes = [d, *hidden, n_components]
     plan = {"encoder": sizes, "decoder": sizes[::-1], "batch": batch}
     return plan | {"steps": max(1, round(n_steps / epoch)) * epoch}

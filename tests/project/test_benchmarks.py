@@ -9,6 +9,7 @@ from benchmarks._harness import DataMissing, Run, Table, crossed
 from benchmarks._process import Worker, WorkerError, in_fresh_process
 from benchmarks._surfaces import SURFACES, Surface
 from benchmarks.peers import models, quality, steps, work
+from skae import AutoencoderTransformer
 
 
 def test_options_are_what_their_defaults_are(capsys):
@@ -81,10 +82,11 @@ def test_steps_of_several_nets_are_timed_in_each_precision():
 
 
 def test_the_default_net_is_described_to_the_peers():
-    plan = speed.default_plan(np.random.default_rng(0).normal(size=(60, 5)))
-    assert plan["encoder"] == [5, 128, 128, 128, 128, 2]
-    assert plan["decoder"] == [2, 128, 128, 128, 128, 5]
-    assert plan["batch"] == 32 and plan["steps"] >= 4000
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    fitted = AutoencoderTransformer(2, max_iter=0.01, cv=None, random_state=0).fit(X)
+    hidden, plan = fitted._fitted.model.network.hidden_layer_sizes, speed.default_plan(X)
+    assert plan["encoder"] == [5, *hidden, 2] and plan["decoder"] == [2, *hidden[::-1], 5]
+    assert plan["batch"] == 32 and 0.01 * plan["steps"] == 2 * fitted.n_iter_  # steps an epoch
 
 
 def test_numpy_is_given_the_products_of_the_fitted_net(fitted, X):
