@@ -194,7 +194,7 @@ def test_a_fit_without_a_seed_keeps_its_own(quick, curve, tmp_path):
 def test_another_fit_is_refused(quick, curve, tmp_path, changes, words, monkeypatch):
     path = tmp_path / "fit"
     if changes is None:
-        monkeypatch.setattr("skae._select.backup.__version__", "0.0.1")
+        monkeypatch.setattr("skae._runtime.version.__version__", "0.0.1")
     with pytest.raises(KilledError):
         fit(quick(**CURVED), {"X": curve}, Dying(path, 1))
     monkeypatch.undo()
