@@ -54,7 +54,7 @@ def main(arguments=None):
         sets=list(PEAKS),
         components=[8, 32],
         seed=0,
-        picture=DOCS / "images.png",
+        picture=DOCS / "_static" / "images.png",
     )
     table, lines = Table(COLUMNS), []
     keys = crossed(set=run.sets, k=run.components, architecture=ARCHITECTURES, seed=[run.seed])

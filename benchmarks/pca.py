@@ -40,7 +40,7 @@ from benchmarks._harness import (
 )
 
 SHARE, SHARE_SETS = 0.9, ["digits", "MNIST 5k", "mfeat", "PBMC"]
-PICTURE = DOCS / "pca.png"
+PICTURE = DOCS / "_static" / "pca.png"
 N_REFERENCE = 200  # test samples from which a held-out variance is compared with the test's
 USUAL, WORST, USUAL_SHARE = 1.005, 1.02, 0.98
 FLOAT32 = 1e-6  # if PCA itself is kept, its errors are equal to float32 precision only

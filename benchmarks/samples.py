@@ -31,7 +31,7 @@ MEASURES = {
 def main(arguments=None):
     title = f"Samples of AutoencoderTransformer, {N_COMPONENTS} components"
     draws = f"means over {N_DRAWS}, each of as many samples as there are test samples"
-    given = {"sets": SETS, "seeds": [0], "picture": DOCS / "samples.png"}
+    given = {"sets": SETS, "seeds": [0], "picture": DOCS / "_static" / "samples.png"}
     conditions, among = {"split": SPLIT, "draws": draws}, {"sets": SETS}
     run = Run(__doc__, title, arguments, conditions=conditions, among=among, **given)
     columns = {"set": "<10", "seed": "4", "n_test": "9", "n_gaussians": "9"}

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-PAGES = {path.relative_to(ROOT): path.read_text() for path in ROOT.glob("docs/*.md")}
+PAGES = {path.relative_to(ROOT): path.read_text() for path in ROOT.glob("docs/**/*.md")}
 PAGES[Path("README.md")] = README
 PYTHON = [
     pytest.param(block, id=f"{path}-{i}")
