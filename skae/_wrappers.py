@@ -46,7 +46,7 @@ class AroundAutoencoder(VersionedPickles, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=False)
     @default_errors
     def fit(self, X: Any, y: ArrayLike | None = None, **params: Any) -> Self:
-        """Fit the autoencoder on ``X``, and what the class adds to it.
+        """Fit a clone of the autoencoder on ``X``.
 
         Parameters
         ----------
@@ -66,8 +66,7 @@ class AroundAutoencoder(VersionedPickles, BaseEstimator):
         Raises
         ------
         ValueError
-            If the autoencoder or the class refuse samples or parameters. The estimator is then
-            what it was before.
+            If samples or parameters are not valid. The estimator is then what it was before.
         TypeError
             If ``X`` is a container without order, or of a kind that the class does not take.
         """
@@ -98,7 +97,7 @@ class AroundAutoencoder(VersionedPickles, BaseEstimator):
         return AutoencoderTransformer().n_components
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return what ``fit`` passes on to that of the autoencoder.
+        """Return what ``fit`` passes on to the autoencoder's ``fit``.
 
         Returns
         -------

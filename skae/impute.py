@@ -53,15 +53,15 @@ class AutoencoderImputer(TransformerMixin, AroundAutoencoder):
     ----------
     autoencoder_ : AutoencoderTransformer
         The fitted clone.
-    min_value_, max_value_ : ndarray of shape (n_features_in_,)
+    min_value_, max_value_ : ndarray of shape (`n_features_in_`,)
         Bounds of imputed values.
     indicator_ : MissingIndicator or None
         Fitted if ``add_indicator=True``.
-    is_kept_ : ndarray of bool of shape (n_features_in_,)
+    is_kept_ : ndarray of bool of shape (`n_features_in_`,)
         Which features ``transform`` returns.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if all are strings.
 
     See Also

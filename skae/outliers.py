@@ -39,9 +39,9 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     autoencoder : AutoencoderTransformer or TableAutoencoder, default=None
         The autoencoder to clone and fit. None stands for ``AutoencoderTransformer()`` with two
         components, or one if there are two features: as many components as features
-        reconstruct every sample. With a ``TableAutoencoder``, or another one that encodes
-        samples first, X is what that takes: in a table of numbers and categories each column's
-        error is relative to that of its marginal distribution, and all columns weigh the same.
+        reconstruct every sample. With a ``TableAutoencoder`` or a ``MultimodalAutoencoder``, X
+        is what these take. In a table of numbers and categories each column's error is relative
+        to that of its marginal distribution, and all columns weigh the same.
     contamination : "auto" or float, default="auto"
         How to set ``offset_``. A float in (0, 0.5] is the share of outliers among the training
         samples. "auto" takes the bound of [1]_, which 97.5 % of the clean samples pass if the
@@ -65,8 +65,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
     offset_ : float
         Samples with a score below it are outliers.
     decision_scores_ : ndarray of shape (n_samples,)
-        Minus ``score_samples`` of the training samples: the higher, the more of an outlier, as
-        in PyOD.
+        Minus ``score_samples`` of the training samples: higher for outliers, as in PyOD.
     threshold_ : float
         Minus ``offset_``.
     labels_ : ndarray of shape (n_samples,)
@@ -76,7 +75,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         code that of the autoencoder's ``score_samples``.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if all are strings.
 
     See Also
@@ -222,7 +221,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            The lower, the more of an outlier.
+            Lower for outliers.
         """
         check_is_fitted(self)
         return self._scores(self._rows(X, reset=False))
@@ -238,7 +237,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AroundAutoencoder):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            The lower, the more of an outlier.
+            Lower for outliers.
         """
         return self.score_samples(X) - self.offset_
 

@@ -49,7 +49,7 @@ class AutoencoderTransformer(
     TransformerMixin,
     BaseEstimator,
 ):
-    """PCA's drop-in successor: an autoencoder that begins at PCA and stays ahead of it.
+    """Nonlinear dimensionality reduction by an autoencoder that begins at PCA.
 
     The code of a sample x and its reconstruction are
 
@@ -58,15 +58,16 @@ class AutoencoderTransformer(
         z  = V'(x - mean) + s * f(x)
         x^ = mean + V z + r * g(z / s, mask)
 
-    where V are the principal axes of the training samples, f and g a neural network's two
-    halves, s and r the sizes of PCA's codes and residuals, and mask the components that are
+    Here V are the principal axes of the training samples, f and g the two halves of a neural
+    network, s and r the sizes of PCA's codes and residuals, and mask the components that are
     present. The nets begin at zero, so training begins at PCA [2]_. A checkpoint is kept only
     if it reconstructs held-out samples better than PCA, at full or half correction strength.
     Neither the full code nor a prefix of it may be worse than PCA's, and the gain must be clear
-    (see ``cv``). Otherwise the model is PCA, and ``selected_model_`` says so. Nested dropout
-    [1]_ truncates some codes after their first components while training, half of them at first
-    and a twentieth at the end. So components come in order of importance, and every prefix of a
-    code is a good code itself.
+    (see ``cv``). Otherwise the model is PCA, and ``selected_model_`` says so.
+
+    Nested dropout [1]_ truncates some codes after their first components while training, half
+    of them at first and a twentieth at the end. So components come in order of importance, and
+    every prefix of a code is a good code itself.
 
     Parameters come in groups: size and architecture (up to ``ordered``), loss and outputs (up
     to ``code_activation``), regularisation (up to ``weight_decay``), training (up to
@@ -83,8 +84,8 @@ class AutoencoderTransformer(
     whiten : bool, default=False
         Divide each component by its standard deviation on the training samples, as PCA does;
         ``inverse_transform`` undoes it. A component that does not vary stays as it is. After
-        ``partial_fit`` it is the deviation of PCA of all samples, or, if nets are used, on the
-        200 samples that are kept.
+        ``partial_fit`` it is the deviation under PCA of all samples; if nets are used, it is
+        the deviation on the 200 samples that are kept.
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
         Widths of the encoder's hidden layers, which the decoder mirrors; worth a grid search.
         "auto" is (64, 64, 64, 64) below four components, (256, 128) from there on, and (256,)
@@ -100,8 +101,8 @@ class AutoencoderTransformer(
     sample_shape : tuple of int or None, default=None
         Shape of one sample. Set it if X is two-dimensional but its samples are not.
     linear_path : {"pca"} or None, default="pca"
-        What the nets' outputs are added to. None gives a plain autoencoder, without PCA's
-        start and without falling back to it.
+        What the nets' outputs are added to. None gives a plain autoencoder, which neither
+        begins at PCA nor falls back to it.
     ordered : bool, default=True
         Train the components in order of importance. False spends everything on the full code.
     scaling : {"global", "standard"} or None, default="global"
@@ -110,45 +111,47 @@ class AutoencoderTransformer(
         so that errors compare with PCA's. None does not divide.
     loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy", "poisson", \
             "categorical"} or callable, default="squared_error"
-        Choose it by what the values are: the last three model values in [0, 1], counts, and
-        proportions that add up to 1, and "huber" data with outliers (see ``skae.losses``).
-        ``skae.losses.Categorical(sizes=(3, 2))`` names the features of several categories,
-        ``Huber(delta=...)`` the place of the bend. A callable ``(target, output) -> losses``
-        gets JAX and NumPy arrays of shape (..., n_features), in scaled units.
+        Choose it by what the values are. "binary_cross_entropy" is for values in [0, 1],
+        "poisson" for counts, "categorical" for proportions that add up to 1, "huber" and
+        "absolute_error" for data with outliers (see ``skae.losses``). An instance has
+        parameters: ``skae.losses.Categorical(sizes=(3, 2))`` is for two categorical features in
+        one-hot columns, ``skae.losses.Huber(delta=...)`` becomes linear at delta. A callable
+        ``(target, output) -> losses`` gets JAX and NumPy arrays of shape (..., n_features), in
+        scaled units.
     output_activation : {"auto", "identity", "clip", "logistic", "sigmoid", "tanh", "relu", \
             "softmax"}, default="auto"
         Range of the reconstructions; set it if the quantity has one by nature. "identity" has
-        none, "clip" and "logistic" keep each feature's range in training; in X's units
+        none, "clip" and "logistic" keep each feature's range in training. In X's units
         "sigmoid" reaches from 0 to 1, "tanh" from -1 to 1, "relu" from 0 on, and the outputs of
-        "softmax" add up to 1. "auto" is "logistic" if a fifth of all values lie at the
-        ends of their features' ranges, and else clips at ends at which a twentieth of the
-        values lie; unlike the others it leaves PCA's reconstructions as they are.
+        "softmax" add up to 1. "auto" is "logistic" if a fifth of all values lie at the ends of
+        their features' ranges. Otherwise it clips a feature at an end at which a twentieth of
+        its values lie. Unlike the others it leaves PCA's reconstructions as they are.
     code_activation : {"identity", "relu", "tanh", "logistic", "softmax"}, default="identity"
-        Change it if codes need its range instead of PCA's units. With "relu" the fit begins at
-        PCA with half as many components, two entries for each: what is above zero and what is
-        below. With the others it does not begin at PCA.
+        Change it if codes need a range. They then have this range instead of PCA's units. With
+        "relu" the fit begins at PCA with half as many components, each in two entries: its
+        positive and its negative part. With the others it does not begin at PCA.
     corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
             default="gaussian"
-        What is done to inputs while training [3]_; set it to what the model is to undo:
-        "masking" sets values to their feature's mean, "salt_and_pepper" to an end of its range,
-        and held-out samples are corrupted in the same way. "gaussian" noise regularises, and
-        held-out samples stay clean. A callable ``(key, row, level) -> row`` of JAX
-        arrays gets one sample of shape (n_features,), in scaled units.
+        How inputs are corrupted while training [3]_. "gaussian" noise regularises, and held-out
+        samples stay clean. Set it to "masking" or "salt_and_pepper" if the model is to undo
+        such damage: they set values to their feature's mean, or to an end of its range, and
+        held-out samples are corrupted in the same way. A callable ``(key, row, level) -> row``
+        of JAX arrays gets one sample of shape (n_features,), in scaled units.
     corruption_level : float, default=0.4
         Lower it for strongly bent data, raise it for small or noisy tables. For "gaussian" it
-        is the standard deviation at the first step, in units of PCA's residual; with fewer than
-        four components it is in units of the features' mean standard deviation, times twice the
-        share of the variance that PCA leaves (1 at most), and falls geometrically over four
-        fifths of the steps by the square of that factor. For the others it is the share of
-        the values.
+        is the standard deviation of the noise, in units of PCA's residual. With fewer than four
+        components the unit is the features' mean standard deviation times twice the share of
+        the variance that PCA leaves (1 at most); the noise then falls geometrically over four
+        fifths of the steps, by the square of that factor. For "masking" and "salt_and_pepper"
+        it is the share of the values.
     augmentation : callable or None, default=None
-        ``(key, row) -> row`` that makes another sample as good as a given one, if you know such
-        a transformation. It gets JAX arrays of shape (n_features,) in scaled units, raveled if
-        samples have more dimensions. Its result is both input and target, a new one in each
-        step; values may then not be missing.
+        Set it if you know a transformation of a sample that gives another valid sample, such as
+        a shift of an image. ``(key, row) -> row`` gets JAX arrays of shape (n_features,) in
+        scaled units, raveled if samples have more dimensions. Its result is both input and
+        target, a new one in each step. Values may then not be missing.
     n_nonzero_coefs : int or None, default=None
-        Number of nonzero entries kept in each code (k-sparse autoencoder [4]_), the largest in
-        units of PCA's deviations. The fit does not begin at PCA.
+        Number of nonzero entries kept in each code (k-sparse autoencoder [4]_): the largest, in
+        units of PCA's standard deviations. The fit does not begin at PCA.
     sparsity : float, default=0.0
         Raise it for codes with few large entries: it is the weight of the L1 norm of a code
         over sqrt(n_components) times its L2 norm [8]_. ``code_activation="relu"`` then makes
@@ -167,7 +170,7 @@ class AutoencoderTransformer(
         probabilistic PCA, so that no code collapses.
     weight_decay : "auto" or float, default="auto"
         Decoupled weight decay in units of the learning rate; worth a grid search. "auto" is
-        0.3, and down to 0.1 with fewer than four components if PCA leaves less than half of
+        0.3. With fewer than four components it goes down to 0.1 if PCA leaves less than half of
         the variance.
     optimizer : {"adamw", "adam", "nadam", "sgd", "momentum", "nesterov", "rmsprop", "lion", \
             "muon", "schedule_free", "lbfgs"} or callable, default="nadam"
@@ -202,100 +205,106 @@ class AutoencoderTransformer(
     cv : "auto", float, int, splitter, list or None, default="auto"
         Cross-validation scheme used to choose the checkpoint; change it if samples depend on
         each other. A float in (0, 1) is the share of samples to hold out, 2,000 at most, and
-        "auto" is 0.2. Up to five disjoint parts are held out one after another, until
-        they have 250 samples and the gain over PCA is clear: three standard errors in
-        the mean, or one in the mean and three for a typical sample. A gain that stays unclear
-        is not kept. The net is then trained on all samples up to the chosen step; if that ends
-        clearly worse, the fold's net or PCA of all samples is kept. Above 16 million values
-        one part is held out, and above 20,000 samples there is no new training. An int is
-        a number of shuffled folds, a splitter is scikit-learn's, a list holds pairs of indices,
-        (train, held out); of these, too, only as many are used as it takes. None trains
-        on all samples and keeps the last step.
+        "auto" is 0.2. An int is a number of shuffled folds, a splitter is scikit-learn's, a
+        list holds pairs of indices (train, held out). None trains on all samples and keeps the
+        last step.
+
+        Up to five disjoint parts are held out one after another, until they have 250 samples
+        and the gain over PCA is clear: three standard errors in the mean, or one in the mean
+        and three for a typical sample. A gain that stays unclear is not kept. Other schemes,
+        too, use only as many folds as this takes. The net is then trained on all samples up to
+        the chosen step. If that ends clearly worse, the fold's net or PCA of all samples is
+        kept. Above 16 million values one part is held out, and above 20,000 samples there is no
+        new training.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes in ``y``, times ``sample_weight``; set it if rare classes count
         as much as others. "balanced" gives each class the same total. Batches and held-out
         samples of ``cv="auto"`` are then stratified.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random; set it for results that repeat. The same seed on the same
-        versions, CPU and number of its cores gives the same bits.
+        versions, CPU and number of cores gives the same result to the bit.
     verbose : int, default=0
         Above 0, print a line at each checkpoint (25 to 50 in a training): the fold, its epoch,
         its loss, the held-out error over PCA's. At the end, print what was kept and why.
     device : str or None, default=None
         Where to compute: "cpu", "gpu", "gpu:1", ...; None is JAX's default device. "all" trains
-        on all devices, those of other processes too after ``jax.distributed.initialize``:
+        on all devices, after ``jax.distributed.initialize`` also on those of other processes:
         each takes a share of every batch, and processes need the same samples, parameters
-        and int as ``random_state``. Products are in float32; only while training does
-        ``jax.default_matmul_precision`` count, such as "BF16_BF16_F32" on GPUs and TPUs.
+        and int as ``random_state``. Matrix products are in float32;
+        ``jax.default_matmul_precision``, such as "BF16_BF16_F32" on GPUs and TPUs, counts in
+        training alone.
 
     Attributes
     ----------
     n_components_ : int
         Number of components that transform returns.
-    components_ : ndarray of shape (n_components_, n_features)
+    components_ : ndarray of shape (`n_components_`, n_features)
         Principal axes of the linear path, in scaled units. This and the next three describe
         PCA of the ``n_samples_`` samples, whatever the nets have learned, and raise
         AttributeError if ``linear_path`` is None. Arrays are float32 for float32 samples.
-    explained_variance_ : ndarray of shape (n_components_,)
-        Variance along each of the axes, with n_samples_ - 1 degrees of freedom, in squared
-        units of X (of the scaled features for ``scaling="standard"``).
-    singular_values_ : ndarray of shape (n_components_,)
-        Singular values of the centred samples: sqrt(explained_variance_ * (n_samples_ - 1)).
+    explained_variance_ : ndarray of shape (`n_components_`,)
+        Variance of the training samples along each axis.
+    singular_values_ : ndarray of shape (`n_components_`,)
+        Singular values of the centred training samples.
     noise_variance_ : float
-        Mean variance along the axes that are left out of min(n_samples_, n_features) in all,
-        the noise of probabilistic PCA, in the same units. 0 if none is left out.
+        Mean variance along the axes that are left out.
     mean_ : ndarray of shape (n_features,)
         Mean of the ``n_samples_`` samples.
-    explained_variance_ratio_ : ndarray of shape (n_components_,)
+    explained_variance_ratio_ : ndarray of shape (`n_components_`,)
         What each component adds to the share of variance explained (of deviance, for other
         losses than squared_error), as measured on held-out samples: the folds' error over
         PCA's, times PCA's over all folds (on training samples if nothing was held out).
-    pca_explained_variance_ratio_ : ndarray of shape (n_components_,)
-        The same of PCA: the share that each axis of PCA of the training folds adds on the
-        samples held out. It may be negative.
+    pca_explained_variance_ratio_ : ndarray of shape (`n_components_`,)
+        The same for PCA of the training folds: the share that each axis adds on held-out
+        samples. It may be negative.
     error_ratio_ : float
         Error (the loss of reconstructions) on held-out samples over that of PCA with as many
-        components (on training samples if nothing was held out). If the fit began at PCA,
-        without penalties and with an int as ``n_components``, the one held-out sample that
-        speaks most for the autoencoder is left out: no new sample may be like it. 1 is PCA, and
-        it is never above 1 if PCA may be kept: with held-out samples and without penalties. If
-        ``corruption`` is to be undone, these samples are corrupted. After ``partial_fit`` it is
-        measured on each batch before the nets train on it, and the latest batches count most.
+        components (on training samples if nothing was held out). 1 is PCA. It is never above 1
+        if PCA may be kept: with held-out samples and without penalties. The one held-out sample
+        that the autoencoder improves most is left out if the fit began at PCA, without
+        penalties and with an int as ``n_components``: no new sample may be like it. If
+        ``corruption`` is to be undone, held-out samples are corrupted. After ``partial_fit`` it
+        is measured on each batch before the nets train on it, and the latest batches count
+        most.
     selected_model_ : {"autoencoder", "pca"}
         What was kept: "pca" if no checkpoint was clearly better than PCA on held-out samples,
         if the training on all samples failed and the fold's net is no better than PCA of all,
         or, after ``partial_fit``, as long as the nets are not better than PCA.
-    loss_curve_ : ndarray of shape (n_iter_,)
-        Mean training loss of each epoch: error over PCA's, noise, truncated codes and penalties
-        included. It is of the training that gave the model: mostly the one on all samples.
+    loss_curve_ : ndarray of shape (`n_iter_`,)
+        Mean training loss of each epoch: error over PCA's, with noise, truncated codes and
+        penalties. It belongs to the training that gave the model, mostly the one on all
+        samples.
     validation_curve_ : ndarray of shape (n_checkpoints + 1,)
-        Held-out error over PCA's at each checkpoint: the geometric mean of the full code's,
-        which counts three times, and of that of its prefixes; with penalties an arithmetic
-        mean of both, penalties included. Empty if nothing was held out.
+        Held-out error over PCA's at each checkpoint: the geometric mean of that of the full
+        code, which counts three times, and of that of its prefixes. With penalties it is the
+        arithmetic mean, penalties included. Empty if nothing was held out.
     validation_epochs_ : ndarray of shape (n_checkpoints + 1,)
         Epochs after which ``validation_curve_`` was measured.
     decoder_variance_ : float
         Learned variance of each value around its reconstruction, in squared units of X (of the
-        scaled features for ``scaling="standard"``). Only for ``kl_weight`` > 0 and
-        squared_error.
+        scaled features for ``scaling="standard"``). It exists for ``kl_weight`` > 0 with
+        ``loss="squared_error"``.
     n_iter_ : int
         Epochs run by the training that ``loss_curve_`` shows.
     best_iter_ : int
         Epoch whose weights are kept; 0 means the start: PCA, or the model that a warm start
-        went on from.
+        continued.
     n_samples_, n_samples_seen_ : int
         Number of samples that PCA was fitted on: those of ``fit``, fewer if the net of a fold
         is kept, and those of all calls of ``partial_fit``.
     n_features_in_ : int
-        Number of features seen in fit: of values, for samples of more dimensions.
+        Number of features seen in fit, or of values if samples have more dimensions.
     sample_shape_ : tuple of int
-        Shape of one sample; (n_features_in_,) for a table.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Shape of one sample; (`n_features_in_`,) for a table.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if all are strings.
 
     See Also
     --------
     sklearn.decomposition.PCA : The linear map that the fit begins at.
+    AutoencoderImputer : Imputes missing values.
+    AutoencoderOutlierDetector : Detects outliers by their reconstruction error.
+    TableAutoencoder : For tables of numbers and categories.
 
     Notes
     -----
@@ -444,8 +453,8 @@ class AutoencoderTransformer(
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Training samples: an array, a list of samples, a pandas, polars or Arrow table, a
             sparse matrix, or what slices as arrays do, such as a memory-mapped file or a data
-            set of HDF5, which is read block by block if it is large; or samples of more
-            dimensions, such as images. Then every method takes samples of that shape or raveled
+            set of HDF5, which is read block by block if it is large. If samples have more
+            dimensions, such as images, every method takes samples of that shape or raveled
             ones, and returns samples of that shape. Integers and booleans are converted to
             float64, tensors of other libraries to arrays. Missing values are NaN, None, masked,
             or pd.NA; samples without any observed value are left out. A sparse matrix has none.
@@ -457,7 +466,7 @@ class AutoencoderTransformer(
         X_val : array-like of shape (n_val, n_features), default=None
             Held-out samples to use instead of ``cv``; they never train. A Pipeline hands them
             over as they are: have it transform them by ``transform_input=["X_val"]`` (with
-            metadata routing, of which ``X_val`` is requested by default).
+            metadata routing, which requests ``X_val`` by default).
         groups : array-like of shape (n_samples,), default=None
             Samples of one group are never on both sides of a split.
 
@@ -471,12 +480,12 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For more components than min(n_samples, n_features), see ``n_components``; for data
-            that are no table or samples of one shape, at least two of them; for numbers beyond
-            float32, or processes that were given different things. The estimator is then what
-            it was before.
+            If there are more components than min(n_samples, n_features), see ``n_components``;
+            if X is not 2-D and its samples differ in shape; if there are fewer than two
+            samples; if numbers do not fit in float32; if processes get different samples or
+            parameters. The estimator is then what it was before.
         TypeError
-            For containers without order.
+            If X is a container without order.
         """
         precision = matmul_precision()
         given = X, y, sample_weight, X_val, groups, precision
@@ -518,9 +527,9 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For missing values or other features than before, for parameters that ask for
-            another net than before, for ``n_init`` above 1, and if ``fit`` made the model and
-            did not keep all axes: with architectures that read features, or wide samples.
+            If values are missing, or features differ from those before; if parameters ask for
+            another net than before; if ``n_init`` is above 1; if ``fit`` made the model and
+            did not keep all axes, as with convolutions, recurrent nets or wide samples.
 
         References
         ----------
@@ -558,16 +567,16 @@ class AutoencoderTransformer(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_components_)
+        Z : ndarray of shape (n_samples, `n_components_`)
             Codes in the units of ``X`` (of the scaled features for ``scaling="standard"``), or
             of unit variance for ``whiten=True``: float32 for float32 samples, otherwise
-            float64. It is computed in float64 if PCA was kept, of up to 4,096 features, and in
-            float32 with nets.
+            float64. Nets compute in float32. If PCA was kept, of up to 4,096 features, it is
+            computed in float64.
 
         Raises
         ------
         ValueError
-            For samples that differ from those of fit in features or names, or are infinite.
+            If samples differ from those of fit in features or names, or are infinite.
         """
         fitted = self._get_fitted()
         rows = check_rows(self, X, reset=False)
@@ -580,8 +589,7 @@ class AutoencoderTransformer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_kept)
-            Codes, or their first ``n_kept`` <= n_components_ columns. Missing values are
-            refused.
+            Codes, or their first ``n_kept`` columns. Missing values are refused.
 
         Returns
         -------
@@ -592,7 +600,7 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For more columns than n_components_, or codes that are not finite.
+            If there are more columns than components, or codes are not finite.
         """
         fitted = self._get_fitted()
         codes = check_codes(self, X, fitted.n_components, fitted.code_unit)
@@ -616,7 +624,7 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For samples that differ from those of fit in features or names, or are infinite.
+            If samples differ from those of fit in features or names, or are infinite.
 
         Examples
         --------
@@ -646,10 +654,10 @@ class AutoencoderTransformer(
 
         The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
         call, which takes about a second if there are 50 components, and is the same in every
-        call. It is one of the codes of at most 5,000 random training samples that ``fit`` keeps
-        for it (a pickle holds them). With many components those samples can be decoded from
-        their codes, so a pickle is as private as the data. With ``kl_weight`` > 0 no codes are
-        kept.
+        call. It is fitted on the codes of at most 5,000 random training samples, which ``fit``
+        keeps for it (a pickle holds them). With many components those samples can be decoded
+        from their codes, so a pickle is as private as the data. With ``kl_weight`` > 0 no codes
+        are kept.
 
         Unlike scikit-learn's ``GaussianMixture.sample``, this returns samples only, in random
         order, without the components that they came from; ``random_state`` belongs to the
@@ -676,9 +684,9 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For ``n_samples`` that is no int of at least 1.
+            If ``n_samples`` is not an int of at least 1.
         MemoryError
-            If so many samples do not fit in memory, before any work.
+            If the samples do not fit in memory; it is raised before any work.
 
         References
         ----------
@@ -725,7 +733,7 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For samples that differ from those of fit in features or names, or are infinite.
+            If samples differ from those of fit in features or names, or are infinite.
 
         Examples
         --------
@@ -770,8 +778,8 @@ class AutoencoderTransformer(
         Raises
         ------
         ValueError
-            For samples that differ from those of fit in features or names, or are infinite, and
-            for values outside of the loss's range.
+            If samples differ from those of fit in features or names, are infinite, or have
+            values outside of the loss's range.
         """
         fitted = self._get_fitted()
         rows = check_rows(self, X, reset=False)
@@ -783,8 +791,8 @@ class AutoencoderTransformer(
         """Return minus each sample's mean squared reconstruction error, in squared units of X.
 
         For other losses it is minus the mean loss: in nats for binary_cross_entropy, poisson
-        and categorical, in scaled units for absolute_error, huber and a callable, in units of
-        what the features' means leave for joint losses.
+        and categorical, in scaled units for absolute_error, huber and a callable. Joint losses
+        are relative to the loss of the features' means.
 
         Parameters
         ----------
@@ -794,12 +802,12 @@ class AutoencoderTransformer(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Higher is better reconstructed; the lowest are the strangest samples.
+            The higher, the better a sample is reconstructed; outliers have the lowest scores.
 
         Raises
         ------
         ValueError
-            For samples that differ from those of fit in features or names, or are infinite.
+            If samples differ from those of fit in features or names, or are infinite.
         """
         fitted = self._get_fitted()
         return -fitted.mean_errors(check_rows(self, X, reset=False))

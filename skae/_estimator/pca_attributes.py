@@ -36,26 +36,40 @@ class LinearPathAttributes:
 
     @property
     def components_(self) -> NDArray[Any]:
-        """Principal axes (n_components_, n_features), in scaled units."""
+        """Principal axes of the linear path, in scaled units.
+
+        They are those of PCA of the ``n_samples_`` samples, whatever the nets have learned.
+        """
         fitted = self._linear("components_")
         return fitted.components.astype(fitted.dtype, copy=False)
 
     @property
     def explained_variance_(self) -> NDArray[Any]:
-        """Variance (n_components_,) of the training samples along each axis."""
+        """Variance of the training samples along each axis.
+
+        It has ``n_samples_`` - 1 degrees of freedom, and is in squared units of X (of the
+        scaled features for ``scaling="standard"``).
+        """
         fitted = self._linear("explained_variance_")
         return explained_variance(fitted).astype(fitted.dtype, copy=False)
 
     @property
     def singular_values_(self) -> NDArray[Any]:
-        """Singular values (n_components_,) of the centred training samples."""
+        """Singular values of the centred training samples.
+
+        They are the square roots of ``explained_variance_ * (n_samples_ - 1)``.
+        """
         fitted = self._linear("singular_values_")
         squares = explained_variance(fitted) * (fitted.n_samples - 1)
         return np.sqrt(squares).astype(fitted.dtype, copy=False)
 
     @property
     def noise_variance_(self) -> float:
-        """Variance of the noise under probabilistic PCA."""
+        """Mean variance along the axes that are left out.
+
+        It is the noise of probabilistic PCA, in the units of ``explained_variance_``. There are
+        min(``n_samples_``, n_features) axes in all. It is 0 if none is left out.
+        """
         return noise_variance(self._linear("noise_variance_"))
 
     @property

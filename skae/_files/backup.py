@@ -19,25 +19,26 @@ CONSTRAINTS = {"path": [str, os.PathLike], "every": [Number(Real, 0, None, close
 
 
 class FitBackup(FitKeeper):
-    """A callback that writes the state of a fit to a file, from which the same call goes on.
+    """A callback that writes the state of a fit to a file, to continue after a crash.
 
-    If a process is killed while it fits, calling ``fit`` again with the same samples and
-    parameters repeats what was done from the file, and goes on with it: folds, the final
-    training, the optimizer and all curves. The result is the same to the bit as without the
-    interruption. The file is deleted when the fit has ended; after Ctrl-C it stays.
+    If a process is killed while it fits, call ``fit`` again with the same samples and
+    parameters. It reads the file and continues from there: folds, the final training, the
+    optimizer and all curves. The result is the same to the bit as without the interruption.
+    The file is deleted when the fit has ended; after Ctrl-C it stays.
 
     Parameters
     ----------
     path : str or path-like
-        The file. One fit at a time may use it, so it is not for searches.
+        The file. Only one fit at a time may use it, so a search must not.
     every : float, default=60.0
-        Least seconds between two writings, which take about a hundredth of the time at most.
+        Least number of seconds between two writings. Writing takes about a hundredth of the
+        time at most.
 
     Raises
     ------
     ValueError
-        By ``fit``, if the file is of a fit of other samples, parameters, versions or another
-        kind of device, or is damaged. The error says what differs.
+        By ``fit``, if the file belongs to a fit of other samples, parameters, versions or
+        another kind of device, or is damaged. The error says what differs.
 
     See Also
     --------
@@ -46,10 +47,10 @@ class FitBackup(FitKeeper):
 
     Notes
     -----
-    The file holds no code, see ``load``, and no samples, but weights and errors of held-out
-    samples. It is replaced at once: whenever the process is killed, there is a whole file or
-    none. With ``random_state=None`` the fit goes on with the seed that it began with. Functions
-    among the parameters are compared by their names alone.
+    The file holds no code (see ``load``) and no samples. It holds weights, and the errors of
+    held-out samples. It is replaced at once: whenever the process is killed, there is a whole
+    file or none. With ``random_state=None`` the fit continues with the seed that it began with.
+    Functions among the parameters are compared by their names alone.
 
     Examples
     --------

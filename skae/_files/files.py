@@ -16,8 +16,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     """Write an estimator of skae, fitted or not, to a file that holds no code.
 
     The file holds arrays in the format of safetensors, and everything else as JSON in its
-    header: class, parameters, fitted attributes, versions, and a SHA-256 digest. A file that
-    is there before is replaced at once, or stays if something fails.
+    header: class, parameters, fitted attributes, versions, and a SHA-256 digest. An existing
+    file is replaced at once, and stays as it is if something fails.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     TypeError
         If ``estimator`` is none of skae's own classes.
     ValueError
-        If it holds what only code can make, such as a function as ``loss`` or an encoder of
-        another library. The error names the parameter.
+        If a parameter holds what only code can make, such as a function as ``loss`` or an
+        encoder of another library. The error names the parameter.
     OSError
         If the file cannot be written.
 
@@ -89,8 +89,8 @@ def load(path: str | os.PathLike) -> Any:
     Raises
     ------
     ValueError
-        If the file is cut off, changed or damaged, of a newer format, no file of ``save``, or
-        holds unknown names or sizes that do not go together.
+        If ``save`` did not write the file, if it is cut off, changed, damaged or of a newer
+        format, or if it holds unknown names or sizes that do not go together.
     OSError
         If it cannot be read.
 
@@ -100,8 +100,8 @@ def load(path: str | os.PathLike) -> Any:
 
     Notes
     -----
-    The digest shows damage, not who wrote the file: someone else's file can hold any weights,
-    but no code.
+    The digest shows damage, not who wrote the file. A file from somebody you do not know can
+    hold any weights, but no code.
     """
     try:
         document, arrays = container.read(path)

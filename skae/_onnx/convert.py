@@ -46,10 +46,10 @@ def to_onnx(
     part : {"encoder", "decoder", "autoencoder"}, default="encoder"
         What the graph computes: ``transform``, ``inverse_transform`` or ``reconstruct``.
     n_components : int, default=None
-        How many leading components the codes have: those that the encoder returns, that the
-        decoder reads, or between both. None means ``n_components_``.
+        Number of leading components that the encoder returns, the decoder reads, or the
+        autoencoder has between both. None means ``n_components_``.
     dtype : {"float32", "float64"}, default=None
-        Of the graph's input and output. None means that of the training samples. The nets
+        Type of the graph's input and output. None means that of the training samples. The nets
         compute in float32 in any case.
 
     Returns
@@ -65,18 +65,19 @@ def to_onnx(
     ImportError
         If onnx is not installed: ``pip install "skae[onnx]"``.
     TypeError
-        For other estimators. Those around an autoencoder hold it as ``autoencoder_``.
+        If ``estimator`` is not an AutoencoderTransformer. The estimators around one hold it as
+        ``autoencoder_``.
     ValueError
-        For another ``part`` or ``dtype``, more components than there are, and for what cannot
-        be written: the architectures "recurrent" and Blocks, and classes of your own, of
-        architectures or of outputs.
+        If ``part``, ``dtype`` or ``n_components`` is not valid, or if the estimator cannot be
+        written: with the architecture "recurrent" or Blocks, or with architectures or output
+        ranges of your own.
     NotFittedError
         If the estimator is not fitted.
 
     See Also
     --------
-    register_onnx_converter : Pipelines that hold an AutoencoderTransformer.
-    save : A file of the estimator itself.
+    register_onnx_converter : Converts pipelines that hold an AutoencoderTransformer.
+    save : Writes the estimator itself.
 
     Notes
     -----
@@ -123,12 +124,12 @@ def register_onnx_converter() -> None:
 
     See Also
     --------
-    to_onnx : One estimator, its decoder, samples of more dimensions.
+    to_onnx : Converts one estimator, also its decoder, also for samples of more dimensions.
 
     Notes
     -----
-    The conversion raises what ``to_onnx`` raises, and missing values are not filled. Codes
-    are float64 if the step before is, otherwise float32.
+    The conversion raises what ``to_onnx`` raises, and missing values are not filled. Codes are
+    float64 if the output of the step before is, otherwise float32.
 
     Examples
     --------

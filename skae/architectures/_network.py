@@ -14,7 +14,7 @@ TRUNK = (256,)  # default widths behind layers that have done most of the work
 class Architecture(BaseEstimator):
     """Parameters of an architecture, which ``fit`` turns into a ``Network``.
 
-    Subclasses define a constructor that only assigns, ``_parameter_constraints`` in
+    Subclasses define a constructor that does nothing but assign, ``_parameter_constraints`` in
     scikit-learn's form, ``_network`` and, if the default is wrong for them, ``_layer_sizes``.
     ``in_columns`` says that its networks read and write the columns of a sample, not its
     principal axes. ``hides`` says that the fit hides values even if none is missing.

@@ -22,7 +22,7 @@ GOLDEN = 0.6180339887498949
 class CodesDisplay:
     """Scatter plot of two components, with classes and their share of variance.
 
-    Make one by ``from_estimator``; parameters are stored as attributes. Of a single component
+    Make one by ``from_estimator``; parameters are stored as attributes. With a single component
     it draws a strip for each class.
 
     Parameters
@@ -108,7 +108,7 @@ class CodesDisplay:
         components : sequence of int, default=None
             One or two components, counted from 0. None is the first two.
         n_arrows : int, default=0
-            Number of features shown as arrows, those that change most (a biplot).
+            Number of features shown as arrows: those that change most (a biplot).
         ax : matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
 
@@ -120,12 +120,12 @@ class CodesDisplay:
         Raises
         ------
         TypeError
-            For any other estimator.
+            If ``estimator`` is not an AutoencoderTransformer.
         ValueError
-            For components that there are not, for ``y`` of another length, and for samples that
-            differ from those of fit.
+            If a component does not exist, if ``y`` has another length, or if samples differ
+            from those of fit.
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         fitted = checked_fit(estimator)
         check_consistent_length(X, y)
@@ -161,7 +161,7 @@ class CodesDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         ax = one_axes(ax, (4.8, 3.8))
         found: Any = None if self.y is None else np.unique(self.y, return_inverse=True)

@@ -17,7 +17,7 @@ WIDE = 10  # ratio of the largest loss to the smallest from which the axis is lo
 
 
 class ExplainedVarianceDisplay:
-    """Share of variance that the first components explain, beside PCA's.
+    """Share of variance that the first components explain, compared with PCA's.
 
     Make one by ``from_estimator``; parameters are stored as attributes.
 
@@ -41,8 +41,8 @@ class ExplainedVarianceDisplay:
     level_lines_ : list of matplotlib Line2D
         Lines at the levels.
     reached_, pca_reached_ : dict
-        How many components reach each level, None if all of them do not. ``pca_reached_`` is
-        empty without PCA.
+        Number of components that reach each level, None if all of them together do not.
+        ``pca_reached_`` is empty without PCA.
 
     See Also
     --------
@@ -88,7 +88,7 @@ class ExplainedVarianceDisplay:
             Samples that ``fit`` did not see. None shows what it measured on the samples that
             it held out.
         levels : sequence of float, default=(0.8, 0.9, 0.95)
-            Shares at which the number of components is told.
+            Shares for which the number of components is shown.
         ax : matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
 
@@ -100,9 +100,9 @@ class ExplainedVarianceDisplay:
         Raises
         ------
         TypeError
-            For any other estimator.
+            If ``estimator`` is not an AutoencoderTransformer.
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         curves = explained_variance_curves(estimator, X)
         on = "held-out samples" if len(estimator.validation_curve_) else "training samples"
@@ -120,7 +120,7 @@ class ExplainedVarianceDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
         levels : sequence of float, default=(0.8, 0.9, 0.95)
-            Shares at which the number of components is told.
+            Shares for which the number of components is shown.
 
         Returns
         -------
@@ -130,7 +130,7 @@ class ExplainedVarianceDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         ax = one_axes(ax)
         counts = np.arange(1, len(self.autoencoder) + 1)
@@ -175,9 +175,9 @@ class TrainingCurvesDisplay:
     loss : ndarray of shape (n_epochs,)
         Mean training loss of each epoch over PCA's error, noise and penalties included.
     validation : ndarray of shape (n_checkpoints,)
-        Held-out error over PCA's, as the fit chooses by it.
+        Held-out criterion by which the fit chooses: error over PCA's.
     validation_epochs : ndarray of shape (n_checkpoints,)
-        Epochs after which it was measured.
+        Epochs after which ``validation`` was measured.
     best_epoch : int
         The epoch kept; 0 is the start.
     kept : str
@@ -249,9 +249,9 @@ class TrainingCurvesDisplay:
         Raises
         ------
         TypeError
-            For any other estimator.
+            If ``estimator`` is not an AutoencoderTransformer.
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         checked_fit(estimator)
         return cls(
@@ -278,7 +278,7 @@ class TrainingCurvesDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         ax, self.validation_line_ = one_axes(ax), None
         self.pca_line_ = ax.axhline(1.0, color=PCA, linewidth=1.0, label="PCA")

@@ -29,7 +29,7 @@ MOST_FEATURES = 20  # of a table, those that change most
 
 
 class LoadingsDisplay:
-    """Mean change of each feature per unit of a component, beside PCA's axes.
+    """Mean change of each feature per unit of a component, compared with PCA's axes.
 
     Make one by ``from_estimator``; parameters are stored as attributes. Tables are drawn as
     bars (of the 20 features that change most), series as lines, images as images, in which red
@@ -108,7 +108,7 @@ class LoadingsDisplay:
         estimator : AutoencoderTransformer
             A fitted estimator.
         X : array-like of shape (n_samples, n_features)
-            Samples at whose codes the decoder is followed, mostly those of ``fit``.
+            Samples over whose codes the mean is taken, mostly those of ``fit``.
         components : sequence of int, default=None
             Components, counted from 0. None is the first three at most, or eight of images.
         kind : {"auto", "image", "series", "table"}, default="auto"
@@ -126,11 +126,12 @@ class LoadingsDisplay:
         Raises
         ------
         TypeError
-            For any other estimator.
+            If ``estimator`` is not an AutoencoderTransformer.
         ValueError
-            For components, a kind or a shape that there are not.
+            If a component does not exist, or samples cannot be drawn as this kind or in this
+            shape.
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         fitted, layout = checked_fit(estimator), layout_of(estimator, kind, sample_shape)
         chosen = check_components(fitted, components, 8 if layout.kind == "image" else 3)
@@ -155,7 +156,7 @@ class LoadingsDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         self.bars_: list[Any] = []
         self.pca_bars_: list[Any] = []

@@ -23,29 +23,29 @@ SMALLEST_NOISE = 1e-9  # of the largest variance, so that equations of few value
 def explained_variance_curves(
     estimator: AutoencoderTransformer, X: ArrayLike | None = None
 ) -> Bunch:
-    """Return the share of variance that the first 1, 2, ... components explain, beside PCA's.
+    """Return the share of variance that the first 1, 2, ... components explain, and PCA's.
 
     Parameters
     ----------
     estimator : AutoencoderTransformer
         A fitted estimator.
     X : array-like of shape (n_samples, n_features), default=None
-        Samples that ``fit`` did not see, on which both are measured. Missing values count
-        nowhere. None takes what ``fit`` measured on the samples that it held out.
+        Samples that ``fit`` did not see, on which both are measured. Missing values are left
+        out. None takes what ``fit`` measured on the samples that it held out.
 
     Returns
     -------
     curves : Bunch
-        ``autoencoder`` and ``pca``, float64 arrays of shape (n_components_,). For ``X`` they
+        ``autoencoder`` and ``pca``, float64 arrays of shape (`n_components_`,). For ``X`` they
         are shares of its variance around ``mean_``, and ``pca`` is None if ``linear_path`` is.
-        For None they are of deviance if the loss is not squared_error.
+        Without ``X`` they are shares of deviance if the loss is not squared_error.
 
     Raises
     ------
     TypeError
-        For any other estimator.
+        If ``estimator`` is not an AutoencoderTransformer.
     ValueError
-        For samples that differ from those of fit in features or names, or are infinite.
+        If samples differ from those of fit in features or names, or are infinite.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def compare_reconstructions(
         Samples. Missing values are filled in the reconstructions, PCA's by the mean of the
         codes under probabilistic PCA, given the observed values.
     n_samples : int, default=None
-        How many of the samples, the first ones. None is all.
+        Number of samples to take from the start of ``X``. None takes all.
 
     Returns
     -------
@@ -99,9 +99,9 @@ def compare_reconstructions(
     Raises
     ------
     TypeError
-        For any other estimator.
+        If ``estimator`` is not an AutoencoderTransformer.
     ValueError
-        For less than one sample, and samples that differ from those of fit in features or
+        If ``n_samples`` is below 1, or if samples differ from those of fit in features or
         names, or are infinite.
 
     Examples
@@ -124,33 +124,33 @@ def compare_reconstructions(
 
 
 def component_loadings(estimator: AutoencoderTransformer, X: ArrayLike) -> Bunch:
-    """Return by how much each feature changes per unit of each component, beside PCA's axes.
+    """Return by how much each feature changes per unit of each component, and PCA's axes.
 
-    It is the decoder's Jacobian, a mean over the codes of samples. The derivatives are central
-    differences of ``inverse_transform`` with steps of a hundredth of each code's standard
-    deviation, exact to some 1e-4 of the largest loading.
+    It is the mean of the decoder's Jacobian over the codes of samples. The derivatives are
+    central differences of ``inverse_transform`` with steps of a hundredth of each code's
+    standard deviation, exact to some 1e-4 of the largest loading.
 
     Parameters
     ----------
     estimator : AutoencoderTransformer
         A fitted estimator.
     X : array-like of shape (n_samples, n_features)
-        Samples at whose codes the decoder is followed, mostly those of ``fit``: 1,000 of them
-        at most, evenly spaced. Missing values are filled first.
+        Samples over whose codes the mean is taken, mostly those of ``fit``: 1,000 of them at
+        most, evenly spaced. Missing values are filled first.
 
     Returns
     -------
     loadings : Bunch
-        ``autoencoder`` and ``pca``, float64 arrays of shape (n_components_, n_features), in
+        ``autoencoder`` and ``pca``, float64 arrays of shape (`n_components_`, n_features), in
         units of X per unit of a code. ``pca`` is ``components_`` in these units, and None if
         ``linear_path`` is.
 
     Raises
     ------
     TypeError
-        For any other estimator.
+        If ``estimator`` is not an AutoencoderTransformer.
     ValueError
-        For samples that differ from those of fit in features or names, or are infinite.
+        If samples differ from those of fit in features or names, or are infinite.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def component_traversals(
     n_steps: int = 7,
     sample: int | None = None,
 ) -> Bunch:
-    """Return decoded samples along single components, the other components held.
+    """Return decoded samples along single components, with the other components held fixed.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def component_traversals(
     n_steps : int, default=7
         Number of values of each component, evenly spaced.
     sample : int, default=None
-        Sample of ``X`` at whose code the other components are held. None holds them at the mean
+        Index of the sample of ``X`` whose code the other components keep. None keeps the mean
         code.
 
     Returns
@@ -216,12 +216,12 @@ def component_traversals(
     Raises
     ------
     TypeError
-        For any other estimator.
+        If ``estimator`` is not an AutoencoderTransformer.
     ValueError
-        For components that there are not, less than one step, or samples that differ from those
-        of fit.
+        If a component does not exist, if ``n_steps`` is below 1, or if samples differ from
+        those of fit.
     IndexError
-        For a ``sample`` that ``X`` does not have.
+        If ``X`` has no such ``sample``.
 
     Examples
     --------

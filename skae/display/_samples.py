@@ -120,12 +120,12 @@ class ReconstructionsDisplay:
         Raises
         ------
         TypeError
-            For any other estimator.
+            If ``estimator`` is not an AutoencoderTransformer.
         ValueError
-            For a kind or shape that samples do not have, and samples that differ from those of
+            If samples cannot be drawn as this kind or in this shape, or differ from those of
             fit.
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         fitted, layout = checked_fit(estimator), layout_of(estimator, kind, sample_shape)
         n = (10 if layout.kind == "image" else 3) if n_samples is None else n_samples
@@ -152,7 +152,7 @@ class ReconstructionsDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         self.image_: Any = None
         self.lines_: dict[str, Any] = {}
@@ -195,11 +195,11 @@ class ReconstructionsDisplay:
 
 
 class TraversalsDisplay:
-    """What single components do: decoded samples along each, the others held.
+    """Decoded samples along single components, with the other components held fixed.
 
     Make one by ``from_estimator``; parameters are stored as attributes. Images are drawn in a
-    row for each component, series as lines from dark (low) to light (high), of tables the
-    values of the six features that change most over the component.
+    row for each component, and series as lines from dark (low) to light (high). Tables are
+    drawn as the values of the six features that change most over the component.
 
     Parameters
     ----------
@@ -278,7 +278,8 @@ class TraversalsDisplay:
         n_steps : int, default=9
             Number of values of each component.
         sample : int, default=None
-            Sample of ``X`` at whose code the other components are held, the mean code for None.
+            Index of the sample of ``X`` whose code the other components keep. None keeps the
+            mean code.
         kind : {"auto", "image", "series", "table"}, default="auto"
             How samples are drawn. "auto" goes by their shape and by the architecture.
         sample_shape : sequence of int, default=None
@@ -294,13 +295,14 @@ class TraversalsDisplay:
         Raises
         ------
         TypeError
-            For any other estimator.
+            If ``estimator`` is not an AutoencoderTransformer.
         ValueError
-            For components, a kind or a shape that there are not.
+            If a component does not exist, or samples cannot be drawn as this kind or in this
+            shape.
         IndexError
-            For a ``sample`` that ``X`` does not have.
+            If ``X`` has no such ``sample``.
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         checked_fit(estimator)
         layout = layout_of(estimator, kind, sample_shape)
@@ -325,7 +327,7 @@ class TraversalsDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         self.image_, self.lines_ = None, []
         n, n_steps = self.codes.shape

@@ -49,8 +49,8 @@ class SampleEncoder(VersionedPickles, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the class does not take these samples, see its notes. The encoder is then what
-            it was before.
+            If samples are not valid, see the notes of the class. The encoder is then what it
+            was before.
         TypeError
             If ``X`` is not a container of samples.
         """
@@ -105,7 +105,7 @@ class SampleEncoder(VersionedPickles, TransformerMixin, BaseEstimator):
         return self._decode(self._samples(X))
 
     def make_loss(self, of_numbers: Any = "squared_error") -> Any:
-        """Return the loss of an AutoencoderTransformer for encoded samples, raveled.
+        """Return the loss with which an AutoencoderTransformer fits encoded samples.
 
         Parameters
         ----------

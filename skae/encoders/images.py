@@ -54,7 +54,7 @@ class ImageResizer(SampleEncoder):
     pixel is missing if these have less than half of the weight.
 
     ``transform`` returns an array of shape (n_samples, height, width) or (n_samples, height,
-    width, n_channels_): float32 if all images are, else float64.
+    width, `n_channels_`): float32 if all images are, otherwise float64.
 
     In a pipeline, ``sizes`` reach ``inverse_transform`` by scikit-learn's metadata routing, see
     the second example.
@@ -116,7 +116,7 @@ class ImageResizer(SampleEncoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or \
-                (n_samples, height, width, n_channels_)
+                (n_samples, height, width, `n_channels_`)
             Samples, or their reconstructions, or raveled samples. Missing pixels are NaN.
         sizes : array-like of int of shape (n_samples, 2) or None, default=None
             Height and width of each image, from ``get_sizes``. None leaves samples at
@@ -125,8 +125,8 @@ class ImageResizer(SampleEncoder):
         Returns
         -------
         X_original : ndarray of object of shape (n_samples,)
-            Arrays of shape (height, width) or (height, width, n_channels_); without ``sizes``
-            one array of samples. Float32 if X is, else float64.
+            Arrays of shape (height, width) or (height, width, `n_channels_`); without ``sizes``
+            one array of samples. Float32 if X is, otherwise float64.
 
         Raises
         ------

@@ -22,17 +22,18 @@ from skae.losses import Joint
 class Modality:
     """How to read one part of a sample.
 
-    An encoder makes numbers of the part if needed, and an architecture features of these.
+    An encoder, if there is one, turns the part into numbers, and an architecture turns these
+    into features.
 
     Parameters
     ----------
     architecture : str or architecture, default="dense"
         What maps the part to features and back, see ``AutoencoderTransformer``.
     encoder : transformer or None, default=None
-        What makes an array of shape (n_samples, ...) of the part, with an
-        ``inverse_transform``: TokenEncoder, SeriesPadder, ImageResizer, TableEncoder. None
-        takes arrays as they are, and encodes DataFrames by a TableEncoder. Resized images
-        come back in the fitted size.
+        Transformer with an ``inverse_transform`` that turns the part into an array of shape
+        (n_samples, ...): TokenEncoder, SeriesPadder, ImageResizer, TableEncoder. None takes
+        arrays as they are, and encodes DataFrames by a TableEncoder. Resized images come back
+        in the fitted size.
     columns : list or None, default=None
         The part's columns, if X is a DataFrame. None takes ``X[name]``.
 
@@ -186,8 +187,8 @@ class MultimodalAutoencoder(EncodedAutoencoder):
     its values are NaN or its entry in a list or an object column is None. It is missing from
     all samples if the dict does not have it.
 
-    To split, cross-validate or search, wrap the dict: ``Samples(X)``. scikit-learn takes
-    samples by index: of a plain dict it counts the parts as samples, or raises KeyError.
+    To split, cross-validate or search, wrap the dict: ``Samples(X)``. scikit-learn selects
+    samples by index; it takes the parts of a plain dict for samples, or raises KeyError.
 
     Examples
     --------

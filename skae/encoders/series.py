@@ -53,11 +53,11 @@ class SeriesPadder(SampleEncoder):
     Series raise ValueError if they are empty, of different numbers of channels or longer than
     the length, or hold times, text (also numbers as text) or numbers beyond float32.
 
-    ``transform`` returns float64 of shape (n_samples, length_, n_channels_ + 1).
+    ``transform`` returns float64 of shape (n_samples, `length_`, `n_channels_` + 1).
     ``inverse_transform`` returns an object array of shape (n_samples,) of series. A series ends
-    where its last channel falls below half of ``scale_``. If it does so more than once, the
-    series ends at the place that disagrees with the fewest timepoints. No series is empty. It
-    raises ValueError if the last channel is missing.
+    when its last channel falls below half of ``scale_``. If it does so more than once, the
+    series ends at the timepoint that contradicts the fewest values of that channel. No series
+    is empty. It raises ValueError if the last channel is missing.
 
     Examples
     --------

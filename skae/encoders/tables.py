@@ -45,7 +45,7 @@ class TableEncoder(SampleEncoder):
         The dtypes of the columns, as they are printed.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all are strings.
 
     See Also
@@ -241,7 +241,7 @@ class TableAutoencoder(EncodedAutoencoder):
         The fitted encoder of the columns.
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all are strings.
 
     See Also

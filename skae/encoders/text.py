@@ -57,7 +57,7 @@ class TokenEncoder(SampleEncoder):
     is longer than ``length_``, or has an unknown token and ``handle_unknown="error"``. No
     message quotes a text.
 
-    ``transform`` returns float32 of shape (n_samples, length_, n_tokens).
+    ``transform`` returns float32 of shape (n_samples, `length_`, n_tokens).
     ``inverse_transform`` takes one-hot samples or probabilities, none of them missing, and
     returns an array of str objects of shape (n_samples,): the likeliest tokens up to the first
     end token.

@@ -33,8 +33,8 @@ class Joint(Loss):
     Parameters
     ----------
     parts : tuple of (int, str or loss) pairs
-        Number of columns and loss of each group. The groups of a joint loss among them take
-        its place.
+        Number of columns and loss of each group. A joint loss among them is replaced by its own
+        groups.
 
     Raises
     ------
