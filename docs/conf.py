@@ -83,13 +83,14 @@ html_title = f"skae {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
-    "logo": {"text": "skae"},
-    "show_prev_next": True,
+    "logo": {"text": f"skae {version}"},
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
-    "footer_start": ["copyright"],
-    "footer_end": ["theme-version"],
+    "footer_end": [],
 }
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

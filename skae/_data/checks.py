@@ -234,7 +234,7 @@ def check_weight(sample_weight, n_samples):
     if len(weight) != n_samples:
         raise ValueError(
             f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}, a weight for "
-            "each row of X."
+            "each sample of X."
         )
     assert_all_finite(weight, input_name="sample_weight")
     if (weight < 0).any():
@@ -262,12 +262,14 @@ def check_labels(labels, name, n_samples):
     try:
         array = np.asarray(labels)
     except ValueError as error:
-        raise ValueError(f"{name} must be 1D, a label for each row of X: {error}.") from error
+        raise ValueError(
+            f"{name} must be 1D, a label for each sample of X: {error}."
+        ) from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"{name} must be 1D, a label for each row of X, got an array of shape "
+            f"{name} must be 1D, a label for each sample of X, got an array of shape "
             f"{array.shape}."
         )
     if len(array) != n_samples:
@@ -280,8 +282,8 @@ def check_labels(labels, name, n_samples):
         missing = np.flatnonzero([is_missing(label) for label in array.tolist()])
     if len(missing):
         raise ValueError(
-            f"{name} holds no label (None or NaN) in {len(missing)} rows, the first one "
-            f"{missing[0]} (counted from 0). Give each row one."
+            f"{name} holds no label (None or NaN) for {len(missing)} samples, the first "
+            f"one {missing[0]} (counted from 0). Give each sample one."
         )
     try:
         np.unique(array)
@@ -352,7 +354,7 @@ def warn_of_empty_columns(rows, names=None):
         told = (empty if names is None else names[empty]).tolist()
         warnings.warn(
             f"Features without any observed value count as constant 0: {told}. Leave them "
-            "out if other rows have values there.",
+            "out if other samples have values there.",
             UserWarning,
             stacklevel=2,
         )

@@ -289,6 +289,6 @@ def check_alike(**parts: object) -> None:
     if differ:
         raise ValueError(
             f"device={ALL!r} trains one net in {jax.process_count()} processes, but they were "
-            f"given different {differ}. Call fit with the same rows and parameters in each of "
-            "them, and with an int as random_state."
+            f"given different {differ}. Call fit with the same samples and parameters in each "
+            "of them, and with an int as random_state."
         )

@@ -154,7 +154,7 @@ def choose(histories) -> Choice:
         if np.isinf(rivals).all():
             reason, gain = _why_pca(found, better), float(found.gains.max())
             return Choice(0, run.candidates[0], reason, True, curve, 1.0, gain)
-        reason = "better than PCA on held-out rows"
+        reason = "better than PCA on held-out samples"
     best = np.unravel_index(np.argmin(rivals), rivals.shape)
     cautious = run.start == "pca" and found.objective.is_error_alone
     ratio = (found.cautious_ratios if cautious else found.ratios)[best][-1]
@@ -170,7 +170,7 @@ def choose(histories) -> Choice:
 
 def _why_pca(found, better):
     if not better.any():
-        return "no checkpoint is better on held-out rows"
+        return "no checkpoint is better on held-out samples"
     if not (better & found.allowed).any():
         return "each better checkpoint is worse with all or with some of its components"
     return f"the gain is not clear: {found.gains.max():.1f} standard errors"

@@ -280,7 +280,7 @@ def _train_on_all(
     if not interrupts.repeat(_beats_pca, costs, best.held_out, run):
         result.use_pca(*interrupts.repeat(pca_model, config, rows))
         result.n_rows, result.best_step = len(rows.weight), 0
-        result.reason = "the training on all rows was worse than the one that was judged"
+        result.reason = "the training on all samples was worse than that of the fold"
 
 
 def _well_trained(run, choice, best):

@@ -76,7 +76,7 @@ class Progress:
 
     def _begin(self, run, criterion):
         if criterion is None:  # the training on all rows: folds have ended
-            name = "all rows"
+            name = "all samples"
             self._end_trainings()
         else:
             self.n_folds += 1

@@ -87,15 +87,15 @@ def _kept(splits, kept):
         scalar = isinstance(pair, np.ndarray) and pair.ndim == 0
         if scalar or not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
             raise ValueError(
-                f"Split {i} of cv must be a pair (train, held out) of row numbers or masks, "
+                f"Split {i} of cv must be a pair (train, held out) of indices or masks, "
                 f"got {reprlib.repr(pair)}."
             )
         parts = [_row_numbers(i, part, len(kept)) for part in pair]
         train, val = (place[part[kept[part]]] for part in parts)
         if not (len(train) and len(val)):
             raise ValueError(
-                f"Split {i} of cv has {len(train)} rows to train on and {len(val)} held out, "
-                "of those that have a weight and an observed value: both need some."
+                f"Split {i} of cv has {len(train)} samples to train on and {len(val)} held "
+                "out, of those that have a weight and an observed value: both need some."
             )
         yield train, val
     if i < 0:
@@ -109,7 +109,7 @@ def _row_numbers(i, part, n_rows):
             raise IndexError(f"got an array of shape {np.shape(part)}")
     except (IndexError, TypeError, ValueError) as reason:
         raise ValueError(
-            f"Split {i} of cv must hold the numbers of some of {n_rows} rows, counted "
+            f"Split {i} of cv must hold indices of some of {n_rows} samples, counted "
             f"from 0, or masks of them: {reason}."
         ) from reason
     return numbers
@@ -128,5 +128,7 @@ def _split_by(splitter, cv, X, y, groups):
         elif "groups" in reason and groups is None:
             reason += ". Pass groups to fit"
         elif y is None and "n_splits" not in reason:
-            reason += ". If it needs the classes of the rows, pass y to fit"
-        raise ValueError(f"cv={cv!r} could not split the {len(X)} rows: {reason}.") from error
+            reason += ". If it needs the classes of the samples, pass y to fit"
+        raise ValueError(
+            f"cv={cv!r} could not split the {len(X)} samples: {reason}."
+        ) from error

@@ -398,7 +398,7 @@ def test_classes_in_a_column(quick, X):
     "rows", [[0, 10_000], [0.5], np.ones(3, bool), None, 3, {}, np.eye(3, dtype=int)], ids=str
 )
 def test_splits_of_other_rows(quick, X, rows):
-    with pytest.raises(ValueError, match="Split 0 of cv must hold the numbers of some"):
+    with pytest.raises(ValueError, match="Split 0 of cv must hold indices of some"):
         quick(cv=[(rows, np.arange(5))]).fit(X)
 
 
@@ -446,7 +446,7 @@ def test_splitters_that_cannot_split(quick, X, cv, words):
 
 
 LABELS = {
-    "None": (lambda n: [None, *range(n - 1)], r"holds no label \(None or NaN\) in 1 rows"),
+    "None": (lambda n: [None, *range(n - 1)], r"holds no label \(None or NaN\) for 1 samples"),
     "NaN": (lambda n: np.r_[np.arange(n - 1.0), np.nan], f"the first one {149}"),
     "pandas NA": (lambda n: pd.Series([1, None] * (n // 2), dtype="Int64"), "in 75 rows"),
     "2-D": (lambda n: np.ones((n, 2)), r"must be 1D.* shape \(150, 2\)"),
@@ -475,7 +475,7 @@ def test_a_splitter_that_leaves_nothing_to_train_on(quick, X):
         def get_n_splits(self, X=None, y=None, groups=None):
             return 1
 
-    with pytest.raises(ValueError, match="Split 0 of cv has 0 rows to train on"):
+    with pytest.raises(ValueError, match="Split 0 of cv has 0 samples to train on"):
         quick(cv=Nothing()).fit(X)
 
 

@@ -531,7 +531,7 @@ def test_verbose_prints_a_line_per_checkpoint(quick, X, capsys, max_iter):
     *lines, last = told(capsys)
     assert len(lines) < 50 and "kept the autoencoder" in last
     for line in lines:
-        assert re.match(rf"all rows, epoch [0-9.]+ of {max_iter}, loss [01]\.\d+$", line)
+        assert re.match(rf"all samples, epoch [0-9.]+ of {max_iter}, loss [01]\.\d+$", line)
     assert f"epoch {max_iter} of" in lines[-1]
     losses = [float(line.rpartition(" ")[2]) for line in lines]
     assert np.mean(losses) == pytest.approx(estimator.loss_curve_.mean(), rel=0.02)
@@ -541,10 +541,10 @@ def test_verbose_names_folds_and_says_what_was_kept(quick, curve, capsys):
     estimator = quick(verbose=1, cv=2, max_iter=40, learning_rate=1e-2).fit(curve)
     *lines, last = told(capsys)
     names = [line.partition(",")[0] for line in lines]
-    first, second, rest = (names.count(name) for name in ("fold 1", "fold 2", "all rows"))
+    first, second, rest = (names.count(name) for name in ("fold 1", "fold 2", "all samples"))
     assert first == second > 1 and rest >= 1 and first + second + rest == len(names)
     for name, line in zip(names, lines, strict=True):
-        assert ("held-out error / PCA's" in line) == (name != "all rows")
+        assert ("held-out error / PCA's" in line) == (name != "all samples")
     kept = f"the autoencoder of epoch {estimator.best_iter_}"
     assert last.startswith(f"kept {kept}, held-out error / PCA's {estimator.error_ratio_:.4f}")
 

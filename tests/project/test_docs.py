@@ -27,9 +27,10 @@ PARAMETER = re.compile(r"^\| `(\w+)` \| `(.*?)` \| (.*) \|$", re.MULTILINE)
 
 
 def entries(directive, page):
-    """Return the names in all directives of one kind, without options."""
+    """Return the names in all directives of one kind, without options and titles."""
     lines = [line.strip() for body in directive.findall(page) for line in body.splitlines()]
-    return [line for line in lines if line and not line.startswith(":")]
+    lines = [line for line in lines if line and not line.startswith(":")]
+    return [re.sub(r".*<(.*)>", r"\1", line) for line in lines]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

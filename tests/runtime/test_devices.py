@@ -114,8 +114,8 @@ def test_processes_that_were_given_different_things(tmp_path):
     for i, name in enumerate(cases):
         error = (
             "device='all' trains one net in 2 processes, but they were given different "
-            f"['{name}']. Call fit with the same rows and parameters in each of them, and with "
-            "an int as random_state."
+            f"['{name}']. Call fit with the same samples and parameters in each of them, and "
+            "with an int as random_state."
         )
         assert first[f"{i} error"] == second[f"{i} error"] == error
 
