@@ -20,7 +20,7 @@ def own_members(kind):
     own = {"methods": [], "properties": [], "inherited": {}, "sklearn": []}
     for member in sorted(dir(kind)):
         value = inspect.getattr_static(kind, member)
-        if member.startswith("_") or not (callable(value) or hasattr(value, "__get__")):
+        if member.startswith("_") or not hasattr(value, "__get__"):
             continue
         home = next(base for base in kind.__mro__ if member in vars(base))
         if not home.__module__.startswith("skae") or "request" in member:
@@ -97,5 +97,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_.*\.py",
     "within_subsection_order": "FileNameSortKey",
+    "backreferences_dir": "api/generated/examples",
+    "doc_module": ("skae",),
+    "reference_url": {"skae": None},
     "plot_gallery": os.environ.get("SKAE_DOCS_GALLERY", "1") == "1",
 }

@@ -647,10 +647,11 @@ class AutoencoderTransformer(
         *,
         noise: bool = False,
     ) -> Any:
-        """Return new samples: decoded draws from a Gaussian mixture on the training codes [1]_.
+        """Return new samples: decoded draws from a Gaussian mixture on the training codes.
 
         A variational fit (``kl_weight`` > 0) draws from the standard normal distribution
-        instead, which its codes were drawn towards.
+        instead, which its codes were drawn towards. The mixture does for other fits what that
+        distribution does for variational ones [1]_.
 
         The number of Gaussians is the one of lowest BIC. The mixture is fitted by the first
         call, which takes about a second if there are 50 components, and is the same in every

@@ -79,9 +79,9 @@ class LinearPathAttributes:
 
     @available_if(_has_linear_path)
     def get_covariance(self) -> NDArray[Any]:
-        """Return the covariance of samples under the linear path's probabilistic PCA [1]_.
+        """Return the covariance of samples under the linear path's probabilistic PCA.
 
-        It is that of PCA whatever the nets have learned: the covariance along the axes, and
+        It is that of PCA [1]_ whatever the nets have learned: the covariance along the axes and
         ``noise_variance_`` in all other directions.
 
         Returns

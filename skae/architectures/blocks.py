@@ -18,9 +18,9 @@ N_FEATURES = 64  # that each block passes to the joint layers
 
 
 class Blocks(Architecture):
-    """An architecture for each block of columns, fused into one code [1]_.
+    """An architecture for each block of columns, fused into one code.
 
-    It is for samples of several modalities, such as an image, a text and some numbers. The
+    It is for samples of several modalities [1]_, such as an image, a text and some numbers. The
     columns of the first block come first, raveled, then those of the second.
 
     Parameters

@@ -128,9 +128,9 @@ class AbsoluteError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """Half the squared difference up to ``delta``, and linear beyond [1]_.
+    """Half the squared difference up to ``delta``, and linear beyond.
 
-    Small errors count as for the mean, outliers as for the median.
+    Small errors count as for the mean, outliers as for the median [1]_.
 
     Parameters
     ----------
@@ -232,9 +232,10 @@ class BinaryCrossEntropy(_Deviance):
 
 @dataclass(frozen=True)
 class Poisson(_Deviance):
-    """Half the Poisson deviance [1]_ of counts, in nats.
+    """Half the Poisson deviance of counts, in nats.
 
-    Values must not be negative. Outputs are means, and positive.
+    It is the log likelihood of a perfect reconstruction minus that of the output [1]_. Values
+    must not be negative. Outputs are means, and positive.
 
     See Also
     --------

@@ -429,7 +429,7 @@ class Given:
 @pytest.mark.parametrize(
     "cv, words",
     [
-        (StratifiedKFold(3), r"cv=StratifiedKFold.*the 150 rows: .*pass y to fit\."),
+        (StratifiedKFold(3), r"cv=StratifiedKFold.*the 150 samples: .*pass y to fit\."),
         (GroupKFold(3), r"cv=GroupKFold.*: The 'groups' parameter.* Pass groups to fit\."),
         (KFold(200), r"cv=KFold.*n_splits=200 greater than the number of samples: [^.]*\.$"),
         (200, r"cv=200 could not split .*n_splits=200 greater"),
@@ -448,7 +448,7 @@ def test_splitters_that_cannot_split(quick, X, cv, words):
 LABELS = {
     "None": (lambda n: [None, *range(n - 1)], r"holds no label \(None or NaN\) for 1 samples"),
     "NaN": (lambda n: np.r_[np.arange(n - 1.0), np.nan], f"the first one {149}"),
-    "pandas NA": (lambda n: pd.Series([1, None] * (n // 2), dtype="Int64"), "in 75 rows"),
+    "pandas NA": (lambda n: pd.Series([1, None] * (n // 2), dtype="Int64"), "for 75 samples"),
     "2-D": (lambda n: np.ones((n, 2)), r"must be 1D.* shape \(150, 2\)"),
     "a number": (lambda n: 3, r"must be 1D.* shape \(\)"),
     "a set": (lambda n: {1, 2}, r"must be 1D.* shape \(\)"),
