@@ -90,6 +90,8 @@ html_theme_options = {
     "footer_end": [],
 }
 html_show_sourcelink = False
+ALONE = "get_started", "how_it_works", "results", "speed", "changelog", "upgrading"
+html_sidebars = {page: [] for page in ALONE}  # they have no pages below them
 toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = {
@@ -100,5 +102,6 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/generated/examples",
     "doc_module": ("skae",),
     "reference_url": {"skae": None},
+    "write_computation_times": False,
     "plot_gallery": os.environ.get("SKAE_DOCS_GALLERY", "1") == "1",
 }

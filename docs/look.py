@@ -83,7 +83,7 @@ def main():
             page = browser.new_page(viewport=size, color_scheme=way[1])
             page.way = way
             report = partial(lambda way, *what: found.append((*way, *what)), way)
-            page.on("pageerror", lambda error, report=report: report("script", str(error)))
+            page.on("pageerror", lambda error, page=page: found.append((page.url, str(error))))
             links, ids = look(page, args.site, address, args.shots, report)
             page.close()
     for name, targets in links.items():
