@@ -46,7 +46,7 @@ Quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *args:
 def look(page, root, address, shots, report):
     """Open all pages below ``root`` in one way; return their links and the ids of headings."""
     links, ids = {}, {}
-    for path in sorted(root.rglob("*.html")):
+    for path in sorted(set(root.rglob("*.html")) - set(root.glob("_static/**/*.html"))):
         name = path.relative_to(root).as_posix()
         page.goto(address + name, wait_until="load")
         page.evaluate("document.querySelectorAll('img').forEach((i) => i.loading = 'eager')")
