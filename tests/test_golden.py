@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 BEFORE = json.loads(golden.FIGURES.read_text())
-TOLERANCE = 1e-4  # of the largest number of a figure: products differ between machines
+TOLERANCE = 3e-3  # of the largest number of a figure: training makes a processor's rounding grow
 
 
 @pytest.mark.parametrize("name", golden.CASES)
