@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 DEPENDENCIES = "jax", "jaxlib", "numpy", "optax", "scikit-learn"
 
 
