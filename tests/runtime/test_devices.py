@@ -33,7 +33,7 @@ def fit(cases, folder, *, n_processes=1, n_devices=1, device="all"):
     wait for ever: all are killed hard, at the deadline at the latest.
     """
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    flags = f"--xla_force_host_platform_device_count={n_devices}"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={n_devices}"
     settings = {"PYTHONPATH": path, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     address = f"127.0.0.1:{free_port()}"
     files = [folder / f"{n_processes}x{n_devices} {rank}.npz" for rank in range(n_processes)]
