@@ -48,6 +48,10 @@ def measure(set, seed):
     if dataset.y is None:
         raise DataMissing("it has no labels")
     X_train, X_test, train, test = split(dataset, seed)
+    if min(X_train.shape) <= N_COMPONENTS:
+        raise DataMissing(
+            f"its training samples {X_train.shape} have no {N_COMPONENTS} axes to spare"
+        )
     y_train, y_test = dataset.y[train], dataset.y[test]
     models = {
         "pca": PCA(N_COMPONENTS, svd_solver="full").fit(X_train),

@@ -23,7 +23,10 @@ from benchmarks._process import N_CORES, ROOT, WorkerError, in_fresh_process
 from benchmarks.peers.models import MODELS
 from benchmarks.peers.pool import NEEDED, WORK, Pool
 
-SETTINGS = {"defaults": {}, "quick": {"max_iter": 0.2}}  # parameters of AutoencoderTransformer
+SETTINGS = {
+    "defaults": {},
+    "quick": {"max_iter": 0.5, "cv": None},
+}  # parameters of AutoencoderTransformer
 SETS = ["iris", "wine", "breast cancer", "digits", "cells", "mfeat", "MNIST 5k"]
 PEERS = ["torch", "keras-jax", "MLPRegressor", "dimkit"]
 HERE, THERE = "skae", "against"

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 BEFORE = json.loads(golden.FIGURES.read_text())
-TOLERANCE = 3e-3  # of the largest number of a figure: training makes a processor's rounding grow
+TOLERANCE = (
+    3e-3  # of the largest number of a figure: training makes a processor's rounding grow
+)
 
 
 @pytest.mark.parametrize("name", golden.CASES)
