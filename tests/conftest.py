@@ -4,8 +4,8 @@ import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy: scikit-learn then skips no check
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: workers share the cores
-# Before JAX: tests compile much and train little. Without LLVM's optimisation they take two thirds
-# of the time; what the programs compute is the same but for rounding.
+# Before JAX: tests compile much and train little. Without LLVM's optimisation they take two
+# thirds of the time; what the programs compute is the same but for rounding.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
