@@ -360,18 +360,20 @@ def find_loss(loss: str | Callable, sample_shape: tuple[int, ...] = ()) -> Any:
 def _deviance(target, output):
     """Return ``target * log(target / output) - target + output`` to rounding; least is 0.
 
-    With d = (output - target) / target it is ``target * (d - log1p(d))``. For a small d the
-    difference is a series: large counts that vary little would cancel each other.
+    With d = (output - target) / target it is ``target * (d - log(1 + d))``. For a small d the
+    difference is a series: large counts that vary little would cancel each other. The
+    logarithm is that of the ratio, since d rounds to -1 if the output is far below the target.
     """
     xp = output.__array_namespace__()
     positive = target > TINY
     safe = xp.where(positive, target, xp.ones_like(target))
-    d = (xp.clip(output, SMALLEST, None) - safe) / safe
+    mean = xp.clip(output, SMALLEST, None)
+    d, ratio = (mean - safe) / safe, xp.clip(mean / safe, TINY, None)
     close = abs(d) < SERIES
     near = xp.where(close, d, xp.zeros_like(d))
-    far = xp.where(close, xp.ones_like(d), d)
+    far = xp.where(close, xp.ones_like(ratio), ratio)
     series = near * near * (0.5 - near * (1 / 3 - near / 4))
-    return xp.where(positive, safe * xp.where(close, series, far - xp.log1p(far)), output)
+    return xp.where(positive, safe * xp.where(close, series, d - xp.log(far)), output)
 
 
 LOSSES: dict[str, Loss] = {

@@ -21,7 +21,7 @@ LOGIT_SLOPE = 4.0  # logits per proportion, in the middle of the range
 MARGIN = 0.5  # of PCA's residual, that its reconstruction keeps from the ends of the range
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-3, 0.4
 SMALLEST_SHARE = 1e-4  # least PCA reconstruction of a probability, mean or proportion
-STEEPEST = 15.0  # logarithm of the greatest factor of a correction: its gradient can be squared
+STEEPEST = 30.0  # logarithm of the greatest factor of a correction
 
 
 @dataclass(frozen=True)
