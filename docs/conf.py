@@ -98,6 +98,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_.*\.py",
+    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",  # scripts that draw nothing
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "api/generated/examples",
     "doc_module": ("skae",),
