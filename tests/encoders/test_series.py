@@ -99,7 +99,7 @@ def test_a_pipeline_gives_lengths_back(quick, architecture):
         (pa.table({"a": [1.0]}), TypeError, "got Table. Pass a list of series"),
         (pd.DataFrame(), TypeError, "got DataFrame"),
         (csr_matrix(np.eye(3)), TypeError, "got csr_matrix"),
-        (np.asmatrix(np.eye(3)), TypeError, "got matrix"),
+        (np.eye(3).view(np.matrix), TypeError, "got matrix"),
         (b"series", TypeError, "got bytes"),
         (np.array(3.0), TypeError, "got nothing"),
         ([3.0], ValueError, r"must be of shape \(n_timepoints,\) or"),
