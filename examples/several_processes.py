@@ -53,6 +53,7 @@ def start(n_processes=2):
     finally:
         for process in processes:
             process.kill()
+            process.stdout.close()
 
 
 if __name__ == "__main__":

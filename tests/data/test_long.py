@@ -455,7 +455,7 @@ class TestFits:
     @pytest.mark.parametrize(
         "change, words",
         [
-            (lambda rows: rows * np.inf, "values became"),
+            (lambda rows: np.where(rows == 0, np.nan, np.inf), "values became"),
             (lambda rows: rows * np.nan, "values became NaN"),
             (lambda rows: np.where(rows == 16, np.inf, rows), "values became infinite"),
             (lambda rows: rows[:-1], r"rows of shape \(\d+, 64\) became \(\d+, 64\)"),
@@ -471,7 +471,7 @@ class TestFits:
         """The first 40 reads are the check, the next ones the fit: nothing is lost."""
         fitted = quick().fit(DIGITS)
         before, codes = copy.copy(vars(fitted)), fitted.transform(DIGITS)
-        with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=words) as caught:
+        with pytest.raises(ValueError, match=words) as caught:
             fitted.fit(Changing(DIGITS, change, n_reads))
         assert "test_long Changing" in str(caught.value)
         assert vars(fitted) == before

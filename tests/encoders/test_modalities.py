@@ -239,21 +239,22 @@ def test_numeric_text_in_a_masked_part_is_missing(fitted, parts):
     )
 
 
+@pytest.fixture(scope="module", params=["polars", "arrow"])
+def frame(request):
+    X = pl.DataFrame(
+        {
+            "age": [float(i) for i in range(30)],
+            "word": ["ab", "c"] * 15,
+            "curve": [[i, -i] for i in range(30)],
+            "yes": [True, False] * 15,
+            "level": pl.Series(["low", "high"] * 15, dtype=pl.Enum(["low", "high"])),
+        }
+    )
+    return X if request.param == "polars" else X.to_arrow()
+
+
 class TestLibraries:
     """X of polars and of pyarrow, whole and in parts."""
-
-    @pytest.fixture(scope="class", params=["polars", "arrow"])
-    def frame(self, request):
-        X = pl.DataFrame(
-            {
-                "age": [float(i) for i in range(30)],
-                "word": ["ab", "c"] * 15,
-                "curve": [[i, -i] for i in range(30)],
-                "yes": [True, False] * 15,
-                "level": pl.Series(["low", "high"] * 15, dtype=pl.Enum(["low", "high"])),
-            }
-        )
-        return X if request.param == "polars" else X.to_arrow()
 
     def test_columns_are_parts(self, frame, quick):
         modalities = {
@@ -283,12 +284,13 @@ class TestLibraries:
         assert (cross_val_score(ae, frame, cv=2, error_score="raise") > 0.99).all()
 
 
+@pytest.fixture(scope="module")
+def samples(parts):
+    return Samples(parts)
+
+
 class TestSamples:
     """A dict of parts that scikit-learn can take rows of."""
-
-    @pytest.fixture(scope="class")
-    def samples(self, parts):
-        return Samples(parts)
 
     @pytest.mark.parametrize(
         "rows",

@@ -73,6 +73,7 @@ def test_default_autoencoder():
     assert AutoencoderImputer(own)._new_autoencoder(np.zeros((3, 4))).n_components == 7
 
 
+@pytest.mark.filterwarnings("ignore:Skipping features without any:UserWarning")  # SimpleImputer
 @pytest.mark.parametrize("keeps", [False, True])
 @pytest.mark.parametrize("add_indicator", [False, True])
 def test_empty_columns_are_left_out_or_zero(make, gappy, keeps, add_indicator):

@@ -215,8 +215,8 @@ class TestScores:
         assert_allclose(rebuilt[:, :3].sum(axis=1), 1, rtol=1e-5)
         assert_allclose(rebuilt[:, 3:].sum(axis=1), 1, rtol=1e-5)
         expected = sum(
-            log_loss(labels[:, i], part, labels=range(part.shape[1]))
-            for i, part in enumerate((rebuilt[:, :3], rebuilt[:, 3:]))
+            log_loss(labels[:, i], part / part.sum(axis=1, keepdims=True), labels=range(n))
+            for i, (n, part) in enumerate(((3, rebuilt[:, :3]), (2, rebuilt[:, 3:])))
         )
         assert -5 * estimator.score_samples(X).mean() == pytest.approx(expected, rel=1e-4)
 
