@@ -21,7 +21,7 @@ import skae
 from skae import AutoencoderTransformer
 
 ROOT = Path(skae.__file__).parents[1]
-PAGE = (ROOT / "docs" / "scaling.md").read_text()
+PAGE = (ROOT / "docs" / "user_guide" / "clusters.md").read_text()
 BLOCKS = re.findall(r"```py\n(.*?)```", PAGE, flags=re.DOTALL)
 EXTRA = 'pip install -e ".[test,clusters]"'
 WHERE = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
