@@ -193,7 +193,7 @@ class AutoencoderTransformer(
     max_iter : "auto", float or int, default="auto"
         Budget in epochs; lower it for cheap searches. "auto" sets a number of steps: 3,000
         below four components and 1,500 from there on, times sqrt(n_samples / 1,000) if that is
-        more. A float in (0, 1) is a share of that: 0.2 gives a quick look.
+        more. A float in (0, 1) is a share of that. For a quick look set 0.5 and ``cv=None``.
     tol : float, default=1e-4
         Least fall of the held-out criterion that counts as an improvement.
     n_iter_no_change : "auto", int or None, default="auto"
