@@ -1,33 +1,45 @@
-"""Iris in two components: classes, arrows of features, and what a unit of each changes."""
+"""
+Codes as a map, with arrows of features
+=======================================
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
+Two components of wines as a scatter plot, the features that change most as arrows, and what a
+unit of each component changes.
+"""
 
-import matplotlib
-
-matplotlib.use("Agg")  # no window: leave this line out to see one
-
+import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, CodesDisplay, LoadingsDisplay, component_loadings
 
-X, y = load_iris(return_X_y=True)
-ae = AutoencoderTransformer(2, hidden_layer_sizes=(32,), max_iter=100, random_state=0).fit(X)
-names = load_iris().target_names
+wine = load_wine(as_frame=True)
+X = StandardScaler().set_output(transform="pandas").fit_transform(wine.data)
+X.columns = [name.removesuffix("_of_diluted_wines").replace("_", " ") for name in X]
+ae = AutoencoderTransformer(2, random_state=0).fit(X)
 
-with TemporaryDirectory() as folder:
-    for name, display in (
-        ("codes", CodesDisplay.from_estimator(ae, X, names[y], n_arrows=4)),
-        ("loadings", LoadingsDisplay.from_estimator(ae, X)),
-    ):
-        display.figure_.savefig(Path(folder, f"{name}.png"))
+# %%
+# A biplot
+# --------
+# Arrows point to where a feature grows. ``fit`` did not see the classes.
 
-loadings = component_loadings(ae, X)
-print("cm per unit of component 0   PCA   autoencoder")
-for feature, *both in zip(
-    load_iris().feature_names,
-    *np.array([loadings.pca, loadings.autoencoder])[:, 0],
-    strict=True,
-):
-    print(f"{feature:<24} {both[0]:9.2f} {both[1]:9.2f}")
+CodesDisplay.from_estimator(ae, X, "class " + wine.target.astype(str), n_arrows=4)
+plt.show()
+
+# %%
+# Loadings
+# --------
+# An autoencoder bends, so a unit of a component changes different features at different places.
+# A loading is the mean of these changes. In grey are PCA's axes.
+
+LoadingsDisplay.from_estimator(ae, X)
+plt.show()
+
+# %%
+# :func:`skae.component_loadings` returns the numbers.
+
+loadings = component_loadings(ae, X).autoencoder
+for i, component in enumerate(loadings):
+    most = np.argsort(-abs(component))[:3]
+    told = ", ".join(f"{X.columns[j]} {component[j]:+.2f}" for j in most)
+    print(f"a unit of component {i}: {told} standard deviations")
