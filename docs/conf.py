@@ -3,6 +3,8 @@
 import inspect
 import os
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 import skae
 import skae.architectures
 import skae.losses
@@ -99,10 +101,26 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_.*\.py",
     "ignore_pattern": r"/(?!plot_)[^/]*\.py$",  # scripts that draw nothing
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder(
+        [
+            f"plot_{name}.py"
+            for name in (
+                *("csv_file", "beside_pca", "digits", "choosing_k", "grid_search"),
+                *("training_curves", "codes", "traversals_and_loadings", "sparse_codes"),
+                *("missing_values", "outliers", "denoising", "sampling"),
+                *("images", "series", "forecast", "audio", "text"),
+                *("mixed_table", "two_modalities", "large_data", "save_and_deploy"),
+            )
+        ]
+    ),
     "backreferences_dir": "api/generated/examples",
     "doc_module": ("skae",),
     "reference_url": {"skae": None},
+    "capture_repr": (),  # examples print what they show
+    "image_srcset": ["2x"],
+    "remove_config_comments": True,
+    "show_signature": False,
     "write_computation_times": False,
+    "only_warn_on_example_error": False,  # an example that fails ends the build with an error
     "plot_gallery": os.environ.get("SKAE_DOCS_GALLERY", "1") == "1",
 }

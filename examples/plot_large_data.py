@@ -15,7 +15,7 @@ from sklearn.decomposition import IncrementalPCA
 from skae import AutoencoderTransformer
 
 rng = np.random.default_rng(0)
-wavelengths = np.linspace(0, 1, 64)
+wavelengths = np.linspace(0, 1, 256)
 
 
 def spectra(n_samples):
@@ -34,13 +34,13 @@ variance = np.square(X_test - X_test.mean(axis=0)).sum()
 # ------------------
 # ``mmap_mode="r"`` leaves the values on disk. ``fit`` reads batches from there, so its memory
 # does not grow with the file. Arrays of HDF5 and Zarr work in the same way. This file is small,
-# 77 MB; the budget is cut, too.
+# 82 MB; the budget is cut, too.
 
 folder = TemporaryDirectory()
 path = Path(folder.name, "spectra.npy")
-file = np.lib.format.open_memmap(path, "w+", np.float32, (300_000, 64))
-for start in range(0, len(file), 50_000):
-    file[start : start + 50_000] = spectra(50_000)
+file = np.lib.format.open_memmap(path, "w+", np.float32, (80_000, 256))
+for start in range(0, len(file), 20_000):
+    file[start : start + 20_000] = spectra(20_000)
 file.flush()
 
 X = np.load(path, mmap_mode="r")
