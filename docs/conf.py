@@ -96,26 +96,21 @@ ALONE = "get_started", "how_it_works", "results", "speed", "changelog", "upgradi
 html_sidebars = {page: [] for page in ALONE}  # they have no pages below them
 toc_object_entries_show_parents = "hide"
 
+EXAMPLES = (  # in the order of the gallery
+    *("csv_file", "beside_pca", "digits", "choosing_k", "grid_search"),
+    *("training_curves", "codes", "traversals_and_loadings", "sparse_codes"),
+    *("missing_values", "outliers", "denoising", "sampling"),
+    *("images", "series", "forecast", "audio", "text", "mixed_table", "two_modalities"),
+    *("large_data", "save_and_deploy"),
+)
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_.*\.py",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",  # scripts that draw nothing
-    "within_subsection_order": ExplicitOrder(
-        [
-            f"plot_{name}.py"
-            for name in (
-                *("csv_file", "beside_pca", "digits", "choosing_k", "grid_search"),
-                *("training_curves", "codes", "traversals_and_loadings", "sparse_codes"),
-                *("missing_values", "outliers", "denoising", "sampling"),
-                *("images", "series", "forecast", "audio", "text"),
-                *("mixed_table", "two_modalities", "large_data", "save_and_deploy"),
-            )
-        ]
-    ),
+    "ignore_pattern": r"several_processes\.py",  # it draws nothing
+    "within_subsection_order": ExplicitOrder([*(f"plot_{name}.py" for name in EXAMPLES), "*"]),
     "backreferences_dir": "api/generated/examples",
     "doc_module": ("skae",),
-    "reference_url": {"skae": None},
     "capture_repr": (),  # examples print what they show
     "image_srcset": ["2x"],
     "remove_config_comments": True,
