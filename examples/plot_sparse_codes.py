@@ -2,7 +2,7 @@
 Sparse codes
 ============
 
-Many components of which each sample uses few: a part of a stroke, a curve, a bar. The penalty
+There are many components, and each sample uses few: a part of a stroke, a curve, a bar. The penalty
 ``sparsity`` trades entries of a code for accuracy.
 """
 

@@ -146,7 +146,7 @@ def draw_mosaic(ax: Any, rows: list[NDArray], layout: Layout, labels: list[str],
 
 
 def size_of_mosaic(n_rows: int, n_columns: int, shape: tuple[int, ...]) -> tuple[float, float]:
-    """Return the size of a figure of so many images, in inches."""
+    """Return the size of a figure of ``n_rows`` by ``n_columns`` images, in inches."""
     image = min(LARGEST, (4.8 - 0.9) / n_columns)
     height = n_rows * image * shape[0] / shape[1]
     return 0.9 + image * n_columns, float(np.clip(1.12 * height + 0.15, 0.8, 9.0))

@@ -102,7 +102,7 @@ class ReconstructionsDisplay:
         estimator : AutoencoderTransformer
             A fitted estimator.
         X : array-like of shape (n_samples, n_features)
-            Samples, of which the first ones are shown.
+            Samples. The first ones are shown.
         n_samples : int, default=None
             How many. None is 10 images, or 3 samples of other kinds.
         kind : {"auto", "image", "series", "table"}, default="auto"
