@@ -2,8 +2,8 @@
 Sparse codes
 ============
 
-There are many components, and each sample uses few: a part of a stroke, a curve, a bar. The penalty
-``sparsity`` trades entries of a code for accuracy.
+There are many components, and each sample uses few: a part of a stroke, a curve, a bar. The
+penalty ``sparsity`` trades entries of a code for accuracy.
 """
 
 import matplotlib.pyplot as plt
