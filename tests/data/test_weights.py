@@ -164,5 +164,5 @@ def test_fixed_folds_survive_dropped_rows(quick, X):
     one = quick(cv=PredefinedSplit(folds)).fit(X, sample_weight=weight)
     other = quick(cv=PredefinedSplit(folds[weight > 0])).fit(X[weight > 0])
     assert_array_equal(one.transform(X), other.transform(X))
-    with pytest.raises(ValueError, match=r"Split 0 of cv has 112 rows .* and 0 held out"):
+    with pytest.raises(ValueError, match=r"Split 0 of cv has 112 samples .* and 0 held out"):
         quick(cv=[(np.arange(1, 150), [0])]).fit(X, sample_weight=weight)
