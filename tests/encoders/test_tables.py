@@ -119,7 +119,10 @@ class TestEncoder:
             ({"b": pd.Series([b"a", "b"], dtype=object)}, ValueError, "'b' holds bytes"),
             ({"i": [np.inf, 1]}, ValueError, r"X\['i'\] contains infinity or a value"),
             ({"i": [1e300, 1]}, ValueError, r"X\['i'\].* too large for dtype"),
-            ({"i": [10**400, 1]}, ValueError, r"X\['i'\].* too large for dtype"),
+            pytest.param(
+                *({"i": [10**400, 1]}, ValueError, r"X\['i'\].* too large for dtype"),
+                marks=pytest.mark.skipif(pd.__version__ < "3", reason="pandas 2 refuses it"),
+            ),
             ({}, ValueError, r"0 sample\(s\) \(shape=\(0, 0\)\)"),
             ({"n": np.zeros(0)}, ValueError, "0 sample.* is required by TableEncoder"),
         ],

@@ -23,7 +23,8 @@ SHELL = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("block", PYTHON)
-def test_python_runs(block):
+def test_python_runs(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some write a file
     exec(compile(block, "page", "exec"), {"__name__": "page"})
 
 
