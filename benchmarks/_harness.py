@@ -171,7 +171,7 @@ class Records:
             if found["settings"] != self.settings:
                 raise SystemExit(
                     f"{path} was made with other versions or parameters than those at hand. "
-                    "Run without --resume to begin anew, or name another file."
+                    "Run without --resume to begin again, or name another file."
                 )
             self.rows = found["records"]
 

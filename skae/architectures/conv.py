@@ -55,7 +55,7 @@ class _Conv(Architecture):
         kernel, least = int(self.kernel_size), min(grid.sizes)
         if kernel % 2 == 0 or kernel > least:
             raise ValueError(
-                f"kernel_size must be odd, and at most the {least} cells of the "
+                f"kernel_size must be odd, and at most the {least} values along the "
                 f"shortest side of a sample of shape {tuple(shape)}, got {kernel}."
             )
         if self.channels is None:

@@ -139,7 +139,7 @@ def test_a_table_is_no_image(quick, X):
 @pytest.mark.parametrize(
     "architecture, words",
     [
-        (Conv2d(kernel_size=5), "kernel_size must be odd, and at most the 4 cells"),
+        (Conv2d(kernel_size=5), "kernel_size must be odd, and at most the 4 values"),
         (Conv2d(kernel_size=2), "kernel_size must be odd"),
         (Conv2d(kernel_size=0), "The 'kernel_size' parameter of Conv2d must be an int"),
         (Conv2d(channels=()), "channels must hold whole numbers above 0"),
