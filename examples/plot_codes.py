@@ -21,7 +21,7 @@ ae = AutoencoderTransformer(2, random_state=0).fit(X)
 # %%
 # A biplot
 # --------
-# Arrows point to where a feature grows. ``fit`` did not see the classes.
+# An arrow points in the direction in which its feature grows. ``fit`` did not see the classes.
 
 CodesDisplay.from_estimator(ae, X, "class " + wine.target.astype(str), n_arrows=4)
 plt.show()

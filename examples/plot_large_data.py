@@ -15,7 +15,7 @@ from sklearn.decomposition import IncrementalPCA
 from skae import AutoencoderTransformer
 
 rng = np.random.default_rng(0)
-wavelengths = np.linspace(0, 1, 256)
+wavelengths = np.linspace(0, 1, 64)
 
 
 def spectra(n_samples):
@@ -34,11 +34,11 @@ variance = np.square(X_test - X_test.mean(axis=0)).sum()
 # ------------------
 # ``mmap_mode="r"`` leaves the values on disk. ``fit`` reads batches from there, so its memory
 # does not grow with the file. Arrays of HDF5 and Zarr work in the same way. This file is small,
-# 41 MB; the budget is cut, too.
+# 20 MB; the budget is cut, too.
 
 folder = TemporaryDirectory()
 path = Path(folder.name, "spectra.npy")
-file = np.lib.format.open_memmap(path, "w+", np.float32, (40_000, 256))
+file = np.lib.format.open_memmap(path, "w+", np.float32, (80_000, 64))
 for start in range(0, len(file), 10_000):
     file[start : start + 10_000] = spectra(10_000)
 file.flush()
@@ -55,7 +55,7 @@ print(f"{X.shape[0]} samples in {ae.n_iter_} epochs: {ae.score(X_test):.3f} of t
 
 stream = AutoencoderTransformer(4, batch_size=32, random_state=0)
 pca, seen, shares = IncrementalPCA(4), [], {"PCA": [], "autoencoder": []}
-for start in range(0, 40_000, 2_000):
+for start in range(0, 30_000, 2_000):
     batch = X[start : start + 2_000]
     stream.partial_fit(batch)
     pca.partial_fit(batch)

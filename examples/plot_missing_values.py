@@ -72,3 +72,4 @@ ax.set(xticks=[], yticks=10 * np.arange(3) + 4.5, yticklabels=rows)
 ax.spines[:].set_visible(False)
 ax.tick_params(length=0)
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -61,3 +61,4 @@ for ax, i in zip(axes.flat, shown, strict=True):
     ax.set_title(words[i], fontsize=11, color="#333333" if is_right[i] else "#c8601a")
     ax.set_axis_off()
 plt.show()
+# sphinx_gallery_thumbnail_number = 2
