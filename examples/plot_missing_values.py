@@ -62,7 +62,8 @@ plt.show()
 
 digits = load_digits().data
 holes = np.where(rng.uniform(size=digits.shape) < 0.4, np.nan, digits)
-ae = AutoencoderTransformer(8, max_iter=0.4, random_state=0).fit(holes[100:])
+small = dict(hidden_layer_sizes=(64,), max_iter=40, cv=0.2, random_state=0)
+ae = AutoencoderTransformer(8, **small).fit(holes[100:])
 rows = {"with holes": holes[:10], "filled": ae.impute(holes[:10]), "true": digits[:10]}
 fig, ax = plt.subplots(figsize=(7.4, 2.2), layout="constrained")
 framed = [np.pad(X.reshape(-1, 8, 8), [(0, 0), (1, 1), (1, 1)]) for X in rows.values()]
