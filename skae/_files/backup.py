@@ -54,16 +54,16 @@ class FitBackup(FitKeeper):
 
     Examples
     --------
+    >>> from tempfile import TemporaryDirectory
     >>> from sklearn.datasets import load_iris
     >>> from skae import AutoencoderTransformer, FitBackup
-    >>> path = getfixture("tmp_path") / "iris.fit"
     >>> ae = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=2)
-    >>> if hasattr(ae, "set_callbacks"):  # scikit-learn 1.9
-    ...     ae = ae.set_callbacks(FitBackup(path))
-    >>> ae.fit(load_iris().data).n_components_
+    >>> with TemporaryDirectory() as folder:
+    ...     if hasattr(ae, "set_callbacks"):  # scikit-learn 1.9 or later
+    ...         ae = ae.set_callbacks(FitBackup(f"{folder}/iris.fit"))
+    ...     ae = ae.fit(load_iris().data)
+    >>> ae.n_components_
     2
-    >>> path.exists()
-    False
     """
 
     def __init__(self, path: str | os.PathLike, *, every: float = 60.0):

@@ -48,12 +48,13 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     Examples
     --------
     >>> import skae
+    >>> from tempfile import TemporaryDirectory
     >>> from sklearn.datasets import load_iris
     >>> X = load_iris().data
     >>> ae = skae.AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=2).fit(X)
-    >>> folder = getfixture("tmp_path")
-    >>> skae.save(ae, folder / "iris.safetensors")
-    >>> again = skae.load(folder / "iris.safetensors")
+    >>> with TemporaryDirectory() as folder:
+    ...     skae.save(ae, f"{folder}/iris.safetensors")
+    ...     again = skae.load(f"{folder}/iris.safetensors")
     >>> bool((again.transform(X) == ae.transform(X)).all())
     True
     """
