@@ -37,7 +37,8 @@ def explained_variance_curves(
     -------
     curves : Bunch
         ``autoencoder`` and ``pca``, float64 arrays of shape (`n_components_`,). For ``X`` they
-        are shares of its variance around ``mean_``, and ``pca`` is None if ``linear_path`` is.
+        are shares of its variance around ``mean_``, of standardised features if ``scaling`` is
+        "standard", and ``pca`` is None if ``linear_path`` is.
         Without ``X`` they are shares of deviance if the loss is not squared_error.
 
     Raises
@@ -63,11 +64,13 @@ def explained_variance_curves(
         return Bunch(autoencoder=own, pca=pca)
     rows = check_rows(estimator, X, reset=False)
     k, has_pca = fitted.n_components, fitted.components is not None
+    scale = fitted.scaling.scale
     total, left, left_by_pca = 0.0, np.zeros(k), np.zeros(k)
     for x in (np.asarray(rows[part], np.float64) for part in parts_of(rows)):
-        total += np.nansum(np.square(x - fitted.mean))
+        total += np.nansum(np.square((x - fitted.mean) / scale))
         Z = fitted.encode(x)
-        left += [np.nansum(np.square(x - fitted.decode(Z[:, :m]))) for m in range(1, k + 1)]
+        parts = (x - fitted.decode(Z[:, :m]) for m in range(1, k + 1))
+        left += [np.nansum(np.square(part / scale)) for part in parts]
         if has_pca:
             left_by_pca += _errors_of_pca(fitted, x)
     total = total or 1.0
@@ -142,8 +145,9 @@ def component_loadings(estimator: AutoencoderTransformer, X: ArrayLike) -> Bunch
     -------
     loadings : Bunch
         ``autoencoder`` and ``pca``, float64 arrays of shape (`n_components_`, n_features), in
-        units of X per unit of a code. ``pca`` is ``components_`` in these units, and None if
-        ``linear_path`` is.
+        units of X per unit of a code, or in standard deviations of the features if ``scaling``
+        is "standard". ``pca`` is ``components_``, times their deviations if codes are
+        whitened, and None if ``linear_path`` is.
 
     Raises
     ------
@@ -174,9 +178,10 @@ def component_loadings(estimator: AutoencoderTransformer, X: ArrayLike) -> Bunch
         behind[:, j] -= step
         change = fitted.decode(ahead) - fitted.decode(behind)
         found[j] = change.mean(axis=0) / (2 * step)
+    found /= axis_unit(fitted)
     if fitted.components is None:
         return Bunch(autoencoder=found, pca=None)
-    axes = _axes_of_pca(fitted)
+    axes = np.array(fitted.components, np.float64)
     if fitted.deviations is not None:
         axes = axes * np.sqrt(np.asarray(estimator.explained_variance_, np.float64))[:, None]
     return Bunch(autoencoder=found, pca=axes)
@@ -312,9 +317,9 @@ def _codes_of_pca(fitted, X):
 
 
 def _errors_of_pca(fitted, X):
-    """Return PCA's squared errors (k,) with the first 1..k components, of observed values."""
+    """Return PCA's squared errors (k,) with the first 1..k components, of scaled values."""
     left, errors = X - fitted.mean, []
     for z, axis in zip(_codes_of_pca(fitted, X).T, _axes_of_pca(fitted), strict=True):
         left -= np.outer(z, axis)
-        errors.append(np.nansum(np.square(left)))
+        errors.append(np.nansum(np.square(left / fitted.scaling.scale)))
     return np.array(errors)

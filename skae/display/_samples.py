@@ -199,7 +199,8 @@ class TraversalsDisplay:
 
     Make one by ``from_estimator``; parameters are stored as attributes. Images are drawn in a
     row for each component, and series as lines from dark (low) to light (high). Tables are
-    drawn as the values of the six features that change most over the component.
+    drawn as the values of the six features that change most over the component, for
+    ``scaling="standard"`` in deviations from the mean.
 
     Parameters
     ----------
@@ -304,11 +305,12 @@ class TraversalsDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        checked_fit(estimator)
-        layout = layout_of(estimator, kind, sample_shape)
+        fitted, layout = checked_fit(estimator), layout_of(estimator, kind, sample_shape)
         found: Bunch = component_traversals(
             estimator, X, components, n_steps=n_steps, sample=sample
         )
+        if layout.kind == "table" and np.ndim(fitted.scaling.scale):
+            found.samples = fitted.scaling.forward(found.samples)
         return cls(**found, layout=layout).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:

@@ -32,6 +32,25 @@ def linear(quick, noise):
     return estimator, PCA(2).fit(noise), noise
 
 
+@pytest.mark.parametrize("linear_path", ["pca", None])
+def test_features_of_large_units_do_not_decide(quick, curve, linear_path):
+    """With scaling="standard" curves and loadings are those behind a StandardScaler."""
+    rows = curve * [1, 10, 1000, 1] + [0, 5, 0, 0]
+    settings = dict(
+        n_components=2, cv=None, output_activation="identity", linear_path=linear_path
+    )
+    own = quick(scaling="standard", **settings).fit(rows)
+    scaled = StandardScaler().fit_transform(rows)
+    behind = quick(**settings).fit(scaled)
+    curves = explained_variance_curves(own, rows), explained_variance_curves(behind, scaled)
+    loadings = component_loadings(own, rows), component_loadings(behind, scaled)
+    for one, other in (curves, loadings):
+        assert_allclose(one.autoencoder, other.autoencoder, atol=1e-3)
+        assert (one.pca is None) == (linear_path is None)
+        if one.pca is not None:
+            assert_allclose(one.pca, other.pca, atol=1e-6)
+
+
 def test_curves_of_new_samples(linear):
     estimator, pca, _ = linear
     new = np.random.default_rng(1).normal(size=(30, 6))
@@ -43,13 +62,22 @@ def test_curves_of_new_samples(linear):
     assert_allclose(found.autoencoder, found.pca, atol=1e-5)
 
 
-def test_the_last_of_a_curve_is_the_score(bent):
+def test_the_last_of_a_curve_is_the_share_that_the_fit_explains(bent):
     estimator, X = bent
     with_holes = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+    scale = estimator._fitted.scaling.scale
     for rows in (X, with_holes):
+        left = np.nansum(np.square((rows - estimator.reconstruct(rows)) / scale))
+        total = np.nansum(np.square((rows - estimator.mean_) / scale))
         found = explained_variance_curves(estimator, rows)
-        assert found.autoencoder[-1] == pytest.approx(estimator.score(rows), abs=1e-9)
+        assert found.autoencoder[-1] == pytest.approx(1 - left / total, abs=1e-9)
         assert found.autoencoder[-1] != pytest.approx(found.pca[-1], abs=1e-6)
+
+
+def test_the_last_of_a_curve_is_the_score(quick, curve):
+    estimator = quick(n_components=2, max_iter=20, learning_rate=1e-2).fit(curve)
+    found = explained_variance_curves(estimator, curve)
+    assert found.autoencoder[-1] == pytest.approx(estimator.score(curve), abs=1e-9)
 
 
 def test_curves_of_the_fit_are_those_of_held_out_samples(quick, linear, curve):
@@ -102,7 +130,7 @@ def test_loadings_of_a_pca_are_its_axes(quick, noise, whiten):
 
 def test_loadings_are_the_mean_jacobian_of_the_decoder(bent):
     estimator, X = bent
-    model, scale = estimator._fitted.model, estimator._fitted.scaling.scale
+    model = estimator._fitted.model
 
     def decoded(z):
         z = jax.numpy.pad(
@@ -112,7 +140,7 @@ def test_loadings_are_the_mean_jacobian_of_the_decoder(bent):
         return model.autoencoder.columns(model.path, out)
 
     Z = estimator.transform(X).astype(np.float32)
-    exact = np.asarray(jax.vmap(jax.jacfwd(decoded))(Z)).mean(axis=0).T * scale
+    exact = np.asarray(jax.vmap(jax.jacfwd(decoded))(Z)).mean(axis=0).T  # of scaled features
     found = component_loadings(estimator, X)
     assert_allclose(found.autoencoder, exact, atol=1e-4 * np.abs(exact).max())
     assert np.abs(found.autoencoder - found.pca).max() > 1e-2 * np.abs(exact).max()
