@@ -113,10 +113,10 @@ def draw_selection():
 
 
 def fit_and_listen(X, n_components):
-    """Return a fit and its folds' (epochs, held-out error / PCA's), from what it prints."""
+    """Return a fit and its folds' (epochs, held-out criterion), from what it prints."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
         ae = AutoencoderTransformer(n_components, random_state=0, verbose=1).fit(X)
-    found = re.findall(r"fold (\d+), epoch (\S+) of .*PCA's (\S+)", said.getvalue())
+    found = re.findall(r"fold (\d+), epoch (\S+) of .*criterion (\S+)", said.getvalue())
     lines = np.array(found, float)
     folds = [lines[lines[:, 0] == fold, 1:] for fold in np.unique(lines[:, 0])]
     return ae, [np.vstack([[0, 1], fold]).T for fold in folds]

@@ -366,7 +366,8 @@ def tell(estimator, result):
     """Print what was kept if ``verbose`` asks for it; warn if something went wrong."""
     kept = "PCA" if result.is_pca else f"the autoencoder of epoch {estimator.best_iter_}"
     if estimator.verbose:
-        ratio = f"held-out error / PCA's {estimator.error_ratio_:.4f}"
+        samples = "held-out" if len(estimator.validation_curve_) else "training"
+        ratio = f"{samples} error / PCA's {estimator.error_ratio_:.4f}"
         print(f"[{type(estimator).__name__}] kept {kept}, {ratio}: {result.reason}")
     if result.interrupted:
         warnings.warn(f"Interrupted: the model kept is {kept}.", UserWarning, stacklevel=2)

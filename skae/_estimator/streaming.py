@@ -178,7 +178,7 @@ def trained(config, rows, run, stream):
         result.error_ratio = stream.error_ratio
     if config.falls_back:
         found = "are better than PCA" if uses_nets else "have not been better than PCA"
-        result.reason = f"on samples that they had not seen, the nets {found}"
+        result.reason = f"on samples that the nets had not seen, they {found}"
     return result, stream
 
 

@@ -184,6 +184,10 @@ def _with_digest(header: bytes, digest: bytes) -> bytes:
 def _replace(path: Any, parts: Iterable[Any]) -> None:
     """Write ``parts`` to a new file beside ``path`` and put it in its place at once."""
     folder, name = os.path.split(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"There is no folder {folder} to write {name} to. Make it first."
+        )
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:

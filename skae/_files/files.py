@@ -61,7 +61,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
         raise TypeError(
             f"save takes an estimator of skae, got {type(estimator).__name__}. Save the "
-            "best_estimator_ of a search, or a step of a pipeline; skops takes all of it."
+            "best_estimator_ of a search, or a step of a pipeline; pickle, joblib and skops "
+            "take all of it."
         )
     encoder = Encoder()
     document = {

@@ -104,7 +104,7 @@ class Progress:
             line = f"[{type(self.estimator).__name__}] {name}, epoch {epoch:.4g}"
             line += f" of {n_epochs:.4g}, loss {loss:.4f}"
             if criterion is not None and checkpoint == n_checkpoints - 1:
-                line += f", held-out error / PCA's {criterion:.4f}"
+                line += f", held-out criterion {criterion:.4f}"
             print(line)
         self.told[run] = name, n_checkpoints
 

@@ -544,7 +544,7 @@ def test_verbose_names_folds_and_says_what_was_kept(quick, curve, capsys):
     first, second, rest = (names.count(name) for name in ("fold 1", "fold 2", "all samples"))
     assert first == second > 1 and rest >= 1 and first + second + rest == len(names)
     for name, line in zip(names, lines, strict=True):
-        assert ("held-out error / PCA's" in line) == (name != "all samples")
+        assert ("held-out criterion" in line) == (name != "all samples")
     kept = f"the autoencoder of epoch {estimator.best_iter_}"
     assert last.startswith(f"kept {kept}, held-out error / PCA's {estimator.error_ratio_:.4f}")
 

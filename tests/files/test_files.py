@@ -51,6 +51,14 @@ def load_watched(path):
         assert found == []
 
 
+def test_a_folder_that_is_missing_is_named(fitted, tmp_path):
+    path = tmp_path / "models" / "iris.safetensors"
+    with pytest.raises(
+        FileNotFoundError, match=r"no folder .*models to write iris.safetensors"
+    ):
+        skae.save(fitted, path)
+
+
 def test_the_file_of_format_1_loads_for_ever():
     known, ae = json.loads(CODES.read_text()), skae.load(FILE)
     codes = ae.transform(rows())
