@@ -91,6 +91,7 @@ class Worker:
             self.kill()
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 def serve(module):
