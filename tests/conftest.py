@@ -21,6 +21,8 @@ COMPILED = "/jax/core/compile/backend_compile_duration"
 # The same lines again and again: counting them would cost a tenth of the suite's time.
 NOT_COUNTED = {"test_golden.py", "test_laws.py", "test_promise.py"}
 NOT_COUNTED |= {"test_sklearn_contract.py", "test_sklearn_pca.py", "test_switches.py"}
+# They install trace functions of their own, in threads, which fight with those of coverage.
+NOT_COUNTED |= {"test_threads.py", "test_interruption.py"}
 
 
 def pytest_collection_modifyitems(config, items):
