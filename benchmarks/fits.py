@@ -23,10 +23,8 @@ from benchmarks._process import N_CORES, ROOT, WorkerError, in_fresh_process
 from benchmarks.peers.models import MODELS
 from benchmarks.peers.pool import NEEDED, WORK, Pool
 
-SETTINGS = {
-    "defaults": {},
-    "quick": {"max_iter": 0.5, "cv": None},
-}  # parameters of AutoencoderTransformer
+# Parameters of AutoencoderTransformer.
+SETTINGS = {"defaults": {}, "quick": {"max_iter": 0.5, "cv": None}}
 SETS = ["iris", "wine", "breast cancer", "digits", "cells", "mfeat", "MNIST 5k"]
 PEERS = ["torch", "keras-jax", "MLPRegressor", "dimkit"]
 HERE, THERE = "skae", "against"
